@@ -1,0 +1,45 @@
+# Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3.11
+CORES ?= 2
+BIN := .venv/bin
+
+.PHONY: run test test-all lint schema lock clean
+
+run: .venv/run ## the default study on the didactic world: results/report.html
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/test lint ## all tests that take seconds to a few minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/test lint ## the slow ones too
+	$(BIN)/python -m pytest
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+schema: .venv/run ## config.schema.json from the types, for editors
+	$(BIN)/python -m scripts.lib.config.root > config.schema.json
+
+lock: ## requirements*.txt from requirements*.in, in a fresh environment
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	for name in requirements requirements-dev; do \
+		.venv-lock/bin/pip install --quiet -r $$name.in && \
+		{ echo "# Made by make lock from $$name.in"; .venv-lock/bin/pip freeze | sed 's/+cpu$$//'; } > $$name.txt; \
+	done
+	rm -rf .venv-lock
+
+clean: ## everything that make run makes
+	rm -rf results logs benchmarks checkpoints .snakemake
+
+.venv/run: requirements.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/test: requirements-dev.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ .venv/run

@@ -1,0 +1,242 @@
+"""The whole configuration: its parts, what they say of one another, and where each key was written."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from scripts.lib.config.base import Name, Spec
+from scripts.lib.config.evaluation import EvaluationSpec, HarnessSuite, ScorerJudge, WinRateSuite
+from scripts.lib.config.pairs import PairsSpec
+from scripts.lib.config.policies import PolicySpec, ScratchPolicy
+from scripts.lib.config.scorers import RankerSpec, ScorerSpec, ScratchScorer
+from scripts.lib.config.sources import PromptSetSpec, SourceSpec
+from scripts.lib.config.studies import StudiesSpec
+from scripts.lib.config.training import TrainingSpec
+from scripts.lib.errors import InputError
+
+Location = tuple[str | int, ...]
+
+
+class AtlasConfig(Spec):
+    """config.yaml, with whatever --configfile and --config lay over it."""
+
+    data: str | None = Field(None, description="A folder of your own, written {data} in paths below.")
+    sources: dict[Name, SourceSpec] = Field(description="Where text comes from.")
+    prompt_sets: dict[Name, PromptSetSpec] = Field(description="What is kept of it.")
+    scorers: dict[Name, ScorerSpec] = Field(description="What says how good a response is.")
+    rankers: dict[Name, RankerSpec] = Field({}, description="What says which of two responses is better.")
+    pairs: dict[Name, PairsSpec] = Field(description="The preference datasets.")
+    policies: dict[Name, PolicySpec] = Field(description="The models that runs start from.")
+    training: TrainingSpec = Field(description="How policies are trained on pairs.")
+    evaluation: EvaluationSpec = Field(description="What policies are measured by.")
+    studies: StudiesSpec = Field(description="The papers to reproduce.")
+
+
+def load(raw: dict[str, Any], files: Iterable[str | Path]) -> AtlasConfig:
+    """The checked configuration.
+
+    raw: the merged mapping that Snakemake made. files: the YAML files behind it, the strongest first;
+    they serve only to name the line of a mistake. Raises InputError with every mistake found.
+    """
+    files = list(files)
+    raw = _fill_in_data(raw, files)
+    try:
+        config = AtlasConfig.model_validate(raw)
+    except ValidationError as error:
+        raise _first_of([_explain(item, raw, files) for item in error.errors()]) from None
+    if problems := list(_broken_references(config)):
+        raise _first_of([InputError(_place(at, files), problem, remedy) for at, problem, remedy in problems])
+    return config
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the configuration, for editors."""
+    schema = AtlasConfig.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "prefatlas configuration"}
+
+
+def _first_of(errors: list[InputError]) -> InputError:
+    if len(errors) == 1:
+        return errors[0]
+    text = "\n".join(f"- {error}" for error in errors)
+    return InputError("configuration", f"{len(errors)} mistakes\n{text}", "mend each of them as it says")
+
+
+def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
+    folder = raw.get("data")
+
+    def fill(value: Any, at: Location) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(item, (*at, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [fill(item, (*at, index)) for index, item in enumerate(value)]
+        if isinstance(value, str) and "{data}" in value:
+            if not folder:
+                raise InputError(
+                    _place(at, files), f"{value} names {{data}}, which is not set", "add --config data=<your folder>"
+                )
+            return value.replace("{data}", str(folder).rstrip("/"))
+        return value
+
+    return fill(raw, ())
+
+
+def _broken_references(config: AtlasConfig) -> Iterable[tuple[Location, str, str]]:
+    """Every name that stands for nothing, as (where, problem, remedy)."""
+
+    def check(name: str, known: Iterable[str], kind: str, *at: str | int) -> Iterable[tuple[Location, str, str]]:
+        known = list(known)
+        if name not in known:
+            yield at, f"no {kind} {name!r}", f"use one of {', '.join(known) or 'none yet'}, or define it under {kind}"
+
+    for name, prompt_set in config.prompt_sets.items():
+        for field in ("sources", "prompts_in"):
+            for index, source in enumerate(getattr(prompt_set, field)):
+                yield from check(source, config.sources, "sources", "prompt_sets", name, field, index)
+        for index, suite in enumerate(prompt_set.unseen_by):
+            yield from check(
+                suite, config.evaluation.suites, "evaluation.suites", "prompt_sets", name, "unseen_by", index
+            )
+    for name, pairs in config.pairs.items():
+        yield from check(pairs.prompt_set, config.prompt_sets, "prompt_sets", "pairs", name, "prompt_set")
+        yield from check(pairs.scorer, config.scorers, "scorers", "pairs", name, "scorer")
+    learners = [
+        ("scorers", name, scorer) for name, scorer in config.scorers.items() if isinstance(scorer, ScratchScorer)
+    ]
+    learners += [("rankers", name, ranker) for name, ranker in config.rankers.items()]
+    for section, name, learner in learners:
+        for index, dataset in enumerate(learner.pairs):
+            yield from check(dataset, config.pairs, "pairs", section, name, "pairs", index)
+            if section == "scorers" and dataset in config.pairs and config.pairs[dataset].scorer == name:
+                yield (section, name, "pairs", index), f"{name} learns from pairs that it made", "choose another scorer"
+    for name, policy in config.policies.items():
+        if isinstance(policy, ScratchPolicy):
+            yield from check(
+                policy.demonstrations, config.prompt_sets, "prompt_sets", "policies", name, "demonstrations"
+            )
+    for name, suite in config.evaluation.suites.items():
+        if isinstance(suite, WinRateSuite) and isinstance(suite.judge, ScorerJudge):
+            yield from check(
+                suite.judge.scorer, config.scorers, "scorers", "evaluation", "suites", name, "judge", "scorer"
+            )
+        if isinstance(suite, HarnessSuite) and (suite.data == "world") != suite.task.startswith("world_"):
+            yield (
+                ("evaluation", "suites", name, "task"),
+                f"task {suite.task} does not go with data: {suite.data}",
+                "world_* tasks take data: world, all others a local file or none",
+            )
+    study = config.studies.what_matters
+    if study is not None:
+        at = ("studies", "what_matters")
+        yield from check(study.policy, config.policies, "policies", *at, "policy")
+        yield from check(study.variant, config.training.variants, "training.variants", *at, "variant")
+        for name in study.datasets:
+            yield from check(name, config.prompt_sets, "prompt_sets", *at, "datasets", name)
+        for index, name in enumerate(study.benchmarks):
+            yield from check(name, config.evaluation.suites, "evaluation.suites", *at, "benchmarks", index)
+        policy = config.policies.get(study.policy)
+        variant = config.training.variants.get(study.variant)
+        if policy is not None and variant is not None:
+            wanted = config.training.variant(study.variant).max_length
+            if wanted > policy.max_length:
+                yield (
+                    ("training", "max_length"),
+                    f"runs of {wanted} tokens need more than the {policy.max_length} of policy {study.policy}",
+                    f"lower it, or raise policies.{study.policy}.max_length",
+                )
+
+
+def _explain(item: Any, raw: dict[str, Any], files: list) -> InputError:
+    """One of pydantic's findings as a place, a problem and a remedy."""
+    location = _as_written(tuple(item["loc"]), raw)
+    place, key = _place(location, files), ".".join(str(part) for part in location)
+    if item["type"] == "extra_forbidden":
+        siblings = ", ".join(_siblings(location))
+        return InputError(
+            place, f"unknown key {key}", f"remove it; known here: {siblings}" if siblings else "remove it"
+        )
+    if item["type"] == "missing":
+        return InputError(place, f"{key} is missing", "add it")
+    if item["type"].startswith("union_tag"):
+        return InputError(place, f"{key}: {item['msg']}", "set kind to one of the expected values")
+    message = item["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
+    return InputError(place, f"{key}: {message}{given}", "set a value that fits; the schema is config.schema.json")
+
+
+def _as_written(location: Location, raw: Any) -> Location:
+    """pydantic's location without the union tags that stand in no file."""
+    kept: list[str | int] = []
+    for index, part in enumerate(location):
+        is_last = index == len(location) - 1
+        if isinstance(raw, dict) and (part in raw or is_last):
+            raw = raw.get(part)
+        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        elif not (is_last and part != "[key]"):
+            continue
+        kept.append(part)
+    return tuple(part for part in kept if part != "[key]")
+
+
+def _siblings(location: Location) -> list[str]:
+    """The keys that may stand where an unknown one does, where the schema alone can say."""
+    schema = AtlasConfig.model_json_schema()
+    node: Any = schema
+    for part in location[:-1]:
+        node = _resolve(node, schema)
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
+    node = _resolve(node, schema) if isinstance(node, dict) else {}
+    return list(node.get("properties", {}))
+
+
+def _resolve(node: dict, schema: dict) -> dict:
+    if "$ref" in node:
+        return schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    for option in node.get("anyOf", []):
+        if "$ref" in option:
+            return _resolve(option, schema)
+    return node
+
+
+def _place(location: Location, files: list) -> str:
+    """``file:line`` of the deepest part of a key that one of the files writes."""
+    best: tuple[int, str] | None = None
+    for file in files:
+        found = _line_of(location, Path(file))
+        if found is not None and (best is None or found[0] > best[0]):
+            best = (found[0], f"{file}:{found[1]}")
+    return best[1] if best else "--config on the command line"
+
+
+def _line_of(location: Location, file: Path) -> tuple[int, int] | None:
+    """How many parts of the key the file writes, and the line of the last of them."""
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, yaml.YAMLError):
+        return None
+    depth, line = 0, 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            match = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not match:
+                break
+            key, node = match[-1]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+        depth += 1
+    return (depth, line) if depth else None
+
+
+if __name__ == "__main__":
+    json.dump(json_schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")

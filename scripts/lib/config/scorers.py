@@ -1,0 +1,56 @@
+"""Scorers (pointwise) and rankers (pairwise)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scripts.lib.config.base import Count, Name, Spec
+from scripts.lib.config.policies import Architecture, Optimisation, Precision
+
+
+class OracleScorer(Spec):
+    """The true reward of the didactic world."""
+
+    kind: Literal["oracle"]
+
+
+class AnnotationScorer(Spec):
+    """The annotation that came with the data."""
+
+    kind: Literal["annotation"]
+    annotation: str = Field(description="Its name in the source, such as overall_score or rank.")
+
+
+class RewardModelScorer(Spec):
+    """A Hugging Face sequence classifier with one output."""
+
+    kind: Literal["reward_model"]
+    model: str = Field(description="Hub id or local folder.")
+    revision: str | None = None
+    max_length: Count = 4096
+    precision: Precision = "bfloat16"
+    batch_tokens: Count = Field(16384, description="Tokens a batch, padding included.")
+
+
+class ScratchScorer(Architecture, Optimisation):
+    """A small reward model trained here on preference pairs (Bradley-Terry)."""
+
+    kind: Literal["scratch"]
+    pairs: list[Name] = Field(min_length=1, description="The pairs datasets to learn from.")
+    max_length: Count = 512
+    batch_tokens: Count = 16384
+
+
+ScorerSpec = Annotated[OracleScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")]
+
+
+class ScratchRanker(Architecture, Optimisation):
+    """A small pairwise ranker trained here: reads a prompt and two responses, says which one wins."""
+
+    kind: Literal["scratch"]
+    pairs: list[Name] = Field(min_length=1, description="The pairs datasets to learn from.")
+    max_length: Count = 1024
+    batch_tokens: Count = 16384
+
+
+RankerSpec = ScratchRanker

@@ -1,0 +1,122 @@
+"""Sources (where text comes from) and prompt sets (what is kept of it)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scripts.lib.config.base import Count, Fraction, Name, Spec
+
+
+class StoredSource(Spec):
+    """Anything that ``datasets.load_dataset`` reads: a hub id or a local file or folder."""
+
+    path: str = Field(description="Hub id, or a local file (json, jsonl, jsonl.gz, parquet, csv) or folder.")
+    subset: str | None = Field(None, description="The hub dataset's configuration name.")
+    split: str = Field("train", description="The split to read.")
+    revision: str | None = Field(None, description="The hub commit to read; name one to make a run repeatable.")
+    limit: Count | None = Field(None, description="Keep the first so many prompts.")
+
+
+class UltraFeedbackSource(StoredSource):
+    """UltraFeedback as published: one instruction, four completions with annotations."""
+
+    kind: Literal["ultrafeedback"]
+
+
+class UltraFeedbackBinarizedSource(StoredSource):
+    """UltraFeedback binarized: prompt, chosen, rejected (text or messages), two scores."""
+
+    kind: Literal["ultrafeedback_binarized"]
+
+
+class OpenAssistantSource(StoredSource):
+    """OASST1 or OASST2, as flat messages or nested trees; first turns only."""
+
+    kind: Literal["open_assistant"]
+    languages: list[str] | None = Field(None, description="Keep prompts in these languages, as the data spells them.")
+    min_responses: Count = Field(3, description="Drop prompts with fewer responses (the paper: 3).")
+
+
+class HHSource(StoredSource):
+    """HH-RLHF: two transcripts that differ in their last assistant turn."""
+
+    kind: Literal["hh_rlhf"]
+
+
+class AlpacaEvalSource(StoredSource):
+    """AlpacaEval model outputs: instruction, output, generator."""
+
+    kind: Literal["alpaca_eval"]
+
+
+class ResponseColumns(Spec):
+    prompt: str = "prompt"
+    response: str = "response"
+    generator: str | None = Field("generator", description="The column that names who wrote the response.")
+    annotations: list[str] = Field([], description="Numeric columns to keep as annotations.")
+
+
+class ResponsesSource(StoredSource):
+    """One response a row, in columns that you name."""
+
+    kind: Literal["responses"]
+    columns: ResponseColumns = ResponseColumns()
+
+
+class PairColumns(Spec):
+    prompt: str = "prompt"
+    chosen: str = "chosen"
+    rejected: str = "rejected"
+    chosen_score: str | None = None
+    rejected_score: str | None = None
+
+
+class PairsSource(StoredSource):
+    """One preference pair a row, in columns that you name."""
+
+    kind: Literal["pairs"]
+    columns: PairColumns = PairColumns()
+
+
+class WorldSource(Spec):
+    """Prompts and responses of the didactic world."""
+
+    kind: Literal["world"]
+    prompts: Count = Field(description="How many prompts.")
+    generators: dict[Name, Fraction] = Field(
+        min_length=1, description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it."
+    )
+    seed: int = Field(0, description="Seed of the prompts and of the generators' slips.")
+
+
+SourceSpec = Annotated[
+    UltraFeedbackSource
+    | UltraFeedbackBinarizedSource
+    | OpenAssistantSource
+    | HHSource
+    | AlpacaEvalSource
+    | ResponsesSource
+    | PairsSource
+    | WorldSource,
+    Field(discriminator="kind"),
+]
+
+
+class PromptSetSpec(Spec):
+    """Which prompts and responses of one or more sources are kept, and how they are cut into families."""
+
+    sources: list[Name] = Field(min_length=1, description="Merged in this order; equal prompts become one.")
+    prompts_in: list[Name] = Field([], description="Keep only prompts that stand in every one of these sources.")
+    generators: list[str] = Field(
+        [],
+        description="Keep the responses of these generators, each a family of its own. "
+        "Empty: keep all, as one family named after the prompt set.",
+    )
+    min_responses: Count = Field(1, description="Drop prompts with fewer distinct responses.")
+    near_duplicates: Fraction | None = Field(
+        None, description="Drop prompts whose word-shingle Jaccard similarity to an earlier prompt is at least this."
+    )
+    unseen_by: list[Name] = Field(
+        [], description="Drop prompts that stand, or nearly stand, in these evaluation suites."
+    )
+    limit: Count | None = Field(None, description="Keep so many prompts, chosen by the hash of their id.")

@@ -1,0 +1,58 @@
+"""Hyperparameters of a run."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from scripts.lib.config.base import Count, Fraction, Name, Positive, Spec
+from scripts.lib.config.objectives import objective_options
+from scripts.lib.config.policies import Precision
+
+
+class Hyperparameters(Spec):
+    """Everything that a run depends on beside its policy, its pairs and its seed."""
+
+    objective: str = Field("dpo", description="A name in scripts/lib/objectives.py.")
+    beta: Positive = Field(0.1, description="Strength of the tie to the reference, where the objective has one.")
+    options: dict[str, float] = Field({}, description="Further options of the objective, by name.")
+    learning_rate: Positive = Field(5e-7, description="Peak; linear warm-up, then cosine to zero.")
+    warmup_ratio: Fraction = 0.1
+    adam_beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    adam_beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    max_gradient_norm: Positive = 1.0
+    batch_pairs: Count = Field(32, description="Pairs a step, whatever the micro-batches.")
+    epochs: Positive = 2
+    max_length: Count = Field(2048, description="Tokens of prompt and response together; longer responses are cut.")
+    precision: Precision = Field("bfloat16", description="Of the forward and backward pass; weights stay in float32.")
+    batch_tokens: Count = Field(16384, description="Tokens a micro-batch, padding included.")
+    checkpoint_every: Count = Field(100, description="Steps between checkpoints.")
+
+    @model_validator(mode="after")
+    def _objective_is_known(self) -> "Hyperparameters":
+        known = objective_options()
+        if self.objective not in known:
+            raise ValueError(f"no objective {self.objective!r}; there are {', '.join(sorted(known))}")
+        allowed = known[self.objective] - {"beta"}
+        if unknown := set(self.options) - allowed:
+            takes = ", ".join(sorted(allowed)) or "no options beside beta"
+            raise ValueError(f"{self.objective} has no option {', '.join(sorted(unknown))}; it takes {takes}")
+        return self
+
+
+class TrainingSpec(Hyperparameters):
+    """The default hyperparameters, and named departures from them."""
+
+    variants: dict[Name, dict[str, object]] = Field(
+        {"dpo": {}}, description="Variant name -> the hyperparameters in which it departs from the defaults above."
+    )
+
+    @model_validator(mode="after")
+    def _variants_are_possible(self) -> "TrainingSpec":
+        for name in self.variants:
+            self.variant(name)
+        return self
+
+    def variant(self, name: str) -> Hyperparameters:
+        defaults = self.model_dump(exclude={"variants"})
+        return Hyperparameters(**(defaults | self.variants[name]))

@@ -1,0 +1,33 @@
+"""Content-hash ids: the same text from two places is one prompt, one response."""
+
+import hashlib
+import json
+import unicodedata
+
+Messages = list[dict[str, str]]
+
+
+def normalise(text: str) -> str:
+    """Text as it is stored: Unicode NFC, ``\\n`` line ends, no white space around it."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()[:20]
+
+
+def prompt_id(prompt: Messages) -> str:
+    """Id of a prompt, from its messages' roles and normalised contents."""
+    turns = [[turn["role"], normalise(turn["content"])] for turn in prompt]
+    return _digest("prompt", json.dumps(turns, ensure_ascii=False))
+
+
+def response_id(of_prompt: str, response: str) -> str:
+    """Id of a response, from the id of its prompt and its normalised text alone."""
+    return _digest("response", of_prompt, normalise(response))
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed from any values; the same values give the same seed everywhere."""
+    digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode("utf-8")).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,118 @@
+"""The contract of every table that the workflow keeps (promise P4)."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scripts.lib.tables import Schema
+from scripts.lib.vocabulary import TIERS as TIER_NAMES
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+
+def _first(mask) -> int | None:
+    row = pc.index(mask, True).as_py()
+    return None if row < 0 else row
+
+
+def _chosen_is_not_rejected(table: pa.Table) -> tuple[int, str] | None:
+    row = _first(pc.equal(table["chosen_id"], table["rejected_id"]))
+    return None if row is None else (row, "chosen_id equals rejected_id: a pair needs two responses")
+
+
+def _chosen_scores_higher(table: pa.Table) -> tuple[int, str] | None:
+    row = _first(pc.less_equal(table["chosen_score"], table["rejected_score"]))
+    return None if row is None else (row, "chosen_score is not above rejected_score")
+
+
+def _tiers_are_known(table: pa.Table) -> tuple[int, str] | None:
+    row = _first(pc.invert(pc.is_in(table["tier"], pa.array(TIER_NAMES))))
+    return None if row is None else (row, f"tier is none of {', '.join(TIER_NAMES)}")
+
+
+def _logprobs_are_not_positive(table: pa.Table) -> tuple[int, str] | None:
+    values = pc.list_flatten(table["token_logprobs"])
+    bad = pc.invert(pc.and_(pc.is_finite(values), pc.less_equal(values, 0.0)))
+    at = _first(pc.fill_null(bad, True))
+    if at is None:
+        return None
+    row = pc.list_parent_indices(table["token_logprobs"])[at].as_py()
+    return row, "token_logprobs holds a value that is not a log-probability"
+
+
+PROMPTS = Schema(
+    "prompts",
+    {"prompt_id": pa.string(), "prompt": MESSAGES, "source": pa.string(), "split": pa.string()},
+    key=("prompt_id",),
+)
+RESPONSES = Schema(
+    "responses",
+    {"response_id": pa.string(), "prompt_id": pa.string(), "family": pa.string(), "response": pa.string()},
+    key=("response_id",),
+)
+ANNOTATIONS = Schema(
+    "annotations",
+    {"response_id": pa.string(), "annotation": pa.string(), "score": pa.float64()},
+    key=("response_id", "annotation"),
+)
+SCORES = Schema("scores", {"response_id": pa.string(), "score": pa.float64()}, key=("response_id",))
+TIERS = Schema(
+    "tiers",
+    {"prompt_id": pa.string(), "tier": pa.string(), "response_id": pa.string(), "score": pa.float64()},
+    key=("prompt_id", "tier"),
+    checks=(_tiers_are_known,),
+)
+PAIRS = Schema(
+    "pairs",
+    {
+        "prompt_id": pa.string(),
+        "chosen_id": pa.string(),
+        "rejected_id": pa.string(),
+        "chosen_score": pa.float64(),
+        "rejected_score": pa.float64(),
+        "origin": pa.string(),
+    },
+    key=("prompt_id", "chosen_id", "rejected_id"),
+    checks=(_chosen_is_not_rejected, _chosen_scores_higher),
+)
+LOGPROBS = Schema(
+    "log-probs",
+    {"response_id": pa.string(), "token_logprobs": pa.list_(pa.float32())},
+    key=("response_id",),
+    checks=(_logprobs_are_not_positive,),
+)
+SAMPLES = Schema(
+    "samples",
+    {
+        "response_id": pa.string(),
+        "prompt_id": pa.string(),
+        "family": pa.string(),
+        "response": pa.string(),
+        "seed": pa.int64(),
+        "sample": pa.int32(),
+    },
+    key=("prompt_id", "sample"),
+    nullable=frozenset({"response"}),
+)
+RANKINGS = Schema(
+    "rankings",
+    {"prompt_id": pa.string(), "first_id": pa.string(), "second_id": pa.string(), "first_wins": pa.float64()},
+    key=("prompt_id", "first_id", "second_id"),
+)
+TRAINING = Schema(
+    "training",
+    {
+        "step": pa.int32(),
+        "loss": pa.float64(),
+        "chosen_logp": pa.float64(),
+        "rejected_logp": pa.float64(),
+        "chosen_reward": pa.float64(),
+        "rejected_reward": pa.float64(),
+        "margin": pa.float64(),
+        "accuracy": pa.float64(),
+        "gradient_norm": pa.float64(),
+        "learning_rate": pa.float64(),
+        "pairs": pa.int32(),
+        "tokens": pa.int64(),
+    },
+    key=("step",),
+)

@@ -1,0 +1,139 @@
+"""The configuration: what is impossible is refused with its file, line and remedy, before any job starts."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from scripts.lib.config import root
+from scripts.lib.config.objectives import objective_options
+from scripts.lib.config.training import TrainingSpec
+from scripts.lib.errors import InputError
+
+DEFAULT = Path("config.yaml")
+STUDIES = sorted(Path("studies").glob("*.yaml"))
+
+
+def merged(*files: Path) -> dict:
+    """Files laid over one another as Snakemake does it."""
+
+    def lay(under: dict, over: dict) -> dict:
+        for key, value in over.items():
+            both = isinstance(value, dict) and isinstance(under.get(key), dict)
+            under[key] = lay(under[key], value) if both else value
+        return under
+
+    whole: dict = {}
+    for file in files:
+        lay(whole, copy.deepcopy(yaml.safe_load(file.read_text())))
+    return whole
+
+
+@pytest.mark.parametrize("study", [None, *STUDIES], ids=lambda study: study.name if study else "config.yaml")
+def test_every_configuration_in_the_repository_is_valid(study: Path | None) -> None:
+    files = [DEFAULT, study] if study else [DEFAULT]
+    config = root.load({"data": "somewhere", **merged(*files)}, files[::-1])
+    assert config.studies.what_matters is not None
+
+
+def test_the_schema_for_editors_is_that_of_the_types() -> None:
+    assert json.loads(Path("config.schema.json").read_text()) == root.json_schema(), "run `make schema`"
+
+
+def line_of(text: str) -> int:
+    (line,) = [number for number, line in enumerate(DEFAULT.read_text().splitlines(), 1) if line.lstrip().startswith(text)]
+    return line
+
+
+def refused(change) -> str:
+    raw = merged(DEFAULT)
+    change(raw)
+    with pytest.raises(InputError) as error:
+        root.load(raw, [DEFAULT])
+    assert "remedy: " in str(error.value)
+    return str(error.value)
+
+
+def put(*path_and_value):
+    *path, key, value = path_and_value
+
+    def change(raw: dict) -> None:
+        for part in path:
+            raw = raw[part]
+        raw[key] = value
+
+    return change
+
+
+BEST_LOW = ("pairs", "open_assistant_best_low")
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "told"),
+    [
+        (put("training", "betta", 0.3), "training:", ["unknown key training.betta", "beta", "objective"]),
+        (put("trainig", {}), None, ["unknown key trainig", "training"]),
+        (put("training", "beta", -1), "beta:", ["greater than 0", "-1"]),
+        (put("training", "beta", float("nan")), "beta:", ["training.beta"]),
+        (put("training", "objective", "dpoo"), "training:", ["no objective 'dpoo'", "dpo"]),
+        (put("training", "variants", "dpo", {"lr": 1}), "training:", ["lr"]),
+        (put(*BEST_LOW, "chosen", "worst"), "open_assistant_best_low:", ["tier above"]),
+        (put(*BEST_LOW, "chosen", "bestest"), "open_assistant_best_low:", ["bestest", "best"]),
+        (put(*BEST_LOW, "scorer", "oracel"), "open_assistant_best_low:", ["no scorers 'oracel'", "oracle"]),
+        (put("sources", "world_mistral", "kind", "wrld"), "world_mistral:", ["wrld", "world"]),
+        (put("sources", "world_mistral", "promts", 3), "world_mistral:", ["unknown key", "promts"]),
+        (put("prompt_sets", "open_assistant", "sources", ["x"]), "sources: [world_open_assistant]", ["no sources 'x'"]),
+        (put("prompt_sets", "a/../b", {"sources": ["world_mistral"]}), "prompt_sets:", ["pattern"]),
+        (put("studies", "what_matters", "seeds", []), "seeds:", ["at least 1"]),
+        (put("studies", "what_matters", "benchmarks", ["gsm9k"]), "benchmarks:", ["gsm9k", "gsm8k"]),
+        (put("evaluation", "suites", "mmlu", "task", "mmlu"), "mmlu:", ["does not go with data"]),
+    ],
+)
+def test_mistakes_are_refused_with_line_and_remedy(change, line: str | None, told: list[str]) -> None:
+    message = refused(change)
+    if line is not None:
+        assert f"config.yaml:{line_of(line)}:" in message
+    for text in told:
+        assert text in message
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    def change(raw: dict) -> None:
+        raw["training"]["beta"] = -1
+        raw["pairs"]["open_assistant_best_low"]["chosen"] = "x"
+
+    message = refused(change)
+    assert "2 mistakes" in message and "beta" in message and "open_assistant_best_low" in message
+
+
+def test_a_mistake_is_traced_to_the_file_that_lies_on_top(tmp_path: Path) -> None:
+    over = tmp_path / "over.yaml"
+    over.write_text("# mine\ntraining:\n  epochs: 2\n  beta: 0\n")
+    with pytest.raises(InputError, match=r"over\.yaml:4: training\.beta"):
+        root.load(merged(DEFAULT, over), [over, DEFAULT])
+
+
+def test_a_missing_data_folder_is_asked_for(tmp_path: Path) -> None:
+    raw = merged(DEFAULT)
+    raw["sources"]["mine"] = {"kind": "responses", "path": "{data}/mine.jsonl"}
+    with pytest.raises(InputError, match="--config data="):
+        root.load(raw, [DEFAULT])
+    config = root.load({**raw, "data": "/folder/"}, [DEFAULT])
+    assert config.sources["mine"].path == "/folder/mine.jsonl"
+
+
+def test_objectives_are_known_without_torch() -> None:
+    code = "import sys; import scripts.lib.config.root; assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert {"dpo", "sft"} <= set(objective_options())
+
+
+def test_a_variant_departs_from_the_defaults_in_what_it_names() -> None:
+    spec = TrainingSpec(beta=0.2, variants={"dpo": {}, "hot": {"learning_rate": 1e-3}})
+    assert spec.variant("dpo").beta == spec.variant("hot").beta == 0.2
+    assert spec.variant("hot").learning_rate == 1e-3 != spec.variant("dpo").learning_rate
+    with pytest.raises(ValueError, match="variants"):
+        TrainingSpec(variants={"x": {"variants": {}}})

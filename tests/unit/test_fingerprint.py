@@ -1,0 +1,121 @@
+"""Promise P3: a step's fingerprint moves with the code it can reach, and with nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import fingerprint as module
+
+STEP = '''
+"""A step."""
+from scripts.lib.maths import double
+from scripts.lib import shapes
+import scripts.lib.registry
+
+
+def main():
+    """Run."""
+    return double(shapes.SIDE)
+'''
+MATHS = '''
+"""Maths."""
+FACTOR = 2
+
+
+def double(x):
+    """Twice x."""
+    return helper(x) * FACTOR
+
+
+def helper(x):
+    return x  # as it is
+
+
+def unused(x):
+    return -x
+'''
+FILES = {
+    "scripts/__init__.py": "",
+    "scripts/lib/__init__.py": "",
+    "scripts/step.py": STEP,
+    "scripts/lib/maths.py": MATHS,
+    "scripts/lib/shapes.py": "SIDE = 3\n",
+    "scripts/lib/registry.py": (
+        "ALL = {}\n\n\ndef register(f):\n    ALL[f.__name__] = f\n    return f\n\n\n"
+        "@register\ndef one():\n    return 1\n"
+    ),
+    "scripts/other.py": "def main():\n    return 0\n",
+}
+
+
+@pytest.fixture
+def house(tmp_path: Path):
+    def build(**changes: tuple[str, str]) -> str:
+        module._fingerprint.cache_clear()
+        module._module.cache_clear()
+        for name, text in FILES.items():
+            old, new = changes.get(Path(name).stem, ("", ""))
+            assert old in text
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.replace(old, new) if old else text)
+        return module.fingerprint("scripts.step", tmp_path)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": ('"""Run."""', '"""Run it."""')},
+        {"step": ("return double(shapes.SIDE)", "return double(  # twice\n        shapes.SIDE\n    )")},
+        {"maths": ("# as it is", "# unchanged")},
+        {"maths": ("return -x", "return +x")},
+        {"maths": ('"""Maths."""', "")},
+        {"other": ("return 0", "return 1")},
+    ],
+    ids=["docstring", "formatting", "comment", "unreached function", "module docstring", "another step"],
+)
+def test_what_changes_nothing(house, change) -> None:
+    assert house(**change) == house()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": ("double(shapes.SIDE)", "double(shapes.SIDE) + 1")},
+        {"maths": ("FACTOR = 2", "FACTOR = 3")},
+        {"maths": ("return x  # as it is", "return x + 0")},
+        {"shapes": ("SIDE = 3", "SIDE = 4")},
+        {"registry": ("return 1", "return 2")},
+        {"registry": ("ALL[f.__name__] = f", "ALL[f.__name__.upper()] = f")},
+    ],
+    ids=["own line", "constant", "indirect", "module attribute", "registered function", "the register itself"],
+)
+def test_what_changes_it(house, change) -> None:
+    assert house(**change) != house()
+
+
+def test_every_real_step_has_a_fingerprint_of_its_own() -> None:
+    steps = sorted(
+        ".".join(path.with_suffix("").parts)
+        for path in Path("scripts").rglob("*.py")
+        if "cli.run(main)" in path.read_text() and path.parts[1] != "lib"
+    )
+    prints = {step: module.fingerprint(step) for step in steps}
+    assert len(prints) > 5
+    assert len(set(prints.values())) == len(prints)
+
+
+def test_the_tier_rule_reaches_tiers_and_not_scoring(tmp_path: Path) -> None:
+    steps = ("scripts.pairs.tiers", "scripts.pairs.pair", "scripts.scores.score", "scripts.logprobs.compute")
+    reachable = {step: module.fingerprint(step) for step in steps}
+    copy = tmp_path / "copy"
+    for path in Path("scripts").rglob("*.py"):
+        target = copy / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text())
+    tiers = copy / "scripts/pairs/tiers.py"
+    tiers.write_text(tiers.read_text().replace("ascending=[True, False, True]", "ascending=[True, False, False]"))
+    changed = {step: module.fingerprint(step, copy) for step in reachable}
+    assert [step for step in reachable if changed[step] != reachable[step]] == ["scripts.pairs.tiers"]
