@@ -1,0 +1,106 @@
+"""Stratify each prompt's responses into five quality tiers by score.
+
+"We paired each prompt with five responses of varying quality, labeled as best, high, medium, low, and
+worst" ("What Matters in Data for DPO?", section 5.1). The paper does not say how; here:
+
+- Within a prompt, responses are ranked by score, highest first.
+- Equal scores are ranked by response_id: an order that neither files nor families decide. A pair whose
+  two responses score the same is dropped later, where pairs are made.
+- n ranked responses fill the tiers at evenly spaced ranks, rounded half up. Five fill one tier each; of
+  more, those between are left out; with four there is no medium, with three no high and no low, with
+  two only best and worst. A single response has no tier.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.errors import InputError
+from scripts.lib.schemas import RESPONSES, SCORES, TIERS
+from scripts.lib.tables import read_table, write_json, write_table
+from scripts.lib.vocabulary import TIERS as TIER_NAMES
+
+
+def tier_ranks(n: int) -> dict[str, int]:
+    """Tier -> rank (0 is the highest score) among n responses, for the tiers that n responses fill.
+
+    From five responses on, tier t of 0..4 takes rank (n - 1) t / 4, rounded half up; below five, the
+    responses take the tiers nearest to their even spacing.
+    """
+    last = len(TIER_NAMES) - 1
+    if n < 2:
+        return {}
+    if n > last:
+        return {tier: ((n - 1) * t * 2 + last) // (2 * last) for t, tier in enumerate(TIER_NAMES)}
+    filled = {2: ("best", "worst"), 3: ("best", "medium", "worst"), 4: ("best", "high", "low", "worst")}[n]
+    return {tier: rank for rank, tier in enumerate(filled)}
+
+
+def stratify(scored: pd.DataFrame) -> pd.DataFrame:
+    """Tiers (prompt_id, tier, response_id, score) of scored responses (prompt_id, response_id, score)."""
+    ranked = scored.sort_values(
+        ["prompt_id", "score", "response_id"], ascending=[True, False, True], kind="stable", ignore_index=True
+    )
+    by_prompt = ranked.groupby("prompt_id", sort=False)
+    rank = by_prompt.cumcount()
+    size = by_prompt["response_id"].transform("size")
+    tier_at = {(n, at): tier for n in size.unique() for tier, at in tier_ranks(int(n)).items()}
+    ranked["tier"] = [tier_at.get(place) for place in zip(size, rank, strict=True)]
+    return ranked.dropna(subset="tier")[["prompt_id", "tier", "response_id", "score"]].reset_index(drop=True)
+
+
+def tier_card(scored: pd.DataFrame, tiers: pd.DataFrame, unscored: int) -> dict:
+    """Counts by tier and by reason for what has no tier."""
+    sizes = scored.groupby("prompt_id").size()
+    counts = Counter(tiers["tier"])
+    tied = scored[scored.duplicated(["prompt_id", "score"], keep=False)]
+    return {
+        "prompts": int(tiers["prompt_id"].nunique()),
+        "responses_per_prompt": {str(n): int(count) for n, count in sizes.value_counts().sort_index().items()},
+        "tiers": {tier: counts[tier] for tier in TIER_NAMES},
+        "mean_score": {
+            tier: float(tiers.loc[tiers["tier"] == tier, "score"].mean()) for tier in TIER_NAMES if counts[tier]
+        },
+        "responses_with_equal_scores": len(tied),
+        "dropped": {
+            "response_without_score": unscored,
+            "response_between_tiers": len(scored) - len(tiers) - int((sizes == 1).sum()),
+            "prompt_with_one_response": int((sizes == 1).sum()),
+        },
+    }
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.pairs.tiers", __doc__)
+    parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file a family")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--card", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    responses = read_table(arguments.responses, RESPONSES)
+    scores = pd.concat([read_table(path, SCORES) for path in arguments.scores], ignore_index=True)
+    unknown = ~scores["response_id"].isin(responses["response_id"])
+    if unknown.any():
+        raise InputError(
+            arguments.scores[0].parent,
+            f"{unknown.sum()} scores, such as that of {scores.loc[unknown, 'response_id'].iloc[0]}, "
+            f"belong to no response in {arguments.responses}",
+            "delete the scores and run snakemake again",
+        )
+    scored = responses[["prompt_id", "response_id"]].merge(scores, on="response_id", validate="one_to_one")
+    tiers = stratify(scored)
+    if tiers.empty:
+        raise InputError(
+            arguments.responses,
+            "no prompt has two scored responses",
+            "choose a scorer that covers the data, or add responses",
+        )
+    write_table(tiers, arguments.out, TIERS)
+    write_json(tier_card(scored, tiers, len(responses) - len(scored)), arguments.card)
+
+
+if __name__ == "__main__":
+    cli.run(main)
