@@ -27,7 +27,7 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	for name in requirements requirements-dev; do \
 		.venv-lock/bin/pip install --quiet -r $$name.in && \
-		{ echo "# Made by make lock from $$name.in"; .venv-lock/bin/pip freeze | sed 's/+cpu$$//'; } > $$name.txt; \
+		{ echo "# Made by make lock from $$name.in"; .venv-lock/bin/pip freeze --all | sed -e 's/+cpu$$//' -e '/^pip==/d'; } > $$name.txt; \
 	done
 	rm -rf .venv-lock
 
