@@ -13,33 +13,15 @@ from scripts.lib.config.pairs import TierPairs
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PAIRS, TIERS
 from scripts.lib.tables import read_table, write_json, write_table
+from scripts.pairs.match import match
 
 
 def pair_tiers(tiers: pd.DataFrame, chosen: str, rejected: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The pairs, one a prompt in the tiers' order, and how many prompts gave none, by reason.
-
-    Two responses with equal scores express no preference and are no pair.
-    """
-    columns = ["prompt_id", "response_id", "score"]
-    upper = tiers.loc[tiers["tier"] == chosen, columns]
-    lower = tiers.loc[tiers["tier"] == rejected, columns]
-    both = upper.merge(lower, on="prompt_id", suffixes=("_upper", "_lower"), validate="one_to_one")
-    differ = both["score_upper"] > both["score_lower"]
-    pairs = pd.DataFrame(
-        {
-            "prompt_id": both["prompt_id"],
-            "chosen_id": both["response_id_upper"],
-            "rejected_id": both["response_id_lower"],
-            "chosen_score": both["score_upper"],
-            "rejected_score": both["score_lower"],
-            "origin": f"{chosen}/{rejected}",
-        }
-    )[differ].reset_index(drop=True)
-    dropped = {
-        "prompt_without_both_tiers": int(tiers["prompt_id"].nunique()) - len(both),
-        "equal_scores": int((~differ).sum()),
-    }
-    return pairs, dropped
+    """The pairs, one a prompt in the tiers' order, and how many prompts gave none, by reason."""
+    upper, lower = tiers[tiers["tier"] == chosen], tiers[tiers["tier"] == rejected]
+    pairs, dropped = match(upper, lower, f"{chosen}/{rejected}")
+    prompts = int(tiers["prompt_id"].nunique())
+    return pairs, {"prompt_without_both_tiers": prompts - len(pairs) - dropped["equal_scores"], **dropped}
 
 
 def main() -> None:

@@ -18,8 +18,9 @@ import pandas as pd
 
 from scripts.lib import cli
 from scripts.lib.errors import InputError
-from scripts.lib.schemas import RESPONSES, SCORES, TIERS
-from scripts.lib.tables import read_table, write_json, write_table
+from scripts.lib.schemas import TIERS
+from scripts.lib.scored import read_scored
+from scripts.lib.tables import write_json, write_table
 from scripts.lib.vocabulary import TIERS as TIER_NAMES
 
 
@@ -80,17 +81,7 @@ def main() -> None:
     parser.add_argument("--card", type=Path, required=True)
     arguments = parser.parse_args()
 
-    responses = read_table(arguments.responses, RESPONSES)
-    scores = pd.concat([read_table(path, SCORES) for path in arguments.scores], ignore_index=True)
-    unknown = ~scores["response_id"].isin(responses["response_id"])
-    if unknown.any():
-        raise InputError(
-            arguments.scores[0].parent,
-            f"{unknown.sum()} scores, such as that of {scores.loc[unknown, 'response_id'].iloc[0]}, "
-            f"belong to no response in {arguments.responses}",
-            "delete the scores and run snakemake again",
-        )
-    scored = responses[["prompt_id", "response_id"]].merge(scores, on="response_id", validate="one_to_one")
+    scored, unscored = read_scored(arguments.responses, arguments.scores)
     tiers = stratify(scored)
     if tiers.empty:
         raise InputError(
@@ -99,7 +90,7 @@ def main() -> None:
             "choose a scorer that covers the data, or add responses",
         )
     write_table(tiers, arguments.out, TIERS)
-    write_json(tier_card(scored, tiers, len(responses) - len(scored)), arguments.card)
+    write_json(tier_card(scored, tiers, unscored), arguments.card)
 
 
 if __name__ == "__main__":

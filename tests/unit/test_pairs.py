@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES, TIERS
 from scripts.lib.tables import read_json, read_table, write_table
 from scripts.lib.vocabulary import TIERS as TIER_NAMES
+from scripts.pairs.compare import draw_comparisons
 from scripts.pairs.pair import pair_tiers
 from scripts.pairs.tiers import stratify, tier_card, tier_ranks
 
@@ -88,6 +89,18 @@ def test_datasets_that_share_a_tier_share_its_responses(scored) -> None:
             assert chosen.setdefault(row.prompt_id, row.chosen_id) == row.chosen_id
 
 
+@given(scored_tables, st.integers(0, 3))
+def test_comparisons_are_two_responses_of_one_prompt_and_every_prompt_is_counted(scored, seed) -> None:
+    pairs, dropped = draw_comparisons(scored, seed)
+    PAIRS.validate(pa.Table.from_pandas(pairs, preserve_index=False, schema=PAIRS.arrow), "pairs")
+    assert len(pairs) + sum(dropped.values()) == scored["prompt_id"].nunique()
+    prompt_of = dict(zip(scored["response_id"], scored["prompt_id"], strict=True))
+    for row in pairs.itertuples():
+        assert prompt_of[row.chosen_id] == prompt_of[row.rejected_id] == row.prompt_id
+    again, _ = draw_comparisons(scored.iloc[::-1], seed)
+    assert set(map(tuple, again.to_numpy())) == set(map(tuple, pairs.to_numpy()))
+
+
 def run(step: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", step, *map(str, arguments)], capture_output=True, text=True)
 
@@ -115,7 +128,7 @@ def test_the_steps_from_scores_to_pairs(stored: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert set(read_table(stored / "tiers.parquet", TIERS)["tier"]) == set(TIER_NAMES)
-    spec = '{"prompt_set": "set", "scorer": "s", "chosen": "best", "rejected": "low"}'
+    spec = '{"kind": "tiers", "prompt_set": "set", "scorer": "s", "chosen": "best", "rejected": "low"}'
     done = run(
         "scripts.pairs.pair",
         *["--spec", spec, "--tiers", stored / "tiers.parquet"],

@@ -1,0 +1,44 @@
+"""prefatlas: from raw preference data to the papers' tables.
+
+`snakemake --cores 2` makes results/report.html and all it shows, as config.yaml says. Lay another study over
+it with `--configfile studies/<name>.yaml`.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27.1")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/sources.smk"
+include: "rules/scores.smk"
+include: "rules/pairs.smk"
+include: "rules/samples.smk"
+include: "rules/logprobs.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/studies.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    what_matters,
+
+
+rule all:
+    """Everything that the configuration asks for."""
+    default_target: True
+    input:
+        "results/report.html",
+        "results/claims.csv",
+        study_targets("what_matters"),
+
+
+rule what_matters:
+    """The tables and figures of "What Matters in Data for DPO?"."""
+    input:
+        study_targets("what_matters"),

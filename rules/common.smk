@@ -1,0 +1,111 @@
+"""What the rules share: the checked configuration, the code fingerprints, and names that the configuration implies.
+
+Needs: config.yaml and what is laid over it.
+Makes: nothing; a mistake in the configuration ends here, with its file, line and remedy, before any job starts.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tokenize
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from scripts.lib import plan
+from scripts.lib.config import root
+from scripts.lib.errors import InputError
+from scripts.lib.fingerprint import fingerprint
+
+REPOSITORY = Path(workflow.basedir)
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+# Steps run with the Python that runs Snakemake, unless a rule's environment puts another one first.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def checked_configuration():
+    try:
+        return root.load(
+            config, [*workflow.overwrite_configfiles[::-1], REPOSITORY / "config.yaml"]
+        )
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+atlas = checked_configuration()
+
+
+def code(*steps):
+    """Fingerprint of the code behind a rule, as a parameter: it reruns the rule when that code changes."""
+    return [fingerprint(step, REPOSITORY) for step in steps]
+
+
+def yaml_digest(folder):
+    """Digest of what the YAML files of a folder of the repository say, comments and formatting left out."""
+    digest = hashlib.sha256()
+    for path in sorted((REPOSITORY / folder).glob("*.yaml")):
+        digest.update(
+            yaml.serialize(yaml.compose(path.read_text(encoding="utf-8"))).encode("utf-8")
+        )
+    return digest.hexdigest()[:16]
+
+
+def text_digest(folder):
+    """Digest of the files in a folder of the repository that a step reads beside its own code."""
+    digest = hashlib.sha256()
+    for path in sorted((REPOSITORY / folder).iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def snakemake_digest():
+    """Digest of the rules themselves, comments and blank lines left out."""
+    digest = hashlib.sha256()
+    for path in [REPOSITORY / "Snakefile", *sorted((REPOSITORY / "rules").glob("*.smk"))]:
+        with open(path, "rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                if token.type not in (tokenize.COMMENT, tokenize.NL):
+                    digest.update(token.string.encode("utf-8") + b"\x1f")
+    return digest.hexdigest()[:16]
+
+
+def spec(section, name):
+    """One entry of the configuration, as the JSON that a step takes."""
+    return section[name].model_dump_json()
+
+
+def one_of(names):
+    """A wildcard constraint that only these names fit."""
+    return "|".join(names) or "(?!)"
+
+
+def of_kind(section, *kinds):
+    return [name for name, entry in section.items() if entry.kind in kinds]
+
+
+def families(prompt_set):
+    return plan.families_of(atlas, prompt_set)
+
+
+def prompt_set_of(family):
+    return family.split(".")[0]
+
+
+wildcard_constraints:
+    source=NAME,
+    prompt_set=NAME,
+    family=rf"{NAME}(\.{NAME})?",
+    scorer=NAME,
+    ranker=NAME,
+    dataset=NAME,
+    variant=NAME,
+    suite=NAME,
+    seed=r"\d+",
+    base=one_of(atlas.policies),
+    given=one_of(of_kind(atlas.policies, "given")),
+    scratch=one_of(of_kind(atlas.policies, "scratch")),
+    policy=rf"{NAME}(\.{NAME}\.{NAME}\.s\d+)?",

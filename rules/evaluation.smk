@@ -1,0 +1,244 @@
+"""Evaluation: every policy on every suite.
+
+Needs: results/policies/{policy}/, results/samples/{policy}/{suite}.parquet for win rates
+       hub datasets, local files, or the didactic world, as config `evaluation` says
+Makes: results/suites/{suite}/questions.jsonl of the didactic world
+       results/suites/{suite}/prompts.parquet, and for win rates reference.parquet and length_control/
+       results/evaluations/{policy}/{suite}.json, and for win rates {suite}.judgements.parquet
+"""
+
+SUITES = atlas.evaluation.suites
+BENCHMARKS = plan.benchmarks(atlas)
+HARNESS = [suite for suite in BENCHMARKS if SUITES[suite].kind == "harness"]
+WIN_RATE = of_kind(SUITES, "win_rate")
+LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
+
+
+def questions_file(suite):
+    """The questions of a suite of the didactic world; nothing for others."""
+    return [f"results/suites/{suite}/questions.jsonl"] if SUITES[suite].data == "world" else []
+
+
+def own_file(suite):
+    """A suite's local file as an input, so that a changed file is seen; nothing for hub data and the world."""
+    data = SUITES[suite].data or ""
+    return [data] if os.path.isfile(data) else []
+
+
+def fits_length_control(suite):
+    """Whether what length control needs is fitted to the judge here; of published judges it is published."""
+    return SUITES[suite].judge.kind != "alpaca_eval"
+
+
+def length_control(suite):
+    files = LENGTH_CONTROL if fits_length_control(suite) else []
+    return [f"results/suites/{suite}/length_control/{name}" for name in files]
+
+
+def judging_model(suite):
+    """The files of the scorer behind a judge, where it was trained here."""
+    judge = SUITES[suite].judge
+    return scorer_files(judge.scorer) if judge.kind == "scorer" else []
+
+
+def judging_flags(suite):
+    """The scorer behind a judge, as flags."""
+    judge = SUITES[suite].judge
+    if judge.kind != "scorer":
+        return []
+    folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if judging_model(suite) else []
+    return ["--scorer", spec(atlas.scorers, judge.scorer), *folder]
+
+
+rule questions:
+    """Make the questions of one of the didactic world's suites."""
+    output:
+        "results/suites/{suite}/questions.jsonl",
+    log:
+        "logs/suites/{suite}/questions.log",
+    benchmark:
+        "benchmarks/suites/{suite}/questions.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.evaluation.questions"),
+        task=lambda w: getattr(SUITES[w.suite], "task", "world_alpaca"),
+        size=lambda w: SUITES[w.suite].size,
+    shell:
+        r"""
+        python -m scripts.evaluation.questions \
+            --task {params.task} \
+            --size {params.size} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule prompts:
+    input:
+        lambda w: questions_file(w.suite),
+        lambda w: own_file(w.suite),
+    output:
+        "results/suites/{suite}/prompts.parquet",
+    log:
+        "logs/suites/{suite}/prompts.log",
+    benchmark:
+        "benchmarks/suites/{suite}/prompts.tsv"
+    """The prompts of a suite, which prompt sets must not hold."""
+    wildcard_constraints:
+        suite=one_of(of_kind(SUITES, "harness")),
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code("scripts.evaluation.prompts"),
+        spec=lambda w: spec(SUITES, w.suite),
+        data=lambda w: (
+            " ".join(["--data", *questions_file(w.suite)]) if questions_file(w.suite) else ""
+        ),
+    shell:
+        r"""
+        python -m scripts.evaluation.prompts \
+            --suite {wildcards.suite} \
+            --spec {params.spec:q} \
+            {params.data} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule reference:
+    input:
+        lambda w: questions_file(w.suite),
+        lambda w: own_file(w.suite),
+    output:
+        prompts="results/suites/{suite}/prompts.parquet",
+        reference="results/suites/{suite}/reference.parquet",
+    log:
+        "logs/suites/{suite}/reference.log",
+    benchmark:
+        "benchmarks/suites/{suite}/reference.tsv"
+    """The instructions of a win-rate suite, and the outputs that policies are judged against."""
+    wildcard_constraints:
+        suite=one_of(WIN_RATE),
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code("scripts.evaluation.prompts"),
+        spec=lambda w: spec(SUITES, w.suite),
+        data=lambda w: (
+            " ".join(["--data", *questions_file(w.suite)]) if questions_file(w.suite) else ""
+        ),
+    shell:
+        r"""
+        python -m scripts.evaluation.prompts \
+            --suite {wildcards.suite} \
+            --spec {params.spec:q} \
+            {params.data} \
+            --out {output.prompts} \
+            --reference {output.reference} \
+            2>{log}
+        """
+
+
+rule harness:
+    """Ask a policy the questions of all harness suites, in one process."""
+    input:
+        policy=lambda w: policy_files(w.policy),
+        questions=[questions_file(suite) for suite in HARNESS],
+        own=[own_file(suite) for suite in HARNESS],
+    output:
+        expand("results/evaluations/{{policy}}/{suite}.json", suite=HARNESS),
+    log:
+        "logs/evaluations/{policy}/harness.log",
+    benchmark:
+        "benchmarks/evaluations/{policy}/harness.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code("scripts.evaluation.harness"),
+        tasks=yaml_digest("scripts/evaluation/world_tasks"),
+        suites=json.dumps({suite: SUITES[suite].model_dump() for suite in HARNESS}),
+        data=[f"{suite}={path}" for suite in HARNESS for path in questions_file(suite)],
+    shell:
+        r"""
+        python -m scripts.evaluation.harness \
+            --policy results/policies/{wildcards.policy}/policy.json \
+            --name {wildcards.policy} \
+            --suites {params.suites:q} \
+            --data {params.data} \
+            --out-dir results/evaluations/{wildcards.policy} \
+            2>{log}
+        """
+
+
+rule length_control:
+    """What length-controlled win rates need to know of a suite and its judge, fitted once."""
+    input:
+        reference="results/suites/{suite}/reference.parquet",
+        prompts="results/suites/{suite}/prompts.parquet",
+        scorer=lambda w: judging_model(w.suite),
+    output:
+        expand("results/suites/{{suite}}/length_control/{file}", file=LENGTH_CONTROL),
+    log:
+        "logs/suites/{suite}/length_control.log",
+    benchmark:
+        "benchmarks/suites/{suite}/length_control.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code("scripts.evaluation.length_control"),
+        spec=lambda w: spec(SUITES, w.suite),
+        scorer=lambda w: judging_flags(w.suite),
+    shell:
+        r"""
+        python -m scripts.evaluation.length_control \
+            --spec {params.spec:q} \
+            --prompts {input.prompts} \
+            --reference {input.reference} \
+            {params.scorer:q} \
+            --out-dir results/suites/{wildcards.suite}/length_control \
+            2>{log}
+        """
+
+
+rule judge:
+    input:
+        samples="results/samples/{policy}/{suite}.parquet",
+        prompts="results/suites/{suite}/prompts.parquet",
+        reference="results/suites/{suite}/reference.parquet",
+        length_control=lambda w: length_control(w.suite),
+        scorer=lambda w: judging_model(w.suite),
+    output:
+        evaluation="results/evaluations/{policy}/{suite}.json",
+        judgements="results/evaluations/{policy}/{suite}.judgements.parquet",
+    log:
+        "logs/evaluations/{policy}/{suite}.log",
+    benchmark:
+        "benchmarks/evaluations/{policy}/{suite}.tsv"
+    """Judge a policy's samples against the reference: win rate and length-controlled win rate."""
+    wildcard_constraints:
+        suite=one_of(WIN_RATE),
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code("scripts.evaluation.judge"),
+        spec=lambda w: spec(SUITES, w.suite),
+        scorer=lambda w: judging_flags(w.suite),
+        length_control=lambda w: (
+            f"--length-control results/suites/{w.suite}/length_control" if fits_length_control(w.suite) else ""
+        ),
+    shell:
+        r"""
+        python -m scripts.evaluation.judge \
+            --name {wildcards.policy} \
+            --suite {wildcards.suite} \
+            --spec {params.spec:q} \
+            --samples {input.samples} \
+            --prompts {input.prompts} \
+            --reference {input.reference} \
+            {params.length_control} \
+            {params.scorer:q} \
+            --judgements {output.judgements} \
+            --out {output.evaluation} \
+            2>{log}
+        """

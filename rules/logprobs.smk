@@ -1,0 +1,35 @@
+"""Log-probs: each response's tokens once per policy, for every dataset and run that needs them as reference.
+
+Needs: results/policies/{base}/, results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet
+Makes: results/logprobs/{base}/{family}.parquet
+"""
+
+
+rule logprobs:
+    """Per-token log-probs of one family under a policy that runs start from."""
+    input:
+        policy=lambda w: policy_files(w.base),
+        prompts=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/prompts.parquet",
+        responses=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/responses.parquet",
+    output:
+        "results/logprobs/{base}/{family}.parquet",
+    log:
+        "logs/logprobs/{base}/{family}.log",
+    benchmark:
+        "benchmarks/logprobs/{base}/{family}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("scripts.logprobs.compute"),
+        batch_tokens=lambda w: atlas.policies[w.base].batch_tokens,
+    shell:
+        r"""
+        python -m scripts.logprobs.compute \
+            --policy results/policies/{wildcards.base}/policy.json \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --family {wildcards.family} \
+            --batch-tokens {params.batch_tokens} \
+            --out {output} \
+            2>{log}
+        """

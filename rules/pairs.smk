@@ -1,0 +1,102 @@
+"""Pairs: preference datasets as tables of ids over stored responses.
+
+Needs: results/prompt_sets/{prompt_set}/responses.parquet
+       results/scores/{scorer}/{family}.parquet, all families of the prompt set
+Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
+       results/pairs/{dataset}.parquet, .card.json
+"""
+
+
+rule tiers:
+    """Stratify each prompt's responses into five quality tiers."""
+    input:
+        responses="results/prompt_sets/{prompt_set}/responses.parquet",
+        scores=lambda w: expand(
+            "results/scores/{scorer}/{family}.parquet",
+            scorer=w.scorer,
+            family=families(w.prompt_set),
+        ),
+    output:
+        tiers="results/tiers/{prompt_set}.{scorer}.parquet",
+        card="results/tiers/{prompt_set}.{scorer}.card.json",
+    log:
+        "logs/tiers/{prompt_set}.{scorer}.log",
+    benchmark:
+        "benchmarks/tiers/{prompt_set}.{scorer}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.pairs.tiers"),
+    shell:
+        r"""
+        python -m scripts.pairs.tiers \
+            --responses {input.responses} \
+            --scores {input.scores} \
+            --out {output.tiers} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule pair:
+    input:
+        lambda w: f"results/tiers/{atlas.pairs[w.dataset].prompt_set}.{atlas.pairs[w.dataset].scorer}.parquet",
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    """Pair two tiers into a preference dataset."""
+    wildcard_constraints:
+        dataset=one_of(of_kind(atlas.pairs, "tiers")),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.pairs.pair"),
+        spec=lambda w: spec(atlas.pairs, w.dataset),
+    shell:
+        r"""
+        python -m scripts.pairs.pair \
+            --spec {params.spec:q} \
+            --tiers {input} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule compare:
+    input:
+        responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
+        scores=lambda w: expand(
+            "results/scores/{scorer}/{family}.parquet",
+            scorer=atlas.pairs[w.dataset].scorer,
+            family=families(atlas.pairs[w.dataset].prompt_set),
+        ),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    """Pair two random responses of each prompt, as people who compare responses are shown them."""
+    wildcard_constraints:
+        dataset=one_of(of_kind(atlas.pairs, "comparisons")),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.pairs.compare"),
+        spec=lambda w: spec(atlas.pairs, w.dataset),
+    shell:
+        r"""
+        python -m scripts.pairs.compare \
+            --spec {params.spec:q} \
+            --responses {input.responses} \
+            --scores {input.scores} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """

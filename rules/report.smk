@@ -1,0 +1,311 @@
+"""Report: the figures, and one self-contained page that shows all of it.
+
+Needs: tables, claims, cards, tiers, pairs, scores and training tables of the other phases
+Makes: results/figures/what_matters/{figure}.svg, .png
+       results/figures/world/{figure}.svg, .png on the didactic world
+       results/configuration.json, results/rulegraph.dot
+       results/report.html
+"""
+
+FIGURES = ["headline", "benchmarks", "tier_scores", "pair_scores", "training_curves"]
+
+
+def drawn(figure):
+    """A figure's two files: SVG for pages, PNG for everything else."""
+    return [f"results/figures/{figure}.{kind}" for kind in ["svg", "png"]]
+
+
+def figures_shown():
+    """The study's figures and, on the didactic world, those of the world's own models."""
+    shown = [f"what_matters/{figure}" for figure in FIGURES]
+    if all(atlas.sources[source].kind == "world" for source in sources_used()):
+        shown += [
+            "world/base_policies",
+            *(f"world/{scorer}_agreement" for scorer in of_kind(atlas.scorers, "scratch")),
+        ]
+    return shown
+
+
+def table_tiers():
+    """One tiers file a prompt set and scorer of Table 1's pairs."""
+    return list(
+        dict.fromkeys(
+            f"results/tiers/{pairs.prompt_set}.{pairs.scorer}" for pairs in TABLE_PAIRS.values()
+        )
+    )
+
+
+def prompt_sets_used():
+    return list(dict.fromkeys(dataset.prompt_set for dataset in STUDY.datasets)) if STUDY else []
+
+
+def titles():
+    return [dataset.name for dataset in STUDY.datasets] if STUDY else []
+
+
+def all_scores(scorer):
+    return [
+        f"results/scores/{scorer}/{family}.parquet"
+        for prompt_set in prompt_sets_used()
+        for family in families(prompt_set)
+    ]
+
+
+def sources_used():
+    return list(
+        dict.fromkeys(
+            source for name in prompt_sets_used() for source in atlas.prompt_sets[name].sources
+        )
+    )
+
+
+rule table_figures:
+    """Table 1 as two figures: the headline, and every benchmark."""
+    input:
+        "results/tables/what_matters/table1.csv",
+    output:
+        headline=drawn("what_matters/headline"),
+        benchmarks=drawn("what_matters/benchmarks"),
+    log:
+        "logs/report/table_figures.log",
+    benchmark:
+        "benchmarks/report/table_figures.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.what_matters_figures"),
+    shell:
+        r"""
+        python -m scripts.report.what_matters_figures \
+            --table {input} \
+            --headline {output.headline} \
+            --benchmarks {output.benchmarks} \
+            2>{log}
+        """
+
+
+rule tier_scores:
+    """How the scores of each tier spread."""
+    input:
+        [f"{tiers}.parquet" for tiers in table_tiers()],
+    output:
+        drawn("what_matters/tier_scores"),
+    log:
+        "logs/report/tier_scores.log",
+    benchmark:
+        "benchmarks/report/tier_scores.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.tier_scores"),
+        titles=titles(),
+    shell:
+        r"""
+        python -m scripts.report.tier_scores \
+            --tiers {input} \
+            --titles {params.titles:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule pair_scores:
+    """How chosen and rejected scores of each pairs dataset spread."""
+    input:
+        expand("results/pairs/{dataset}.parquet", dataset=TABLE_PAIRS),
+    output:
+        drawn("what_matters/pair_scores"),
+    log:
+        "logs/report/pair_scores.log",
+    benchmark:
+        "benchmarks/report/pair_scores.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.pair_scores"),
+        names=pairs_names(),
+    shell:
+        r"""
+        python -m scripts.report.pair_scores \
+            --pairs {input} \
+            --names {params.names:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule training_curves:
+    """Loss, likelihoods and margins of every run."""
+    input:
+        expand("results/training/{run}.parquet", run=table_runs()),
+    output:
+        drawn("what_matters/training_curves"),
+    log:
+        "logs/report/training_curves.log",
+    benchmark:
+        "benchmarks/report/training_curves.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.training_curves"),
+        names=pairs_names(),
+    shell:
+        r"""
+        python -m scripts.report.training_curves \
+            --runs {input} \
+            --names {params.names:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule base_policies:
+    """The policies that runs can start from, on every benchmark."""
+    input:
+        evaluations(atlas.policies),
+    output:
+        drawn("world/base_policies"),
+    log:
+        "logs/report/base_policies.log",
+    benchmark:
+        "benchmarks/report/base_policies.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.base_policies"),
+        policies=list(atlas.policies),
+        suites=BENCHMARKS,
+    shell:
+        r"""
+        python -m scripts.report.base_policies \
+            --evaluations results/evaluations \
+            --policies {params.policies} \
+            --suites {params.suites} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule configuration:
+    """The checked configuration as one file: what was asked for."""
+    output:
+        "results/configuration.json",
+    log:
+        "logs/report/configuration.log",
+    benchmark:
+        "benchmarks/report/configuration.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.configuration"),
+        spec=atlas.model_dump_json(exclude_unset=True),
+    shell:
+        r"""
+        python -m scripts.report.configuration \
+            --spec {params.spec:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule rulegraph:
+    """The workflow's own account of how its rules hang together, under this configuration."""
+    input:
+        "results/configuration.json",
+    output:
+        "results/rulegraph.dot",
+    log:
+        "logs/report/rulegraph.log",
+    benchmark:
+        "benchmarks/report/rulegraph.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        rules=snakemake_digest(),
+    shell:
+        r"""
+        python -m snakemake \
+            --rulegraph dot \
+            --configfile {input} \
+            >{output} \
+            2>{log}
+        """
+
+
+rule scorer_agreement:
+    """How far the reward model that was trained here agrees with the oracle."""
+    input:
+        responses=[f"results/prompt_sets/{name}/responses.parquet" for name in prompt_sets_used()],
+        scores=lambda w: all_scores(w.scorer),
+        reference=lambda w: all_scores("oracle"),
+    output:
+        drawn("world/{scorer}_agreement"),
+    log:
+        "logs/report/{scorer}_agreement.log",
+    benchmark:
+        "benchmarks/report/{scorer}_agreement.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.scorer_agreement"),
+        titles=titles(),
+    shell:
+        r"""
+        python -m scripts.report.scorer_agreement \
+            --scorer {wildcards.scorer} \
+            --reference oracle \
+            --responses {input.responses} \
+            --titles {params.titles:q} \
+            --scores {input.scores} \
+            --reference-scores {input.reference} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule report:
+    """Everything on one page."""
+    input:
+        config="results/configuration.json",
+        claims="results/claims.csv",
+        table1="results/tables/what_matters/table1.csv",
+        table5="results/tables/what_matters/table5.csv",
+        figures=[
+            path for figure in figures_shown() for path in drawn(figure) if path.endswith(".svg")
+        ],
+        source_cards=expand("results/data/{source}/card.json", source=sources_used()),
+        prompt_set_cards=expand(
+            "results/prompt_sets/{prompt_set}/card.json", prompt_set=prompt_sets_used()
+        ),
+        tier_cards=[f"{tiers}.card.json" for tiers in table_tiers()],
+        pairs_cards=expand("results/pairs/{dataset}.card.json", dataset=TABLE_PAIRS),
+        rulegraph="results/rulegraph.dot",
+    output:
+        report("results/report.html", category="What matters in data for DPO?"),
+    log:
+        "logs/report/report.log",
+    benchmark:
+        "benchmarks/report/report.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.page"),
+        templates=text_digest("scripts/report/templates"),
+        rules=snakemake_digest(),
+    shell:
+        r"""
+        python -m scripts.report.page \
+            --config {input.config} \
+            --claims {input.claims} \
+            --table1 {input.table1} \
+            --table5 {input.table5} \
+            --figures {input.figures} \
+            --source-cards {input.source_cards} \
+            --prompt-set-cards {input.prompt_set_cards} \
+            --tier-cards {input.tier_cards} \
+            --pairs-cards {input.pairs_cards} \
+            --rulegraph {input.rulegraph} \
+            --rules rules/*.smk \
+            --out {output} \
+            2>{log}
+        """

@@ -1,0 +1,75 @@
+"""Scores: each response once per scorer; each pair once per ranker.
+
+Needs: results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet
+       results/scorers/{scorer}/, results/rankers/{ranker}/ of the models trained here (rules/training.smk)
+       results/pairs/{dataset}.parquet to rank
+Makes: results/scores/{scorer}/{family}.parquet
+       results/rankings/{ranker}/{dataset}.parquet
+"""
+
+
+rule score:
+    """Score the responses of one family."""
+    input:
+        prompts=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/prompts.parquet",
+        responses=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/responses.parquet",
+        annotations=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/annotations.parquet",
+        model=lambda w: scorer_files(w.scorer),
+    output:
+        "results/scores/{scorer}/{family}.parquet",
+    log:
+        "logs/scores/{scorer}/{family}.log",
+    benchmark:
+        "benchmarks/scores/{scorer}/{family}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("scripts.scores.score"),
+        spec=lambda w: spec(atlas.scorers, w.scorer),
+        model=lambda w: f"--model-dir results/scorers/{w.scorer}" if scorer_files(w.scorer) else "",
+    shell:
+        r"""
+        python -m scripts.scores.score \
+            --scorer {wildcards.scorer} \
+            --spec {params.spec:q} \
+            --family {wildcards.family} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --annotations {input.annotations} \
+            {params.model} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule rank:
+    """Ask a ranker which response of each pair wins."""
+    input:
+        pairs="results/pairs/{dataset}.parquet",
+        prompts=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/prompts.parquet",
+        responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
+        model=lambda w: ranker_files(w.ranker),
+    output:
+        "results/rankings/{ranker}/{dataset}.parquet",
+    log:
+        "logs/rankings/{ranker}/{dataset}.log",
+    benchmark:
+        "benchmarks/rankings/{ranker}/{dataset}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("scripts.scores.rank"),
+        spec=lambda w: spec(atlas.rankers, w.ranker),
+        model=lambda w: f"results/rankers/{w.ranker}",
+    shell:
+        r"""
+        python -m scripts.scores.rank \
+            --ranker {wildcards.ranker} \
+            --spec {params.spec:q} \
+            --model-dir {params.model} \
+            --pairs {input.pairs} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --out {output} \
+            2>{log}
+        """

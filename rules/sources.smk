@@ -1,0 +1,93 @@
+"""Sources and prompt sets: text on disk, once.
+
+Needs: hub datasets, local files, or the didactic world, as config `sources` says;
+       results/suites/{suite}/prompts.parquet of the suites that a prompt set must be unseen by.
+Makes: results/data/{source}/prompts.parquet, responses.parquet, annotations.parquet, card.json
+       results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet, card.json
+"""
+
+
+def local_file(source):
+    """A source's own file as an input, so that a changed file is seen; nothing for hub ids and the world."""
+    path = getattr(atlas.sources[source], "path", "")
+    return [path] if os.path.isfile(path) else []
+
+
+rule load:
+    """Read a source into tables of prompts, responses and annotations."""
+    input:
+        lambda w: local_file(w.source),
+    output:
+        prompts="results/data/{source}/prompts.parquet",
+        responses="results/data/{source}/responses.parquet",
+        annotations="results/data/{source}/annotations.parquet",
+        card="results/data/{source}/card.json",
+    log:
+        "logs/sources/load/{source}.log",
+    benchmark:
+        "benchmarks/sources/load/{source}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.sources.load"),
+        spec=lambda w: spec(atlas.sources, w.source),
+    shell:
+        r"""
+        python -m scripts.sources.load \
+            --name {wildcards.source} \
+            --spec {params.spec:q} \
+            --prompts {output.prompts} \
+            --responses {output.responses} \
+            --annotations {output.annotations} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule curate:
+    """Merge sources into a prompt set; drop near-duplicates and prompts that stand in an evaluation."""
+    input:
+        prompts=lambda w: expand(
+            "results/data/{source}/prompts.parquet", source=atlas.prompt_sets[w.prompt_set].sources
+        ),
+        responses=lambda w: expand(
+            "results/data/{source}/responses.parquet",
+            source=atlas.prompt_sets[w.prompt_set].sources,
+        ),
+        annotations=lambda w: expand(
+            "results/data/{source}/annotations.parquet",
+            source=atlas.prompt_sets[w.prompt_set].sources,
+        ),
+        unseen=lambda w: expand(
+            "results/suites/{suite}/prompts.parquet",
+            suite=atlas.prompt_sets[w.prompt_set].unseen_by,
+        ),
+    output:
+        prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
+        responses="results/prompt_sets/{prompt_set}/responses.parquet",
+        annotations="results/prompt_sets/{prompt_set}/annotations.parquet",
+        card="results/prompt_sets/{prompt_set}/card.json",
+    log:
+        "logs/sources/curate/{prompt_set}.log",
+    benchmark:
+        "benchmarks/sources/curate/{prompt_set}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.sources.curate"),
+        spec=lambda w: spec(atlas.prompt_sets, w.prompt_set),
+    shell:
+        r"""
+        python -m scripts.sources.curate \
+            --name {wildcards.prompt_set} \
+            --spec {params.spec:q} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --annotations {input.annotations} \
+            --unseen {input.unseen} \
+            --out-prompts {output.prompts} \
+            --out-responses {output.responses} \
+            --out-annotations {output.annotations} \
+            --card {output.card} \
+            2>{log}
+        """

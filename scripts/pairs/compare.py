@@ -1,0 +1,55 @@
+"""Make a dataset of comparisons: two random responses of each prompt, the higher score against the lower.
+
+This is how people (and LLM judges) are shown responses when they label data for a reward model; no tier
+decides which. The draw depends on the seed and the ids alone.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.config.pairs import ComparisonPairs
+from scripts.lib.errors import InputError
+from scripts.lib.ids import seed_of
+from scripts.lib.schemas import PAIRS
+from scripts.lib.scored import read_scored
+from scripts.lib.tables import write_json, write_table
+from scripts.pairs.match import match
+
+
+def draw_comparisons(scored: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One pair a prompt of scored responses (prompt_id, response_id, score), and the prompts that gave none."""
+    drawn = scored.assign(order=[seed_of(seed, response) for response in scored["response_id"]])
+    drawn = drawn.sort_values(["prompt_id", "order"], ignore_index=True)
+    two = drawn.groupby("prompt_id", sort=False).head(2)
+    by_prompt = two.sort_values(["prompt_id", "score"], ascending=[True, False], kind="stable").groupby("prompt_id")
+    pairs, dropped = match(by_prompt.nth(0), by_prompt.nth(1), "comparison")
+    prompts = int(scored["prompt_id"].nunique())
+    return pairs, {"prompt_with_one_response": prompts - len(pairs) - dropped["equal_scores"], **dropped}
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.pairs.compare", __doc__)
+    parser.add_argument("--spec", type=cli.spec_of(ComparisonPairs), required=True, help="JSON of the pairs entry")
+    parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file a family")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--card", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    scored, unscored = read_scored(arguments.responses, arguments.scores)
+    pairs, dropped = draw_comparisons(scored, arguments.spec.seed)
+    if pairs.empty:
+        raise InputError(
+            arguments.responses,
+            f"no prompt has two responses with different scores ({dropped})",
+            "choose a scorer that covers the data and tells responses apart",
+        )
+    write_table(pairs, arguments.out, PAIRS)
+    dropped["response_without_score"] = unscored
+    write_json({**arguments.spec.model_dump(), "pairs": len(pairs), "dropped": dropped}, arguments.card)
+
+
+if __name__ == "__main__":
+    cli.run(main)
