@@ -75,6 +75,7 @@ rule questions:
 
 
 rule prompts:
+    """The prompts of a suite, which prompt sets must not hold."""
     input:
         lambda w: questions_file(w.suite),
         lambda w: own_file(w.suite),
@@ -84,7 +85,6 @@ rule prompts:
         "logs/suites/{suite}/prompts.log",
     benchmark:
         "benchmarks/suites/{suite}/prompts.tsv"
-    """The prompts of a suite, which prompt sets must not hold."""
     wildcard_constraints:
         suite=one_of(of_kind(SUITES, "harness")),
     conda:
@@ -107,6 +107,7 @@ rule prompts:
 
 
 rule reference:
+    """The instructions of a win-rate suite, and the outputs that policies are judged against."""
     input:
         lambda w: questions_file(w.suite),
         lambda w: own_file(w.suite),
@@ -117,7 +118,6 @@ rule reference:
         "logs/suites/{suite}/reference.log",
     benchmark:
         "benchmarks/suites/{suite}/reference.tsv"
-    """The instructions of a win-rate suite, and the outputs that policies are judged against."""
     wildcard_constraints:
         suite=one_of(WIN_RATE),
     conda:
@@ -202,6 +202,7 @@ rule length_control:
 
 
 rule judge:
+    """Judge a policy's samples against the reference: win rate and length-controlled win rate."""
     input:
         samples="results/samples/{policy}/{suite}.parquet",
         prompts="results/suites/{suite}/prompts.parquet",
@@ -215,7 +216,6 @@ rule judge:
         "logs/evaluations/{policy}/{suite}.log",
     benchmark:
         "benchmarks/evaluations/{policy}/{suite}.tsv"
-    """Judge a policy's samples against the reference: win rate and length-controlled win rate."""
     wildcard_constraints:
         suite=one_of(WIN_RATE),
     conda:
@@ -225,7 +225,9 @@ rule judge:
         spec=lambda w: spec(SUITES, w.suite),
         scorer=lambda w: judging_flags(w.suite),
         length_control=lambda w: (
-            f"--length-control results/suites/{w.suite}/length_control" if fits_length_control(w.suite) else ""
+            f"--length-control results/suites/{w.suite}/length_control"
+            if fits_length_control(w.suite)
+            else ""
         ),
     shell:
         r"""

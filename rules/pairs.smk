@@ -39,6 +39,7 @@ rule tiers:
 
 
 rule pair:
+    """Pair two tiers into a preference dataset."""
     input:
         lambda w: f"results/tiers/{atlas.pairs[w.dataset].prompt_set}.{atlas.pairs[w.dataset].scorer}.parquet",
     output:
@@ -48,7 +49,6 @@ rule pair:
         "logs/pairs/{dataset}.log",
     benchmark:
         "benchmarks/pairs/{dataset}.tsv"
-    """Pair two tiers into a preference dataset."""
     wildcard_constraints:
         dataset=one_of(of_kind(atlas.pairs, "tiers")),
     conda:
@@ -68,6 +68,7 @@ rule pair:
 
 
 rule compare:
+    """Pair two random responses of each prompt, as people who compare responses are shown them."""
     input:
         responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
         scores=lambda w: expand(
@@ -82,7 +83,6 @@ rule compare:
         "logs/pairs/{dataset}.log",
     benchmark:
         "benchmarks/pairs/{dataset}.tsv"
-    """Pair two random responses of each prompt, as people who compare responses are shown them."""
     wildcard_constraints:
         dataset=one_of(of_kind(atlas.pairs, "comparisons")),
     conda:
