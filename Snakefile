@@ -13,6 +13,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/files.smk"
 include: "rules/sources.smk"
 include: "rules/scores.smk"
 include: "rules/pairs.smk"

@@ -23,8 +23,10 @@ REPOSITORY = Path(workflow.basedir)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 # Steps run with the Python that runs Snakemake, unless a rule's environment puts another one first.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
+    TOKENIZERS_PARALLELISM="false",
+)
 
 
 def checked_configuration():

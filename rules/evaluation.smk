@@ -7,48 +7,6 @@ Makes: results/suites/{suite}/questions.jsonl of the didactic world
        results/evaluations/{policy}/{suite}.json, and for win rates {suite}.judgements.parquet
 """
 
-SUITES = atlas.evaluation.suites
-BENCHMARKS = plan.benchmarks(atlas)
-HARNESS = [suite for suite in BENCHMARKS if SUITES[suite].kind == "harness"]
-WIN_RATE = of_kind(SUITES, "win_rate")
-LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
-
-
-def questions_file(suite):
-    """The questions of a suite of the didactic world; nothing for others."""
-    return [f"results/suites/{suite}/questions.jsonl"] if SUITES[suite].data == "world" else []
-
-
-def own_file(suite):
-    """A suite's local file as an input, so that a changed file is seen; nothing for hub data and the world."""
-    data = SUITES[suite].data or ""
-    return [data] if os.path.isfile(data) else []
-
-
-def fits_length_control(suite):
-    """Whether what length control needs is fitted to the judge here; of published judges it is published."""
-    return SUITES[suite].judge.kind != "alpaca_eval"
-
-
-def length_control(suite):
-    files = LENGTH_CONTROL if fits_length_control(suite) else []
-    return [f"results/suites/{suite}/length_control/{name}" for name in files]
-
-
-def judging_model(suite):
-    """The files of the scorer behind a judge, where it was trained here."""
-    judge = SUITES[suite].judge
-    return scorer_files(judge.scorer) if judge.kind == "scorer" else []
-
-
-def judging_flags(suite):
-    """The scorer behind a judge, as flags."""
-    judge = SUITES[suite].judge
-    if judge.kind != "scorer":
-        return []
-    folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if judging_model(suite) else []
-    return ["--scorer", spec(atlas.scorers, judge.scorer), *folder]
-
 
 rule questions:
     """Make the questions of one of the didactic world's suites."""

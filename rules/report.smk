@@ -7,57 +7,6 @@ Makes: results/figures/what_matters/{figure}.svg, .png
        results/report.html
 """
 
-FIGURES = ["headline", "benchmarks", "tier_scores", "pair_scores", "training_curves"]
-
-
-def drawn(figure):
-    """A figure's two files: SVG for pages, PNG for everything else."""
-    return [f"results/figures/{figure}.{kind}" for kind in ["svg", "png"]]
-
-
-def figures_shown():
-    """The study's figures and, on the didactic world, those of the world's own models."""
-    shown = [f"what_matters/{figure}" for figure in FIGURES]
-    if all(atlas.sources[source].kind == "world" for source in sources_used()):
-        shown += [
-            "world/base_policies",
-            *(f"world/{scorer}_agreement" for scorer in of_kind(atlas.scorers, "scratch")),
-        ]
-    return shown
-
-
-def table_tiers():
-    """One tiers file a prompt set and scorer of Table 1's pairs."""
-    return list(
-        dict.fromkeys(
-            f"results/tiers/{pairs.prompt_set}.{pairs.scorer}" for pairs in TABLE_PAIRS.values()
-        )
-    )
-
-
-def prompt_sets_used():
-    return list(dict.fromkeys(dataset.prompt_set for dataset in STUDY.datasets)) if STUDY else []
-
-
-def titles():
-    return [dataset.name for dataset in STUDY.datasets] if STUDY else []
-
-
-def all_scores(scorer):
-    return [
-        f"results/scores/{scorer}/{family}.parquet"
-        for prompt_set in prompt_sets_used()
-        for family in families(prompt_set)
-    ]
-
-
-def sources_used():
-    return list(
-        dict.fromkeys(
-            source for name in prompt_sets_used() for source in atlas.prompt_sets[name].sources
-        )
-    )
-
 
 rule table_figures:
     """Table 1 as two figures: the headline, and every benchmark."""

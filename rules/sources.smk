@@ -7,12 +7,6 @@ Makes: results/data/{source}/prompts.parquet, responses.parquet, annotations.par
 """
 
 
-def local_file(source):
-    """A source's own file as an input, so that a changed file is seen; nothing for hub ids and the world."""
-    path = getattr(atlas.sources[source], "path", "")
-    return [path] if os.path.isfile(path) else []
-
-
 rule load:
     """Read a source into tables of prompts, responses and annotations."""
     input:

@@ -7,48 +7,6 @@ Makes: results/tables/what_matters/table1.csv, table5.csv
        results/claims.csv
 """
 
-STUDY = atlas.studies.what_matters
-TABLE_PAIRS = plan.table_pairs(atlas, STUDY) if STUDY else {}
-
-
-def evaluations(policies):
-    """Every measured suite of these policies."""
-    return expand("results/evaluations/{policy}/{suite}.json", policy=policies, suite=BENCHMARKS)
-
-
-def table_runs():
-    return [run.name for run in plan.table_runs(atlas, STUDY)] if STUDY else []
-
-
-def specs_json(section):
-    return json.dumps({name: entry.model_dump() for name, entry in section.items()})
-
-
-def pairs_names():
-    """Pairs dataset -> what tables and figures call it."""
-    called = {dataset.prompt_set: dataset.name for dataset in STUDY.datasets} if STUDY else {}
-    return json.dumps(
-        {
-            name: {
-                "dataset": called[pairs.prompt_set],
-                "chosen": pairs.chosen,
-                "rejected": pairs.rejected,
-            }
-            for name, pairs in TABLE_PAIRS.items()
-        }
-    )
-
-
-def study_targets(study):
-    """The files that one study ends in."""
-    if getattr(atlas.studies, study) is None:
-        return []
-    tables = expand("results/tables/{study}/{table}.csv", study=study, table=["table1", "table5"])
-    figures = expand(
-        "results/figures/{study}/{figure}.{kind}", study=study, figure=FIGURES, kind=["svg", "png"]
-    )
-    return tables + figures
-
 
 rule table1:
     """Table 1: chosen quality against rejected quality, row for row as the paper has it."""

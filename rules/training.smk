@@ -8,39 +8,6 @@ Makes: results/policies/{policy}/policy.json and, for what is trained here, the 
 Runs are named {base}.{dataset}.{variant}.s{seed}. Their checkpoints lie in checkpoints/, outside results/.
 """
 
-MODEL_FILES = [
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-]
-CLASSIFIER_FILES = [name for name in MODEL_FILES if name != "generation_config.json"]
-
-
-def policy_files(policy):
-    """All files of a policy; a given one is policy.json alone, which names the model and its hashes."""
-    files = [] if policy in of_kind(atlas.policies, "given") else MODEL_FILES
-    return [f"results/policies/{policy}/{name}" for name in ["policy.json", *files]]
-
-
-def scorer_files(scorer):
-    """The files of a reward model trained here; none for other scorers."""
-    if atlas.scorers[scorer].kind != "scratch":
-        return []
-    return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER_FILES]]
-
-
-def ranker_files(ranker):
-    return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER_FILES]]
-
-
-def texts_behind(datasets, table):
-    """prompts.parquet or responses.parquet of the prompt sets that some pairs datasets draw on."""
-    prompt_sets = dict.fromkeys(atlas.pairs[dataset].prompt_set for dataset in datasets)
-    return [f"results/prompt_sets/{prompt_set}/{table}.parquet" for prompt_set in prompt_sets]
-
 
 rule given:
     """Record a model from a hub id or a local folder, with the hashes of its files."""

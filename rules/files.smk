@@ -1,0 +1,178 @@
+"""Which files belong together, for rules that need or make more than one.
+
+Needs: the checked configuration (rules/common.smk).
+Makes: nothing.
+"""
+
+MODEL_FILES = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+]
+CLASSIFIER_FILES = [name for name in MODEL_FILES if name != "generation_config.json"]
+
+SUITES = atlas.evaluation.suites
+BENCHMARKS = plan.benchmarks(atlas)
+HARNESS = [suite for suite in BENCHMARKS if SUITES[suite].kind == "harness"]
+WIN_RATE = of_kind(SUITES, "win_rate")
+LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
+
+STUDY = atlas.studies.what_matters
+TABLE_PAIRS = plan.table_pairs(atlas, STUDY) if STUDY else {}
+FIGURES = ["headline", "benchmarks", "tier_scores", "pair_scores", "training_curves"]
+
+
+def local_file(source):
+    """A source's own file as an input, so that a changed file is seen; nothing for hub ids and the world."""
+    path = getattr(atlas.sources[source], "path", "")
+    return [path] if os.path.isfile(path) else []
+
+
+def policy_files(policy):
+    """All files of a policy; a given one is policy.json alone, which names the model and its hashes."""
+    files = [] if policy in of_kind(atlas.policies, "given") else MODEL_FILES
+    return [f"results/policies/{policy}/{name}" for name in ["policy.json", *files]]
+
+
+def scorer_files(scorer):
+    """The files of a reward model trained here; none for other scorers."""
+    if atlas.scorers[scorer].kind != "scratch":
+        return []
+    return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER_FILES]]
+
+
+def ranker_files(ranker):
+    return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER_FILES]]
+
+
+def texts_behind(datasets, table):
+    """prompts.parquet or responses.parquet of the prompt sets that some pairs datasets draw on."""
+    prompt_sets = dict.fromkeys(atlas.pairs[dataset].prompt_set for dataset in datasets)
+    return [f"results/prompt_sets/{prompt_set}/{table}.parquet" for prompt_set in prompt_sets]
+
+
+def questions_file(suite):
+    """The questions of a suite of the didactic world; nothing for others."""
+    return [f"results/suites/{suite}/questions.jsonl"] if SUITES[suite].data == "world" else []
+
+
+def own_file(suite):
+    """A suite's local file as an input, so that a changed file is seen; nothing for hub data and the world."""
+    data = SUITES[suite].data or ""
+    return [data] if os.path.isfile(data) else []
+
+
+def fits_length_control(suite):
+    """Whether what length control needs is fitted to the judge here; of published judges it is published."""
+    return SUITES[suite].judge.kind != "alpaca_eval"
+
+
+def length_control(suite):
+    files = LENGTH_CONTROL if fits_length_control(suite) else []
+    return [f"results/suites/{suite}/length_control/{name}" for name in files]
+
+
+def judging_model(suite):
+    """The files of the scorer behind a judge, where it was trained here."""
+    judge = SUITES[suite].judge
+    return scorer_files(judge.scorer) if judge.kind == "scorer" else []
+
+
+def judging_flags(suite):
+    """The scorer behind a judge, as flags."""
+    judge = SUITES[suite].judge
+    if judge.kind != "scorer":
+        return []
+    folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if judging_model(suite) else []
+    return ["--scorer", spec(atlas.scorers, judge.scorer), *folder]
+
+
+def evaluations(policies):
+    """Every measured suite of these policies."""
+    return expand("results/evaluations/{policy}/{suite}.json", policy=policies, suite=BENCHMARKS)
+
+
+def table_runs():
+    return [run.name for run in plan.table_runs(atlas, STUDY)] if STUDY else []
+
+
+def specs_json(section):
+    return json.dumps({name: entry.model_dump() for name, entry in section.items()})
+
+
+def pairs_names():
+    """Pairs dataset -> what tables and figures call it."""
+    called = {dataset.prompt_set: dataset.name for dataset in STUDY.datasets} if STUDY else {}
+    return json.dumps(
+        {
+            name: {
+                "dataset": called[pairs.prompt_set],
+                "chosen": pairs.chosen,
+                "rejected": pairs.rejected,
+            }
+            for name, pairs in TABLE_PAIRS.items()
+        }
+    )
+
+
+def study_targets(study):
+    """The files that one study ends in."""
+    if getattr(atlas.studies, study) is None:
+        return []
+    tables = expand("results/tables/{study}/{table}.csv", study=study, table=["table1", "table5"])
+    figures = expand(
+        "results/figures/{study}/{figure}.{kind}", study=study, figure=FIGURES, kind=["svg", "png"]
+    )
+    return tables + figures
+
+
+def drawn(figure):
+    """A figure's two files: SVG for pages, PNG for everything else."""
+    return [f"results/figures/{figure}.{kind}" for kind in ["svg", "png"]]
+
+
+def figures_shown():
+    """The study's figures and, on the didactic world, those of the world's own models."""
+    shown = [f"what_matters/{figure}" for figure in FIGURES]
+    if all(atlas.sources[source].kind == "world" for source in sources_used()):
+        shown += [
+            "world/base_policies",
+            *(f"world/{scorer}_agreement" for scorer in of_kind(atlas.scorers, "scratch")),
+        ]
+    return shown
+
+
+def table_tiers():
+    """One tiers file a prompt set and scorer of Table 1's pairs."""
+    return list(
+        dict.fromkeys(
+            f"results/tiers/{pairs.prompt_set}.{pairs.scorer}" for pairs in TABLE_PAIRS.values()
+        )
+    )
+
+
+def prompt_sets_used():
+    return list(dict.fromkeys(dataset.prompt_set for dataset in STUDY.datasets)) if STUDY else []
+
+
+def titles():
+    return [dataset.name for dataset in STUDY.datasets] if STUDY else []
+
+
+def all_scores(scorer):
+    return [
+        f"results/scores/{scorer}/{family}.parquet"
+        for prompt_set in prompt_sets_used()
+        for family in families(prompt_set)
+    ]
+
+
+def sources_used():
+    return list(
+        dict.fromkeys(
+            source for name in prompt_sets_used() for source in atlas.prompt_sets[name].sources
+        )
+    )
