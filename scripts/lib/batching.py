@@ -1,0 +1,34 @@
+"""Batches of like length."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+log = logging.getLogger(__name__)
+
+
+def by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices into ``lengths`` in batches of like length, longest first, so that memory runs out at once or never.
+
+    Each batch, padded to its longest row, holds at most ``budget`` tokens; a row that is longer than that
+    is a batch of its own. Equal lengths keep their order.
+    """
+    batches: list[list[int]] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
+        if batches and (len(batches[-1]) + 1) * longest <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+            longest = lengths[index]
+    return batches
+
+
+def logged(batches: Sequence[list[int]], doing: str) -> Iterator[list[int]]:
+    """The batches one by one; logs how many rows are done, about twenty times in all."""
+    total = sum(len(batch) for batch in batches)
+    done = 0
+    for batch in batches:
+        yield batch
+        before, done = done, done + len(batch)
+        if before * 20 // total < done * 20 // total:
+            log.info("%s: %d of %d", doing, done, total)

@@ -1,0 +1,46 @@
+"""Per-token log-probabilities of responses under a model."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+
+from scripts.lib.chat import Encoded
+
+
+def token_logprobs(model: PreTrainedModel, sequences: Sequence[Encoded], pad_id: int) -> list[torch.Tensor]:
+    """log p(token | prompt, earlier tokens), in nats, of every response token: one float32 vector a sequence.
+
+    Differentiable. Sequences are padded on the right, so that no token of theirs attends to padding and no
+    attention mask is needed. The model's head runs on the response's positions alone.
+    """
+    width = max(len(each) for each in sequences)
+    ids = torch.full((len(sequences), width), pad_id)
+    rows, places = [], []
+    for row, each in enumerate(sequences):
+        ids[row, : len(each)] = torch.tensor(each.prompt_ids + each.response_ids)
+        rows += [row] * len(each.response_ids)
+        places += range(len(each.prompt_ids) - 1, len(each) - 1)
+    where = torch.tensor(rows, dtype=torch.long), torch.tensor(places, dtype=torch.long)
+    targets = ids[where[0], where[1] + 1]
+    logits = logits_at(model, ids.to(model.device), tuple(index.to(model.device) for index in where))
+    values = -cross_entropy(logits.float(), targets.to(model.device), reduction="none")
+    return list(values.split([len(each.response_ids) for each in sequences]))
+
+
+def logits_at(model: PreTrainedModel, ids: torch.Tensor, where: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """The logits (positions, vocabulary) at the positions ``where`` (rows, columns) of ``ids`` (rows, columns).
+
+    The positions are picked just before the model's own head, so whatever the model does with its logits
+    (soft caps, scales) is done, and the others are never computed.
+    """
+
+    def pick(_module, inputs):
+        return (inputs[0][where].unsqueeze(0), *inputs[1:])
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(pick)
+    try:
+        return model(input_ids=ids, use_cache=False).logits.squeeze(0)
+    finally:
+        hook.remove()

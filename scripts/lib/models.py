@@ -1,0 +1,226 @@
+"""Policies on disk and in memory: the card beside a model, its tokenizer, its weights.
+
+Weights are read from safetensors files alone and no code that comes with a model is ever run.
+"""
+
+import hashlib
+import shutil
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from scripts.lib.errors import InputError
+from scripts.lib.tables import read_json, replacing, write_json
+
+POLICY_FILES = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+"""What a policy that was trained here consists of, beside its policy.json."""
+
+disable_progress_bar()  # the steps log their own progress
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class PolicyCard:
+    """What policy.json says.
+
+    kind: given, scratch or trained. model: hub id or folder ("." on disk: beside the card). revision: hub
+    commit. max_length: tokens of prompt and response together. chat_template: Jinja text that stands in for
+    the tokenizer's own, or None. logprob_precision: of kept log-probs. files: file name -> SHA-256 of the
+    files of a local folder; empty for a hub id, whose commit says as much.
+    """
+
+    name: str
+    kind: str
+    model: str
+    revision: str | None
+    max_length: int
+    chat_template: str | None
+    logprob_precision: str
+    files: dict[str, str]
+
+
+def read_policy(path: str | Path) -> PolicyCard:
+    """The card at ``path`` (a policy.json), its model "." turned into the absolute folder of the card."""
+    value = read_json(path)
+    expected = [field.name for field in fields(PolicyCard)]
+    if not isinstance(value, dict) or sorted(value) != sorted(expected):
+        raise InputError(path, f"a policy has exactly the keys {', '.join(expected)}", "run snakemake to make it again")
+    card = PolicyCard(**value)
+    return replace(card, model=str(Path(path).resolve().parent)) if card.model == "." else card
+
+
+def write_policy(card: PolicyCard, path: str | Path) -> None:
+    """Write a card as policy.json."""
+    write_json(asdict(card), path)
+
+
+def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
+    """The policy's tokenizer, with the card's chat template where it names one.
+
+    A tokenizer without a padding token pads with its end-of-text token. InputError: unreadable, changed
+    since the card was written, slow (no ``tokenizers`` backend), or without a chat template.
+    """
+    check_files(card, weights=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(card.model, revision=card.revision, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _unreadable(card, "tokenizer", error) from error
+    if not tokenizer.is_fast:
+        raise InputError(card.model, "has only a slow tokenizer", "save it once as tokenizer.json (tokenizers format)")
+    for key in ("is_local", "local_files_only"):  # how it was loaded is no part of it, and would be saved with it
+        tokenizer.init_kwargs.pop(key, None)
+    template = card.chat_template or tokenizer.chat_template
+    tokenizer.chat_template = template.get("default") if isinstance(template, dict) else template
+    if not tokenizer.chat_template:
+        raise InputError(
+            card.model,
+            "its tokenizer has no chat template",
+            f"give policy {card.name} a chat_template (a Jinja file) in config.yaml, such as its fine-tuned sibling's",
+        )
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token is None:
+            raise InputError(card.model, "its tokenizer has no eos_token", "name one in tokenizer_config.json")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_causal(
+    card: PolicyCard, precision: str = "float32", device: torch.device | str | None = None
+) -> PreTrainedModel:
+    """The policy's model in eval mode, weights in ``precision``, on ``device`` (default: :func:`device`).
+
+    Of its generation_config.json only the token ids are kept: how to sample is for the study's config to say.
+    InputError: unreadable, not safetensors, or changed since the card was written.
+    """
+    check_files(card, weights=True)
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            card.model,
+            revision=card.revision,
+            dtype=PRECISIONS[precision],
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(card, "model", error) from error
+    if missing := sorted(report["missing_keys"]):
+        raise InputError(
+            card.model,
+            f"its files lack {len(missing)} weights of the model, such as {missing[0]}",
+            "give the folder or commit of a whole causal language model",
+        )
+    keep_token_ids_only(model)
+    return _placed(model, device)
+
+
+def device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def keep_token_ids_only(model: PreTrainedModel) -> None:
+    """Reset the model's generation config to greedy defaults with its own bos, eos and padding ids."""
+    old = model.generation_config
+    model.generation_config = GenerationConfig(
+        bos_token_id=old.bos_token_id, eos_token_id=old.eos_token_id, pad_token_id=old.pad_token_id
+    )
+
+
+def save_policy(
+    folder: str | Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    name: str,
+    kind: str,
+    max_length: int,
+    logprob_precision: str = "float32",
+) -> PolicyCard:
+    """Write POLICY_FILES into ``folder``, each atomically, then policy.json, and return the card as written.
+
+    The old policy.json goes first, so that a killed write never leaves a card beside files that are not its own.
+    Of the model's generation config only the token ids are kept.
+    """
+    keep_token_ids_only(model)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "policy.json").unlink(missing_ok=True)
+    card = PolicyCard(
+        name=name,
+        kind=kind,
+        model=".",
+        revision=None,
+        max_length=max_length,
+        chat_template=None,
+        logprob_precision=logprob_precision,
+        files=save_model(folder, model, tokenizer, POLICY_FILES),
+    )
+    write_policy(card, folder / "policy.json")
+    return card
+
+
+def save_model(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, files: tuple[str, ...]
+) -> dict[str, str]:
+    """Write ``files`` of a model (one safetensors file, however large) atomically; file name -> SHA-256."""
+    temporary = folder / ".saving"
+    shutil.rmtree(temporary, ignore_errors=True)  # what a killed save left
+    temporary.mkdir()
+    try:
+        model.save_pretrained(temporary, max_shard_size="1000TB")
+        tokenizer.save_pretrained(temporary)
+        for file in files:
+            with replacing(folder / file) as target:
+                (temporary / file).rename(target)
+    finally:
+        shutil.rmtree(temporary)
+    return {file: sha256_of(folder / file) for file in files}
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_files(card: PolicyCard, weights: bool) -> None:
+    """InputError unless the model's local files are those that the card lists (its weights, or all others)."""
+    for file, digest in card.files.items():
+        if file.endswith(".safetensors") != weights:
+            continue
+        path = Path(card.model) / file
+        if not path.is_file() or sha256_of(path) != digest:
+            problem = "is not the file that policy.json lists" if path.is_file() else "no such file"
+            raise InputError(path, problem, f"delete the policy.json of {card.name} and run snakemake again")
+
+
+def _placed(model: PreTrainedModel, where: torch.device | str | None) -> PreTrainedModel:
+    return model.to(where or device()).eval()
+
+
+def _unreadable(card: PolicyCard, what: str, error: Exception) -> InputError:
+    return InputError(
+        card.model,
+        f"no readable {what} ({error})",
+        "give a hub id or folder of a causal language model that transformers knows, "
+        "with safetensors weights and without code of its own",
+    )

@@ -1,0 +1,93 @@
+"""Checkpoints of a run: whole or not there, and never another run's (promise P5).
+
+A checkpoint is two files in a folder outside the workflow's outputs: ``<digest>-<step>.pt`` with the state, and then
+``<digest>-<step>.json`` with the digest of the run and the SHA-256 of the state. Only the second makes it one.
+The digest stands for everything that the run's outcome depends on.
+"""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scripts.lib.errors import InputError
+from scripts.lib.models import sha256_of
+from scripts.lib.tables import read_json, replacing, write_json
+
+KEPT = 2
+"""Good checkpoints that stay, so that one may be found broken."""
+
+OURS = re.compile(r"\.?[0-9a-f]{16}-\d{8}\.(json|pt)(\.\d+\.tmp)?")
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The checkpoints of one run in one folder.
+
+    A state is made of tensors, numbers, strings, lists and dicts: it is read without executing anything.
+    """
+
+    def __init__(self, folder: Path, digest: str) -> None:
+        self.folder = folder
+        self.digest = digest
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint after ``step`` steps, and delete all but the newest KEPT of this run."""
+        card = self.folder / f"{self.digest[:16]}-{step:08d}.json"
+        with replacing(card.with_suffix(".pt")) as temporary:
+            torch.save(state, temporary)
+            checksum = sha256_of(temporary)
+        write_json({"digest": self.digest, "step": step, "sha256": checksum}, card)
+        for old in self._cards()[KEPT:]:
+            _delete(old)
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest whole state of this run, tensors on the CPU, or None.
+
+        What belongs to another run is passed over; a broken checkpoint is deleted. Either is logged.
+        """
+        for card in sorted(self.folder.glob("*.json")):
+            if OURS.fullmatch(card.name) and not card.name.startswith(self.digest[:16]):
+                log.info("checkpoint %s is of another run (other data, hyperparameters or code): ignored", card)
+        for card in self._cards():
+            if problem := self._problem(card):
+                log.warning("checkpoint %s %s: deleted", card, problem)
+                _delete(card)
+                continue
+            log.info("going on from checkpoint %s", card)
+            return torch.load(card.with_suffix(".pt"), map_location="cpu", weights_only=True)
+        return None
+
+    def delete(self) -> None:
+        """Delete all checkpoints in the folder and what is left of killed writes, and the folder if then empty."""
+        if not self.folder.is_dir():
+            return
+        for file in self.folder.iterdir():
+            if OURS.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _cards(self) -> list[Path]:
+        """This run's checkpoints, the newest first."""
+        return sorted(self.folder.glob(f"{self.digest[:16]}-*.json"), reverse=True)
+
+    def _problem(self, card: Path) -> str | None:
+        try:
+            value = read_json(card)
+            if value["digest"] != self.digest:
+                return "is of another run"
+            if value["sha256"] != sha256_of(card.with_suffix(".pt")):
+                return "is not what was written"
+        except (InputError, OSError, KeyError, TypeError) as error:
+            return f"cannot be read ({error})"
+        return None
+
+
+def _delete(card: Path) -> None:
+    """The card first: a checkpoint never loses its state before it stops being one."""
+    card.unlink(missing_ok=True)
+    card.with_suffix(".pt").unlink(missing_ok=True)

@@ -1,0 +1,260 @@
+"""The training loop, as in Appendix B.3 of "What Matters in Data for DPO?".
+
+AdamW; linear warm-up, then cosine to zero; a fixed number of pairs a step, gathered over micro-batches; gradients
+clipped to a norm; float32 weights, with forward and backward in bfloat16 where asked. The numbers, the paper's by
+default, are ``Hyperparameters``'. The arithmetic is that of TRL's DPOTrainer (tests/contract/test_trl.py).
+The reference policy's log-probabilities are given, so that no second model is in memory.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
+
+from scripts.lib.batching import by_tokens
+from scripts.lib.chat import Encoded
+from scripts.lib.config.training import Hyperparameters
+from scripts.lib.errors import InputError
+from scripts.lib.ids import seed_of
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.objectives import PairLogps, implicit_rewards, with_options
+from scripts.training.checkpoints import Checkpoints
+
+LOG_EVERY = 10.0
+"""Seconds between lines of the log."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair as token ids, with the reference policy's log-probability of each response, in nats."""
+
+    chosen_id: str
+    rejected_id: str
+    chosen: Encoded
+    rejected: Encoded
+    ref_chosen: float
+    ref_rejected: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of both sequences, the prompt counted in each."""
+        return len(self.chosen) + len(self.rejected)
+
+
+def train(
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    spec: Hyperparameters,
+    seed: int,
+    pad_id: int,
+    checkpoints: Checkpoints | None = None,
+) -> pd.DataFrame:
+    """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row a step.
+
+    A row tells of its step before the update: row 0 is of the policy as given, under DPO with loss log 2. Rewards and
+    margin are the implicit ones under ``spec.beta``, whatever the objective. With ``checkpoints`` the run goes on
+    from the newest, to the same weights and table as if it had never stopped (bit for bit on one CPU thread).
+    Dropout is as the model's config has it. The global random state is left as it was.
+
+    InputError: the loss or its gradient is not a finite number.
+    """
+    objective = with_options(spec.objective, spec.beta, spec.options)
+    steps = batches(len(examples), spec.batch_pairs, spec.epochs, seed)
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(model, spec.weight_decay),
+        lr=spec.learning_rate,
+        betas=(spec.adam_beta1, spec.adam_beta2),
+        eps=1e-8,
+    )
+    warmup = math.ceil(spec.warmup_ratio * len(steps))
+    scheduler = get_cosine_schedule_with_warmup(optimizer, warmup, len(steps))
+    rows: list[dict[str, Any]] = []
+    progress = _Progress(len(steps))
+
+    with _own_randomness(model.device, seed):
+        if checkpoints and (state := checkpoints.newest()):
+            rows = _restore(state, model, optimizer, scheduler)
+        model.train()
+        for step in range(len(rows), len(steps)):
+            batch = [examples[index] for index in steps[step]]
+            per_pair = accumulate(model, batch, objective, spec, pad_id)
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
+            rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
+            _refuse_non_finite(rows[-1])
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+            progress.report(rows[-1])
+            if checkpoints and len(rows) % spec.checkpoint_every == 0:
+                checkpoints.save(len(rows), _state(model, optimizer, scheduler, rows))
+        model.eval()
+    return pd.DataFrame(rows)
+
+
+def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list[int]]:
+    """The indices of the pairs of each step.
+
+    Every epoch is a new permutation of all pairs, cut into steps of ``batch_pairs``; the last step of an epoch takes
+    what is left, as Hugging Face's Trainer does, so that every pair is seen once an epoch. A broken number of
+    epochs ends after that part of the last epoch's steps, rounded up. The permutations depend on the seed and on
+    the number of pairs alone: runs on datasets over the same prompts see the prompts in the same order.
+    """
+    steps_of_epoch = math.ceil(pairs / batch_pairs)
+    total = math.ceil(epochs * steps_of_epoch)
+    steps: list[list[int]] = []
+    for epoch in range(math.ceil(epochs)):
+        order = np.random.default_rng(seed_of("order of pairs", seed, epoch)).permutation(pairs).tolist()
+        steps += [order[start : start + batch_pairs] for start in range(0, pairs, batch_pairs)]
+    return steps[:total]
+
+
+def accumulate(
+    model: PreTrainedModel,
+    batch: Sequence[Example],
+    objective: Callable[[PairLogps], Tensor],
+    spec: Hyperparameters,
+    pad_id: int,
+) -> Tensor:
+    """Add the gradient of the batch's mean loss to the parameters' gradients, a micro-batch at a time.
+
+    A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens, padding included; how the batch is cut
+    changes the sum by rounding alone. Returns float32 (5, pairs): loss, chosen and rejected log-probability,
+    chosen and rejected reward; the order of the pairs is the micro-batches'.
+    """
+    lengths = [max(len(each.chosen), len(each.rejected)) for each in batch]
+    measured = []
+    for micro in by_tokens(lengths, spec.batch_tokens // 2):
+        logps = pair_logps(model, [batch[index] for index in micro], spec.precision, pad_id)
+        losses = objective(logps)
+        (losses.sum() / len(batch)).backward()
+        measured.append(
+            torch.stack([losses, logps.chosen, logps.rejected, *implicit_rewards(logps, spec.beta)]).detach()
+        )
+    return torch.cat(measured, dim=1)
+
+
+def pair_logps(model: PreTrainedModel, batch: Sequence[Example], precision: str, pad_id: int) -> PairLogps:
+    """The log-probabilities of a batch of pairs under ``model``, differentiable, with the references beside them."""
+
+    def column(values: list) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=model.device)
+
+    sequences = [each.chosen for each in batch] + [each.rejected for each in batch]
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        per_token = token_logprobs(model, sequences, pad_id)
+    chosen, rejected = torch.stack([values.sum() for values in per_token]).chunk(2)
+    return PairLogps(
+        chosen=chosen,
+        rejected=rejected,
+        ref_chosen=column([each.ref_chosen for each in batch]),
+        ref_rejected=column([each.ref_rejected for each in batch]),
+        chosen_length=column([len(each.chosen.response_ids) for each in batch]),
+        rejected_length=column([len(each.rejected.response_ids) for each in batch]),
+    )
+
+
+def _parameter_groups(model: PreTrainedModel, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay is for matrices; biases and norms have none."""
+    parameters = list(model.parameters())
+    matrices = [each for each in parameters if each.ndim >= 2]
+    vectors = [each for each in parameters if each.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+@contextmanager
+def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
+    """Random numbers (dropout's) from the run's seed inside; outside, as if nothing had been drawn."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _state(
+    model: PreTrainedModel, optimizer: Optimizer, scheduler: LRScheduler, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """All that the next step depends on; the number of rows is the number of steps made."""
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None,
+        "rows": rows,
+    }
+
+
+def _restore(
+    state: dict[str, Any], model: PreTrainedModel, optimizer: Optimizer, scheduler: LRScheduler
+) -> list[dict[str, Any]]:
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    scheduler.load_state_dict(state["scheduler"])
+    torch.set_rng_state(state["random"])
+    if model.device.type == "cuda" and state["random_cuda"] is not None:
+        torch.cuda.set_rng_state(state["random_cuda"], model.device)
+    return state["rows"]
+
+
+def _refuse_non_finite(row: dict[str, Any]) -> None:
+    if not (math.isfinite(row["loss"]) and math.isfinite(row["gradient_norm"])):
+        raise InputError(
+            f"training step {row['step']}",
+            f"loss {row['loss']}, gradient norm {row['gradient_norm']}: not finite",
+            "lower learning_rate, or set precision to float32",
+        )
+
+
+class _Progress:
+    """A line of the log now and then: times and speeds stand there and nowhere else (promise P2)."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.tokens = 0
+        self.begin = self.last = time.monotonic()
+
+    def report(self, row: dict[str, Any]) -> None:
+        now = time.monotonic()
+        self.tokens += row["tokens"]
+        if now - self.last < LOG_EVERY and row["step"] + 1 < self.steps:
+            return
+        self.last = now
+        log.info(
+            "step %d of %d: loss %.4f, margin %.4f, %.0f tokens/s",
+            row["step"] + 1,
+            self.steps,
+            row["loss"],
+            row["margin"],
+            self.tokens / max(now - self.begin, 1e-9),
+        )
+
+
+def _row(step: int, per_pair: Tensor, batch: Sequence[Example], norm: float, learning_rate: float) -> dict[str, Any]:
+    loss, chosen, rejected, chosen_reward, rejected_reward = per_pair.double().mean(dim=1).tolist()
+    return {
+        "step": step,
+        "loss": loss,
+        "chosen_logp": chosen,
+        "rejected_logp": rejected,
+        "chosen_reward": chosen_reward,
+        "rejected_reward": rejected_reward,
+        "margin": chosen_reward - rejected_reward,
+        "accuracy": (per_pair[3] > per_pair[4]).double().mean().item(),
+        "gradient_norm": norm,
+        "learning_rate": learning_rate,
+        "pairs": len(batch),
+        "tokens": sum(each.tokens for each in batch),
+    }

@@ -1,0 +1,38 @@
+"""Fixtures that the rooms' tests share. Nothing here needs a network or a GPU."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+
+WORDS = "copy reverse sort add the list : ; a b c d e f g h 0 1 2 3 4 5 6 7 8 9 yes no is not answer"
+"""The words that ``tiny_policy`` knows."""
+
+
+@pytest.fixture(scope="session")
+def tiny_policy(tmp_path_factory):
+    """Folder of a policy in the Hugging Face layout (policy.json and POLICY_FILES).
+
+    A 2-layer Llama with random weights, sharp enough to have clear likes, and a ``words`` tokenizer with a
+    chat template, over WORDS. Do not write into it: the session shares it.
+    """
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from scripts.lib.config.policies import Architecture
+    from scripts.lib.models import save_policy
+    from scripts.lib.scratch import tiny_llama_config, train_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny") / "policy"
+    tokenizer = train_tokenizer("words", [WORDS], 64)
+    architecture = Architecture(tokenizer="words", vocabulary=64, hidden_size=16, layers=2, heads=2)
+    config = tiny_llama_config(architecture, tokenizer, max_length=64)
+    config.initializer_range = 0.3
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+    save_policy(folder, model, tokenizer, name="tiny", kind="scratch", max_length=64)
+    return folder

@@ -1,0 +1,223 @@
+"""Ours and TRL's trainers agree, in float32, on the same token ids.
+
+TRL's own tokenisation is put aside: its data sets are given as ids, and everything after that is its own code
+(collator, loss, metrics, accumulation, optimiser, schedule).
+"""
+
+import copy
+from dataclasses import replace
+
+import datasets
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import Sampler
+
+from scripts.lib.chat import Encoded
+from scripts.lib.config.training import Hyperparameters
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.models import load_causal, load_tokenizer, read_policy
+from scripts.lib.objectives import with_options
+from scripts.training.loop import Example, accumulate, batches, train
+
+trl = pytest.importorskip("trl")
+
+SEED = 3
+SPEC = Hyperparameters(
+    precision="float32", beta=0.3, learning_rate=1e-3, batch_pairs=4, epochs=2, max_length=64, warmup_ratio=0.2
+)
+PLAIN = {"use_cpu": True, "bf16": False, "activation_checkpointing": False, "report_to": "none", "save_strategy": "no"}
+
+
+class OurOrder(Sampler):
+    """The pairs in our order, a new one each epoch."""
+
+    def __init__(self, pairs: int) -> None:
+        self.pairs, self.epoch = pairs, 0
+
+    def __len__(self) -> int:
+        return self.pairs
+
+    def __iter__(self):
+        steps = batches(self.pairs, self.pairs, self.epoch + 1, SEED)
+        self.epoch += 1
+        return iter(steps[-1])
+
+
+class GivenDPOTrainer(trl.DPOTrainer):
+    """TRL's trainer on ids as they are given, in the order in which we take them."""
+
+    def _prepare_dataset(self, dataset, *args):
+        return dataset
+
+    def _get_train_sampler(self, *args):
+        return OurOrder(len(self.train_dataset))
+
+
+@pytest.fixture
+def tokenizer(tiny_policy):
+    return load_tokenizer(read_policy(tiny_policy / "policy.json"))
+
+
+@pytest.fixture
+def reference(tiny_policy):
+    return load_causal(read_policy(tiny_policy / "policy.json"), device="cpu")
+
+
+@pytest.fixture
+def policy(reference):
+    """The reference, moved a little: a loss off log 2 shows more."""
+    moved = copy.deepcopy(reference)
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for each in moved.parameters():
+            each += 0.05 * torch.randn(each.shape, generator=draw)
+    return moved
+
+
+@pytest.fixture
+def examples(reference, tokenizer) -> list[Example]:
+    """Eleven pairs of many lengths, so that the last step of an epoch is a short one."""
+    draw = np.random.default_rng(0)
+
+    def words(least: int, most: int) -> list[int]:
+        return draw.integers(7, len(tokenizer), draw.integers(least, most)).tolist()
+
+    def logp(encoded: Encoded) -> float:
+        with torch.no_grad():
+            return token_logprobs(reference, [encoded], tokenizer.pad_token_id)[0].double().sum().item()
+
+    pairs = []
+    for at in range(11):
+        prompt = words(2, 20)
+        chosen, rejected = Encoded(prompt, words(1, 30)), Encoded(prompt, words(1, 30))
+        pairs.append(Example(f"c{at}", f"r{at}", chosen, rejected, logp(chosen), logp(rejected)))
+    return pairs
+
+
+def preferences(examples: list[Example]) -> datasets.Dataset:
+    columns = {
+        "prompt_ids": [each.chosen.prompt_ids for each in examples],
+        "chosen_ids": [each.chosen.response_ids for each in examples],
+        "rejected_ids": [each.rejected.response_ids for each in examples],
+    }
+    return datasets.Dataset.from_dict(columns)
+
+
+def dpo_trainer(model, reference, tokenizer, examples, folder, **more) -> trl.DPOTrainer:
+    arguments = trl.DPOConfig(str(folder), beta=SPEC.beta, max_length=SPEC.max_length, **PLAIN, **more)
+    return GivenDPOTrainer(model, reference, arguments, train_dataset=preferences(examples), processing_class=tokenizer)
+
+
+def gradients(model) -> dict[str, torch.Tensor]:
+    return {name: each.grad for name, each in model.named_parameters()}
+
+
+def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000):
+    """Our loss and the other measurements, each a mean over pairs; the gradients are in a copy of ``model``."""
+    model = copy.deepcopy(model).train()
+    spec = SPEC.model_copy(update={"objective": objective, "batch_tokens": batch_tokens})
+    per_pair = accumulate(model, examples, with_options(objective, spec.beta, {}), spec, tokenizer.pad_token_id)
+    return model, per_pair
+
+
+def assert_same_gradients(one, other) -> None:
+    for name, expected in gradients(other).items():
+        assert expected.abs().max() > 0
+        scale = expected.abs().max().item()
+        torch.testing.assert_close(gradients(one)[name], expected, rtol=1e-4, atol=1e-5 * scale, msg=name)
+
+
+def test_dpo_of_one_batch(policy, reference, tokenizer, examples, tmp_path) -> None:
+    trainer = dpo_trainer(copy.deepcopy(policy), copy.deepcopy(reference), tokenizer, examples, tmp_path)
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    trainer.model.train()
+    loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    theirs = {name: values[0] for name, values in trainer._metrics["train"].items()}
+
+    model, per_pair = ours(policy, examples, tokenizer, "dpo", batch_tokens=200)
+    mean = dict(
+        zip(("loss", "chosen", "rejected", "chosen_reward", "rejected_reward"), per_pair.mean(1).tolist(), strict=True)
+    )
+    assert abs(loss.item() - np.log(2)) > 0.01
+    assert mean["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert mean["chosen"] == pytest.approx(theirs["logps/chosen"], rel=1e-5)
+    assert mean["rejected"] == pytest.approx(theirs["logps/rejected"], rel=1e-5)
+    assert mean["chosen_reward"] == pytest.approx(theirs["rewards/chosen"], rel=1e-4)
+    assert mean["rejected_reward"] == pytest.approx(theirs["rewards/rejected"], rel=1e-4)
+    assert mean["chosen_reward"] - mean["rejected_reward"] == pytest.approx(theirs["rewards/margins"], rel=1e-4)
+    assert (per_pair[3] > per_pair[4]).float().mean().item() == pytest.approx(theirs["rewards/accuracies"])
+    assert_same_gradients(model, trainer.model)
+
+
+def test_sft_of_one_batch(policy, tokenizer, examples, tmp_path) -> None:
+    """TRL's mean is over all tokens of a batch, ours over each response's first: the same for equal lengths."""
+    examples = [
+        replace(each, chosen=Encoded(each.chosen.prompt_ids, each.chosen.response_ids[:6]))
+        for each in examples
+        if len(each.chosen.response_ids) >= 6
+    ]
+    columns = {
+        "input_ids": [each.chosen.prompt_ids + each.chosen.response_ids for each in examples],
+        "labels": [[-100] * len(each.chosen.prompt_ids) + each.chosen.response_ids for each in examples],
+    }
+    dataset = datasets.Dataset.from_dict(columns)
+    arguments = trl.SFTConfig(str(tmp_path), max_length=SPEC.max_length, **PLAIN)
+    trainer = trl.SFTTrainer(copy.deepcopy(policy), arguments, train_dataset=dataset, processing_class=tokenizer)
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    trainer.model.train()
+    loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+
+    model, per_pair = ours(policy, examples, tokenizer, "sft")
+    assert len(examples) > 3
+    assert per_pair[0].mean().item() == pytest.approx(loss.item(), rel=1e-5)
+    assert_same_gradients(model, trainer.model)
+
+
+@pytest.mark.parametrize("norm", [1000.0, 0.5], ids=["free", "clipped"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_a_run(reference, tokenizer, examples, tmp_path, weight_decay, norm) -> None:
+    """Two epochs of three steps, the last of each a short one: what is logged, and the weights in the end."""
+    spec = SPEC.model_copy(update={"weight_decay": weight_decay, "max_gradient_norm": norm, "batch_tokens": 150})
+    trainer = dpo_trainer(
+        copy.deepcopy(reference),
+        copy.deepcopy(reference),
+        tokenizer,
+        examples,
+        tmp_path,
+        num_train_epochs=spec.epochs,
+        per_device_train_batch_size=spec.batch_pairs,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=spec.warmup_ratio,
+        adam_beta1=spec.adam_beta1,
+        adam_beta2=spec.adam_beta2,
+        weight_decay=weight_decay,
+        max_grad_norm=norm,
+        logging_steps=1,
+    )
+    trainer.train()
+    theirs = pd.DataFrame(trainer.state.log_history[:-1])
+
+    model = copy.deepcopy(reference)
+    rows = train(model, examples, spec, SEED, tokenizer.pad_token_id)
+    for name, of_trl in {
+        "loss": "loss",
+        "chosen_logp": "logps/chosen",
+        "rejected_logp": "logps/rejected",
+        "chosen_reward": "rewards/chosen",
+        "rejected_reward": "rewards/rejected",
+        "margin": "rewards/margins",
+        "gradient_norm": "grad_norm",
+        "learning_rate": "learning_rate",
+    }.items():
+        assert rows[name].tolist() == pytest.approx(theirs[of_trl].tolist(), rel=1e-4, abs=2e-5), name
+    assert rows["tokens"].cumsum().tolist() == theirs["num_tokens"].tolist()
+    assert rows["accuracy"][2:].tolist() == pytest.approx(theirs["rewards/accuracies"][2:].tolist())
+    for name, expected in trainer.model.state_dict().items():
+        moved = (expected - reference.state_dict()[name]).abs().max().item()
+        assert moved > 0
+        torch.testing.assert_close(model.state_dict()[name], expected, rtol=0, atol=1e-3 * moved, msg=name)
