@@ -1,0 +1,121 @@
+"""lm-eval's tasks, as its own definitions have them, on the data that a suite names."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from datasets import Dataset
+from datasets.exceptions import DatasetNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.defaults import DEFAULT_OTHER_SEED
+from lm_eval.tasks import TaskManager
+from lm_eval.tasks._factory import TaskFactory
+from lm_eval.tasks.manager import TaskDict
+
+import scripts.evaluation.world_tasks.rules as rules
+from scripts.evaluation.rows import read_rows, split_file
+from scripts.lib.config.evaluation import HarnessSuite
+from scripts.lib.errors import InputError
+
+WORLD_TASKS = Path(rules.__file__).parent
+
+
+class LocalTask(ConfigurableTask):
+    """A task whose definition is lm-eval's or the world's, and whose data is a local file or folder.
+
+    ``dataset_kwargs`` names the path, and whether few-shot examples will be asked for. A file holds the split
+    that is asked; a folder one file a split, for each subset (``dataset_name``) in a folder of its own where
+    there is one.
+    """
+
+    def __init__(self, config: dict) -> None:
+        super().__init__(config={key: value for key, value in config.items() if key != "class"})
+
+    def download(self, dataset_kwargs: dict, **_kwargs) -> None:
+        path = Path(dataset_kwargs["path"])
+        asked = self.config.test_split or self.config.validation_split
+        others = {self.config.validation_split, self.config.training_split, self.fewshot_cfg.split} - {None, asked}
+        if path.is_dir() and (path / str(self.config.dataset_name)).is_dir():
+            path /= str(self.config.dataset_name)
+        if dataset_kwargs["shots"] and path.is_file() and others:
+            raise InputError(
+                path,
+                f"one file holds the questions of {self.config.task} and no few-shot examples",
+                f"give a folder with a file for each split: {', '.join([asked, *sorted(others)])}",
+            )
+        questions = _dataset(path if path.is_file() else split_file(path, asked))
+        self.dataset = dict.fromkeys([asked, *others], questions)
+        if dataset_kwargs["shots"]:
+            self.dataset |= {split: _dataset(split_file(path, split)) for split in others}
+
+
+def _dataset(path: Path) -> Dataset:
+    rows = read_rows(path)
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return Dataset.from_dict({column: [row.get(column) for row in rows] for column in columns})
+
+
+def task_manager(suites: Mapping[str, HarnessSuite]) -> TaskManager:
+    """What knows the suites' tasks; without lm-eval's own, whose index takes ten seconds, where none is asked for."""
+    return TaskManager(
+        include_path=WORLD_TASKS, include_defaults=any(suite.data != "world" for suite in suites.values())
+    )
+
+
+def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path | None = None) -> TaskDict:
+    """The tasks of one suite, with their data; ``data`` stands in for the suite's own.
+
+    InputError: no such task, no data (with what to do about it), or a package or file that the task needs.
+    """
+    path = data or (None if suite.data in (None, "world") else Path(suite.data))
+    if path is None and suite.data == "world":
+        raise InputError(f"suite {name}", "its questions are made, not downloaded", f"pass --data {name}=FILE")
+    entry = manager.task_index.get(suite.task)
+    if entry is None:
+        near = difflib.get_close_matches(suite.task, manager.all_tasks, n=5)
+        raise InputError(
+            f"suite {name}",
+            f"lm-eval has no task {suite.task}",
+            f"use {' or '.join(near)}" if near else "use one that `lm-eval ls tasks` lists",
+        )
+    overrides: dict = {"num_fewshot": suite.shots}
+    if path is not None:
+        overrides |= {"class": LocalTask, "dataset_kwargs": {"path": str(path), "shots": suite.shots}}
+    if suite.data != "world" and "ifeval" in suite.task:
+        _need_sentence_splitter(name)
+    try:
+        built = TaskFactory().build(entry, overrides=overrides, registry=manager.task_index)
+        loaded = manager.load(built if isinstance(built, list) else [built])
+    except (OfflineModeIsEnabled, DatasetNotFoundError, HfHubHTTPError, ConnectionError, FileNotFoundError) as error:
+        raise InputError(
+            f"suite {name}",
+            f"the data of task {suite.task} is neither cached nor to be had from the hub ({error})",
+            "run once with a network and without HF_HUB_OFFLINE, or name a local file or folder as the suite's data",
+        ) from error
+    except ImportError as error:
+        raise InputError(f"suite {name}", f"{error}", "install what lm-eval's task asks for") from error
+    if path is not None and path.is_file() and len(loaded["tasks"]) > 1:
+        raise InputError(
+            path,
+            f"one file for the {len(loaded['tasks'])} tasks of {suite.task}",
+            "give a folder with a folder for each subset, named as the hub's dataset names it",
+        )
+    for task in loaded["tasks"].values():
+        task.set_fewshot_seed(DEFAULT_OTHER_SEED)
+    return loaded
+
+
+def _need_sentence_splitter(name: str) -> None:
+    """IFEval counts sentences and words with NLTK's punkt data, which lm-eval fetches when it can."""
+    import nltk  # a second and a half that no other task need wait for
+
+    try:
+        nltk.data.find("tokenizers/punkt_tab")
+    except LookupError:
+        if not nltk.download("punkt_tab", quiet=True):
+            raise InputError(
+                f"suite {name}",
+                "IFEval needs NLTK's punkt_tab data, which is not here and cannot be downloaded",
+                "run `python -m nltk.downloader -d DIR punkt_tab` where there is a network, and set NLTK_DATA=DIR here",
+            ) from None

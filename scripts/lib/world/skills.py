@@ -1,0 +1,53 @@
+"""The skills by name, and prompts that draw from them."""
+
+import random
+from functools import lru_cache
+
+from scripts.lib.errors import InputError
+from scripts.lib.world.arithmetic import StoryTask
+from scripts.lib.world.choices import ChoiceTask
+from scripts.lib.world.facts import FactTask
+from scripts.lib.world.language import Task
+from scripts.lib.world.lists import ListTask
+
+LISTS = {"copying": "copy", "reversing": "reverse", "sorting": "sort"}
+OTHERS = {"arithmetic": StoryTask, "facts": FactTask, "choices": ChoiceTask}
+SKILLS = (*LISTS, "form", *OTHERS)
+
+
+def ask(skill: str, rng: random.Random) -> Task:
+    """A random task of one skill."""
+    if skill == "form":
+        return ListTask.ask(rng, rng.choice(("copy", "copy", "reverse", "sort")), rng.choice((1, 2, 2)))
+    return ListTask.ask(rng, LISTS[skill]) if skill in LISTS else OTHERS[skill].ask(rng)
+
+
+def skill_of(task: Task) -> str:
+    """The skill that a task is of."""
+    if isinstance(task, ListTask):
+        return "form" if task.constraints else next(skill for skill in LISTS if LISTS[skill] == task.operation)
+    return next(skill for skill, kind in OTHERS.items() if isinstance(task, kind))
+
+
+@lru_cache(maxsize=1 << 16)
+def read(prompt: str) -> Task:
+    """The task of a prompt's text; InputError when the world has no such prompt."""
+    text = " ".join(prompt.split())
+    for kind in (ListTask, StoryTask, ChoiceTask, FactTask):
+        if task := kind.read(text):
+            return task
+    raise InputError(
+        f"prompt {prompt[:200]!r}",
+        "not a prompt of the didactic world, whose rules therefore cannot judge its responses",
+        "use the oracle and the world's judge with sources of kind world only",
+    )
+
+
+def make_prompts(count: int, seed: int, skills: tuple[str, ...] = SKILLS) -> list[str]:
+    """``count`` different prompts, the skills in turn; the same seed gives the same prompts in the same order."""
+    rng = random.Random(f"prompts {seed}")
+    prompts: dict[str, None] = {}
+    while len(prompts) < count:
+        skill = skills[len(prompts) % len(skills)]
+        prompts.setdefault(ask(skill, rng).prompt)
+    return list(prompts)
