@@ -1,0 +1,62 @@
+"""Figure: the base policies, before any preference training, on every suite."""
+
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.results import read_evaluation
+from scripts.report import style
+from scripts.report.labels import benchmark as benchmark_label
+
+
+def figure(values: dict[str, dict[str, tuple[float, float]]]) -> style.Figure:
+    """values: policy -> suite -> (value, standard error), points. A group of lines a suite, a line a policy."""
+    suites = list(next(iter(values.values())))
+    drawn, axes = style.panels(1, 1, 0.5 + 0.55 * len(suites))
+    axis = axes[0][0]
+    at = {suite: len(suites) - 1 - place for place, suite in enumerate(suites)}
+    spacing = 0.5 / max(1, len(values) - 1)
+    for order, (policy, by_suite) in enumerate(values.items()):
+        colour = style.SERIES[order % len(style.SERIES)]
+        heights = {suite: place + 0.25 - spacing * order for suite, place in at.items()}
+        for suite, (value, error) in by_suite.items():
+            axis.plot([0, value], [heights[suite]] * 2, color=colour, linewidth=3.5, alpha=0.3, solid_capstyle="butt")
+            axis.errorbar(value, heights[suite], xerr=error, color=colour, marker="o", markersize=5, elinewidth=1.2)
+        value, error = by_suite[suites[0]]
+        axis.annotate(
+            policy,
+            (value + error, heights[suites[0]]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontweight="bold",
+        )
+    axis.set_yticks(list(at.values()), [benchmark_label(suite) for suite in at])
+    axis.set_ylim(-0.6, len(suites) - 0.4)
+    axis.set_xlim(left=0)
+    axis.grid(False)
+    axis.grid(True, axis="x")
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel("points")
+    style.heading(drawn, "Before any preference training", "Bars: ± 1 standard error over questions.")
+    return drawn
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.report.base_policies", __doc__)
+    parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
+    parser.add_argument("--policies", nargs="+", required=True)
+    parser.add_argument("--suites", nargs="+", required=True)
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
+    arguments = parser.parse_args()
+
+    values = {}
+    for policy in arguments.policies:
+        found = {suite: read_evaluation(arguments.evaluations / policy / f"{suite}.json") for suite in arguments.suites}
+        values[policy] = {suite: (each.value, each.standard_error) for suite, each in found.items()}
+    with style.drawing():
+        style.save(figure(values), arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,88 @@
+"""Claims as the page shows them: each with its parts, a little drawing of its interval, and the count of verdicts."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib.errors import InputError
+
+COLUMNS = ["study", "claim", "statement", "published", "measured", "ci_low", "ci_high", "n_seeds", "verdict"]
+VERDICTS = ("holds", "fails", "undecided")
+WIDTH, HEIGHT, MARGIN = 150.0, 18.0, 6.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Where an interval, its value, zero and the published value stand, in pixels of a WIDTH x HEIGHT drawing."""
+
+    low: float
+    high: float
+    measured: float
+    zero: float
+    published: float | None
+
+
+@dataclass
+class ClaimView:
+    """A row of claims.csv, its bar, and the claims whose name continues its own."""
+
+    row: dict
+    label: str
+    bar: Bar
+    parts: list["ClaimView"] = field(default_factory=list)
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not readable as CSV ({error})", "delete it and run snakemake again") from error
+    if list(table) != COLUMNS or not table["verdict"].isin(VERDICTS).all():
+        raise InputError(path, f"is no table of claims: {', '.join(table)}", "delete it and run snakemake again")
+    return table
+
+
+def tally(views: list[ClaimView]) -> dict[str, int]:
+    """Verdict -> how many claims have it; parts are not counted."""
+    counts = Counter(view.row["verdict"] for view in views)
+    return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def arrange(table: pd.DataFrame) -> list[ClaimView]:
+    """The claims in the table's order, parts under the claim whose name they continue after a dot."""
+    rows = [
+        {name: None if pd.isna(value) else value for name, value in row.items()} for row in table.to_dict("records")
+    ]
+    names = {(row["study"], row["claim"]) for row in rows}
+    tops = [row for row in rows if (row["study"], row["claim"].rpartition(".")[0]) not in names]
+    views = []
+    for top in tops:
+        parts = [r for r in rows if (r["study"], r["claim"].rpartition(".")[0]) == (top["study"], top["claim"])]
+        scale = _scale(parts)
+        views.append(
+            ClaimView(
+                top,
+                top["statement"],
+                _bar(top, _scale([top])),
+                [ClaimView(row, row["claim"].rpartition(".")[2], _bar(row, scale)) for row in parts],
+            )
+        )
+    return views
+
+
+def _scale(rows: list[dict]) -> tuple[float, float]:
+    values = [0.0, *(row[key] for row in rows for key in ("ci_low", "ci_high", "measured", "published"))]
+    known = [value for value in values if value is not None]
+    return min(known), max(known)
+
+
+def _bar(row: dict, scale: tuple[float, float]) -> Bar:
+    low, high = scale
+
+    def at(value: float) -> float:
+        return round(MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / ((high - low) or 1.0), 1)
+
+    published = None if row["published"] is None else at(row["published"])
+    return Bar(at(row["ci_low"]), at(row["ci_high"]), at(row["measured"]), at(0.0), published)

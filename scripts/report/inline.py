@@ -1,0 +1,43 @@
+"""Figures as parts of the page: their SVG without what only a file needs, in the page's colours."""
+
+import re
+from pathlib import Path
+
+from scripts.lib.errors import InputError
+
+VARIABLES = {
+    "#1f2430": "ink",
+    "#6b7280": "muted",
+    "#d5d9e0": "line",
+    "#ffffff": "paper",
+    "#1b6fb5": "chosen",
+    "#d9541e": "rejected",
+    "#12507f": "chosen-deep",
+    "#8f3412": "rejected-deep",
+}
+"""Colours of scripts/report/style.py that turn with the page's light or dark ground: CSS variables by name."""
+
+
+def inline_svg(path: Path) -> str:
+    """The file's <svg> element: ids made unique by the file's name, colours as variables, no fixed size."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"not readable as SVG ({error})", "delete it and run snakemake again") from error
+    found = re.search(r"<svg\b.*</svg>", text, flags=re.DOTALL)
+    if not found:
+        raise InputError(path, "holds no <svg> element", "delete it and run snakemake again")
+    svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", found[0], flags=re.DOTALL)
+    prefix = re.sub(r"\W", "-", path.stem)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    svg = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'style="[^"]*"', lambda style: _in_page_colours(style[0]), svg)
+    return re.sub(r">\s+<", "><", svg)
+
+
+def _in_page_colours(style: str) -> str:
+    for colour, variable in VARIABLES.items():
+        style = style.replace(colour, f"var(--{variable})")
+    return style

@@ -1,0 +1,68 @@
+"""Figure: the scores of chosen and rejected responses in each pairs dataset."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.schemas import PAIRS
+from scripts.lib.tables import read_table
+from scripts.report import style
+from scripts.report.names import PairsName, in_order, name_of
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SIDES = {"chosen": (style.CHOSEN, 0.17), "rejected": (style.REJECTED, -0.17)}
+
+
+def figure(datasets: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
+    """One panel a dataset name, one line a pairs dataset: median, middle half, middle 90 %."""
+    names = list(dict.fromkeys(name.dataset for name, _ in datasets))
+    rows, columns = style.grid_shape(len(names), 2)
+    most = max(sum(name.dataset == each for name, _ in datasets) for each in names)
+    drawn, axes = style.panels(rows, columns, 0.75 + 0.29 * most)
+    for axis, each in zip(style.flat(axes, len(names)), names, strict=True):
+        members = [(name, pairs) for name, pairs in datasets if name.dataset == each]
+        for place, (_, pairs) in enumerate(reversed(members)):
+            for side, (colour, offset) in SIDES.items():
+                least, low, median, high, most_ = np.quantile(pairs[f"{side}_score"], QUANTILES)
+                at = place + offset
+                axis.plot([least, most_], [at, at], color=colour, linewidth=1.1, alpha=0.55)
+                axis.plot([low, high], [at, at], color=colour, linewidth=4.2)
+                axis.plot(median, at, marker="o", markersize=4, color=style.PAPER, markeredgecolor=colour)
+        axis.set_yticks(range(len(members)), [name.configuration for name, _ in reversed(members)])
+        axis.grid(False)
+        axis.grid(True, axis="x")
+        axis.spines["left"].set_visible(False)
+        axis.set_title(each)
+        axis.set_xlabel("score")
+    style.heading(
+        drawn,
+        "Scores of chosen and rejected responses",
+        "Blue: chosen. Vermilion: rejected. Dot: median; thick: the middle half; thin: the middle 90 %.",
+    )
+    return drawn
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.report.pair_scores", __doc__)
+    parser.add_argument("--pairs", type=Path, nargs="+", required=True)
+    parser.add_argument(
+        "--names",
+        type=cli.spec_of(dict[str, PairsName]),
+        required=True,
+        help='JSON: pairs dataset -> {"dataset", "chosen", "rejected"}',
+    )
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
+    arguments = parser.parse_args()
+
+    datasets = [
+        (name_of(path, path.name.removesuffix(".parquet"), arguments.names), read_table(path, PAIRS))
+        for path in arguments.pairs
+    ]
+    with style.drawing():
+        style.save(figure(in_order(datasets)), arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

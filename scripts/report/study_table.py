@@ -1,0 +1,44 @@
+"""Table 1 as the figures and the page read it: `results/tables/what_matters/table1.csv`."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib.errors import InputError
+
+KEY = ["dataset", "chosen", "rejected", "n_seeds"]
+
+
+@dataclass(frozen=True)
+class Table1:
+    """Its benchmarks, the baseline's row, and by dataset the rows of its three groups, in points."""
+
+    benchmarks: list[str]
+    baseline: pd.Series
+    datasets: dict[str, dict[str, pd.DataFrame]]
+
+    @property
+    def n_seeds(self) -> list[int]:
+        counts = {int(n) for groups in self.datasets.values() for rows in groups.values() for n in rows["n_seeds"]}
+        return sorted(counts)
+
+
+def read_table1(path: Path) -> Table1:
+    """The table, split into the baseline and `<dataset> (<group>)` rows."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not readable as CSV ({error})", "delete it and run snakemake again") from error
+    benchmarks = [column.removesuffix("_se") for column in table if column.endswith("_se")]
+    datasets: dict[str, dict[str, pd.DataFrame]] = {}
+    for name, rows in table.groupby("dataset", sort=False):
+        if match := re.fullmatch(r"(.*) \((Fixed Best|Fixed Worst|Other)\)", str(name)):
+            datasets.setdefault(match[1], {})[match[2]] = rows.reset_index(drop=True)
+    baselines = table[table["chosen"].isna()]
+    if len(baselines) != 1 or not benchmarks:
+        raise InputError(
+            path, "is no Table 1: one baseline row and benchmarks with _se", "delete it and run snakemake again"
+        )
+    return Table1(benchmarks, baselines.iloc[0], datasets)

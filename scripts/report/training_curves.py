@@ -1,0 +1,120 @@
+"""Figure: the course of training. A line a pairs dataset, the mean over seeds; a band from the least to the most."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from scripts.lib import cli
+from scripts.lib.plan import Run
+from scripts.lib.schemas import TRAINING
+from scripts.lib.tables import read_table
+from scripts.report import style
+from scripts.report.names import PairsName, in_order, name_of
+
+CURVES = {
+    "loss": "loss",
+    "chosen_logp": "log-prob of chosen",
+    "rejected_logp": "log-prob of rejected",
+    "margin": "reward margin",
+}
+SMOOTHING = 20
+"""A point is the mean of 1/SMOOTHING of the steps around it."""
+
+POINTS = 120
+"""The most points that a curve is drawn with."""
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Moving average of the values (steps,), the window cut off at both ends."""
+    reach = len(values) // SMOOTHING // 2
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    low, high = np.maximum(at - reach, 0), np.minimum(at + reach + 1, len(values))
+    return (total[high] - total[low]) / (high - low)
+
+
+def groups(runs: list[tuple[PairsName, pd.DataFrame]]) -> dict[str, dict[str, tuple[str, list[pd.DataFrame]]]]:
+    """Panel rows: title -> configuration -> (colour, the tables of its runs).
+
+    Runs with rejected worst are coloured by their chosen tier, runs with chosen best by their rejected tier;
+    best/worst stands in both.
+    """
+    found: dict[str, dict[str, tuple[str, list[pd.DataFrame]]]] = {}
+    for name, table in runs:
+        rows = {}
+        if name.rejected == "worst":
+            rows["chosen varies"] = style.CHOSEN_TIERS.get(name.chosen, style.MUTED)
+        if name.chosen == "best":
+            rows["rejected varies"] = style.REJECTED_TIERS.get(name.rejected, style.MUTED)
+        for group, colour in (rows or {"other pairs": style.MUTED}).items():
+            row = found.setdefault(f"{name.dataset}\n{group}", {})
+            row.setdefault(name.configuration, (colour, []))[1].append(table)
+    datasets = list(dict.fromkeys(name.dataset for name, _ in runs))
+    return dict(sorted(found.items(), key=lambda row: (datasets.index(row[0].split("\n")[0]), row[0])))
+
+
+def draw(axis: Axes, column: str, lines: dict[str, tuple[str, list[pd.DataFrame]]]) -> None:
+    for colour, tables in lines.values():
+        curves = [smooth(table[column].to_numpy()) for table in tables]
+        steps = min(len(curve) for curve in curves)
+        at = np.unique(np.linspace(0, steps - 1, POINTS).round().astype(int))
+        values = np.stack([curve[at] for curve in curves])
+        if len(curves) > 1:
+            axis.fill_between(at + 1, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.22, linewidth=0)
+        axis.plot(at + 1, values.mean(axis=0), color=colour, linewidth=1.5)
+
+
+def legend(axis: Axes, lines: dict[str, tuple[str, list[pd.DataFrame]]]) -> None:
+    for place, (configuration, (colour, _)) in enumerate(lines.items()):
+        axis.text(
+            1.03, 0.97 - 0.14 * place, configuration, transform=axis.transAxes, color=colour, va="top", fontsize=8
+        )
+
+
+def figure(runs: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
+    rows = groups(runs)
+    drawn, axes = style.panels(len(rows), len(CURVES), 1.55, sharex=True)
+    for row, (title, lines) in zip(axes, rows.items(), strict=True):
+        for axis, column in zip(row, CURVES, strict=True):
+            draw(axis, column, lines)
+        row[0].set_ylabel(title)
+        legend(row[-1], lines)
+    for axis, title in zip(axes[0], CURVES.values(), strict=True):
+        axis.set_title(title)
+    drawn.supxlabel("step", fontsize=8.5, color=style.MUTED)
+    style.heading(
+        drawn,
+        "Loss, log-probs and reward margins",
+        "Line: mean over seeds; band: from the least seed to the most. Smoothed over a twentieth of the steps. "
+        "Log-probs in nats a response.",
+    )
+    return drawn
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.report.training_curves", __doc__)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="training tables, each named after its run")
+    parser.add_argument(
+        "--names",
+        type=cli.spec_of(dict[str, PairsName]),
+        required=True,
+        help='JSON: pairs dataset -> {"dataset", "chosen", "rejected"}',
+    )
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
+    arguments = parser.parse_args()
+
+    runs = [
+        (
+            name_of(path, Run.parse(path.name.removesuffix(".parquet")).pairs, arguments.names),
+            read_table(path, TRAINING),
+        )
+        for path in arguments.runs
+    ]
+    with style.drawing():
+        style.save(figure(in_order(runs)), arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,79 @@
+"""What a claim is, and how its verdict follows from an interval.
+
+A study adds its claims with a module of its own and one line in the register, scripts/studies/claims.py.
+
+Rules of judgement, the same for every claim:
+
+- Verdicts follow from 95 % intervals over seeds and questions. Nothing is corrected for many claims:
+  with many rows, a few verdicts are wrong by chance, and the reader sees all rows.
+- With one seed the interval knows nothing of training noise: the verdict is `undecided`, whatever the numbers.
+- A claim with parts (`x.data` has parts `x.data.benchmark`) holds if all its parts hold and fails if one fails.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from scripts.lib.config.pairs import TierPairs
+
+Verdict = Literal["holds", "fails", "undecided"]
+Interval = tuple[float, float]
+MINIMUM_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of a paper as a statistic. The fields are the columns of claims.csv.
+
+    published: the same statistic of the paper's own numbers; None where the paper has none.
+    """
+
+    study: str
+    claim: str
+    statement: str
+    published: float | None
+    measured: float
+    ci_low: float
+    ci_high: float
+    n_seeds: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What claims are judged from: pairs by name, and the folders of evaluations and of published numbers."""
+
+    pairs: dict[str, TierPairs]
+    evaluations: Path
+    published: Path
+
+
+StudyClaims = Callable[[Any, Inputs], list[Claim]]
+"""A study's function: its part of the configuration and the results -> its claims."""
+
+
+def is_positive(ci: Interval, n_seeds: int) -> Verdict:
+    """Holds if the interval lies above zero, fails if no part of it does."""
+    if n_seeds < MINIMUM_SEEDS:
+        return "undecided"
+    return "holds" if ci[0] > 0 else "fails" if ci[1] <= 0 else "undecided"
+
+
+def is_negligible(ci: Interval, margin: float, n_seeds: int) -> Verdict:
+    """Equivalence to zero: holds if the interval lies within the margin on both sides.
+
+    Fails if the interval excludes zero and reaches beyond the margin: an effect is there, and it is not
+    shown to be small. An interval too wide to tell is `undecided`, never a confirmation.
+    """
+    if n_seeds < MINIMUM_SEEDS:
+        return "undecided"
+    if max(abs(ci[0]), abs(ci[1])) < margin:
+        return "holds"
+    return "fails" if ci[0] > 0 or ci[1] < 0 else "undecided"
+
+
+def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of a claim with parts."""
+    found = set(verdicts)
+    return "fails" if "fails" in found else "undecided" if "undecided" in found else "holds"
