@@ -1,0 +1,203 @@
+"""The progress display: what it counts, how it foretells, and what a person sees."""
+
+import logging
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snakemake_logger_plugin_prefatlas import LOG_TAIL, LogHandler, duration, failure, left_in_words, tail
+from snakemake_logger_plugin_prefatlas.progress import Job, Left, Progress, phases
+
+ROOT = Path(__file__).parents[2]
+PHASES = {"load": "sources", "score": "scores", "train": "training"}
+
+
+def progress(**total):
+    found = Progress(PHASES)
+    found.plan(total | {"total": sum(total.values())})
+    return found
+
+
+def test_phases_are_the_snakefiles_includes_in_their_order(tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "Snakefile").write_text('include: "rules/b.smk"\ninclude: "rules/a.smk"\n\nrule all:\n    input: []\n')
+    (tmp_path / "rules" / "a.smk").write_text("rule x:\n    output: 'o'\n")
+    (tmp_path / "rules" / "b.smk").write_text("rule y:\n    output: 'o'\n\ncheckpoint z:\n    output: 'o'\n")
+    assert list(phases(tmp_path).items()) == [("y", "b"), ("z", "b"), ("x", "a")]
+    assert phases(tmp_path / "nowhere") == {}
+
+
+def test_counts_by_phase():
+    found = progress(load=2, train=3, all=1)
+    found.start(1, Job("load", ("web",), 0.0))
+    found.start(2, Job("train", ("m", "0"), 1.0))
+    assert found.finish(1, 4.0) == (Job("load", ("web",), 0.0), 4.0)
+    assert found.finish(99, 4.0) is None
+    assert found.counts == (1, 6)
+    assert found.by_phase() == {
+        "sources": (1, 2, []),
+        "training": (0, 3, [Job("train", ("m", "0"), 1.0)]),
+        "targets": (0, 1, []),
+    }
+    assert str(found.fail(2)) == "train m 0" and found.failed and not found.running
+
+
+def test_time_left_is_the_mean_of_each_rule_over_the_jobs_side_by_side():
+    found = progress(load=4)
+    assert found.left(1.0) is None
+    for jobid in (0, 1):
+        found.start(jobid, Job("load", (), 0.0))
+    assert found.left(5.0) is None
+    for jobid in (0, 1):
+        found.finish(jobid, 10.0)
+    # Two ran at once for 10 s each; two more of 10 s are to come.
+    assert found.left(10.0) == Left(10.0, False)
+    found.start(2, Job("load", (), 10.0))
+    assert found.left(14.0).seconds == pytest.approx((20 - 4) / (24 / 14))
+
+
+def test_rules_that_nobody_has_timed_make_it_a_lower_bound():
+    found = progress(load=1, train=5, all=1)
+    found.start(0, Job("load", (), 0.0))
+    found.finish(0, 2.0)
+    assert found.left(2.0) == Left(0.0, True)
+    assert left_in_words(found.left(2.0)) == "time left unknown yet"
+    assert left_in_words(Left(200.0, True)) == "at least 3 min left"
+    only_targets = progress(load=1, all=1)
+    only_targets.start(0, Job("load", (), 0.0))
+    only_targets.finish(0, 2.0)
+    assert only_targets.left(2.0) == Left(0.0, False)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(PHASES)), st.floats(0, 50), st.floats(0, 50)), max_size=20),
+    st.floats(0, 200),
+)
+def test_time_left_is_never_negative(jobs, now):
+    found = progress(load=30, score=30, train=30)
+    for jobid, (rule, started, seconds) in enumerate(sorted(jobs, key=lambda job: job[1])):
+        found.start(jobid, Job(rule, (), started))
+        if started + seconds <= now:
+            found.finish(jobid, started + seconds)
+    left = found.left(now)
+    assert left is None or left.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (89, "89 s"), (95, "2 min"), (3600, "60 min"), (7500, "2 h 05 min")]
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_the_end_of_a_log(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"\xff\n" + b"line\n" * 100)
+    assert len(tail(str(path))) == LOG_TAIL + 1 and "61 lines before" in tail(str(path))[0]
+    path.write_text("")
+    assert tail(str(path)) == ["(empty)"]
+    assert "no log" in tail(str(tmp_path / "none"))[0]
+
+
+class Terminal(StringIO):
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.isatty = lambda: is_terminal
+
+
+def handler(monkeypatch, is_terminal, **settings):
+    stream = Terminal(is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    defaults = {"stdout": False, "dryrun": False, "nocolor": True}
+    found = LogHandler(SimpleNamespace(**(defaults | settings)), None)
+    found.progress = Progress(PHASES)
+    return found, stream
+
+
+def tell(to, event, message="text", level=logging.INFO, created=0.0, **data):
+    record = logging.LogRecord("snakemake", level, "", 0, message, None, None)
+    record.__dict__.update(data, event=event, created=created)
+    to.handle(record)
+
+
+def tell_a_run(to):
+    tell(to, "run_info", stats={"load": 1, "train": 2, "total": 3})
+    tell(to, "job_info", jobid=0, rule_name="load", wildcards={"source": "web"}, created=100.0)
+    tell(to, None, "Select jobs to execute...")
+    tell(to, "job_finished", job_id=0, created=160.0)
+    tell(to, "job_info", jobid=1, rule_name="train", wildcards={}, created=160.0)
+    tell(to, None, "mind the gap", logging.WARNING)
+
+
+def test_without_a_terminal_every_job_is_a_line(monkeypatch):
+    found, stream = handler(monkeypatch, False)
+    tell_a_run(found)
+    assert stream.getvalue().splitlines() == [
+        "3 jobs to do",
+        "[1/3] sources     load web (60 s) · time left unknown yet",
+        "mind the gap",
+    ]
+
+
+def test_on_a_terminal_a_block_is_redrawn_and_messages_stay_above_it(monkeypatch):
+    found, stream = handler(monkeypatch, True)
+    tell_a_run(found)
+    found.close()
+    text = stream.getvalue()
+    last = text.split("\x1b[3F\x1b[J")[-1].splitlines()
+    assert last[0] == "mind the gap"
+    assert last[1].split() == ["sources", "█" * 24, "1/1"]
+    assert last[2].split() == ["training", "░" * 24, "0/2", "train"]
+    assert last[3].startswith("1 of 3 jobs · ")
+    assert "Select jobs" not in text
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(20, 30), (200, 30), (80, 2)])
+def test_the_block_fits_the_terminal(monkeypatch, columns, lines):
+    found, _ = handler(monkeypatch, True)
+    tell_a_run(found)
+    block = found.block(200.0, os.terminal_size((columns, lines)))
+    assert len(block) < lines and all(len(line) < columns for line in block)
+
+
+def test_an_error_is_shown_whole(monkeypatch, tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("step 1\nInputError: no such file\n")
+    found, stream = handler(monkeypatch, False)
+    tell_a_run(found)
+    data = {"jobid": 1, "rule_name": "train", "rule_msg": None, "input": ["in.parquet"], "output": ["out.parquet"],
+            "log": [str(log)], "shellcmd": "\n  python -m train \\\n    --x\n"}  # fmt: skip
+    tell(found, "job_error", "Error", logging.ERROR, **data)
+    text = stream.getvalue()
+    for part in ("Error in rule train", "output: out.parquet", "python -m train", "InputError: no such file"):
+        assert part in text
+    assert [job.rule for job in found.progress.failed] == ["train"]
+    assert failure(SimpleNamespace(rule_name="x")) == "Error in rule x"
+
+
+def test_a_dry_run_reads_as_snakemake_writes_it(monkeypatch):
+    found, stream = handler(monkeypatch, True, dryrun=True)
+    tell(found, None, "This was a dry-run")
+    assert stream.getvalue() == "This was a dry-run\n"
+
+
+def test_snakemake_finds_and_uses_it(tmp_path):
+    (tmp_path / "Snakefile").write_text(
+        "rule all:\n    input: 'b'\n\n"
+        "rule good:\n    output: 'a'\n    shell: 'touch {output}'\n\n"
+        "rule bad:\n    input: 'a'\n    output: 'b'\n    log: 'bad.log'\n    shell: 'echo reason > {log}; exit 3'\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "prefatlas"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "3 jobs to do" in ran.stderr and "[1/3] targets     good" in ran.stderr
+    assert "Error in rule bad" in ran.stderr and "reason" in ran.stderr and "exit 3" in ran.stderr
