@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: run test test-all lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/python -m snakemake --cores $(CORES) --logger prefatlas
 
 test: .venv/test lint ## all tests that take seconds to a few minutes
 	$(BIN)/python -m pytest -m "not slow"

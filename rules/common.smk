@@ -16,6 +16,7 @@ from snakemake.exceptions import WorkflowError
 
 from scripts.lib import plan
 from scripts.lib.config import root
+from scripts.lib.config.objectives import objective_options
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 
@@ -44,6 +45,12 @@ atlas = checked_configuration()
 def code(*steps):
     """Fingerprint of the code behind a rule, as a parameter: it reruns the rule when that code changes."""
     return [fingerprint(step, REPOSITORY) for step in steps]
+
+
+def training_code(variant):
+    """As code(), of a run: of the objectives its own alone."""
+    others = frozenset(objective_options()) - {atlas.training.variant(variant).objective}
+    return [fingerprint("scripts.training.train", REPOSITORY, others)]
 
 
 def yaml_digest(folder):

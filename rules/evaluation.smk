@@ -36,7 +36,7 @@ rule prompts:
     """The prompts of a suite, which prompt sets must not hold."""
     input:
         lambda w: questions_file(w.suite),
-        lambda w: own_file(w.suite),
+        lambda w: local_files(SUITES[w.suite].data),
     output:
         "results/suites/{suite}/prompts.parquet",
     log:
@@ -68,7 +68,7 @@ rule reference:
     """The instructions of a win-rate suite, and the outputs that policies are judged against."""
     input:
         lambda w: questions_file(w.suite),
-        lambda w: own_file(w.suite),
+        lambda w: local_files(SUITES[w.suite].data),
     output:
         prompts="results/suites/{suite}/prompts.parquet",
         reference="results/suites/{suite}/reference.parquet",
@@ -103,7 +103,7 @@ rule harness:
     input:
         policy=lambda w: policy_files(w.policy),
         questions=[questions_file(suite) for suite in HARNESS],
-        own=[own_file(suite) for suite in HARNESS],
+        own=[local_files(SUITES[suite].data) for suite in HARNESS],
     output:
         expand("results/evaluations/{{policy}}/{suite}.json", suite=HARNESS),
     log:

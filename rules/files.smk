@@ -25,10 +25,10 @@ TABLE_PAIRS = plan.table_pairs(atlas, STUDY) if STUDY else {}
 FIGURES = ["headline", "benchmarks", "tier_scores", "pair_scores", "training_curves"]
 
 
-def local_file(source):
-    """A source's own file as an input, so that a changed file is seen; nothing for hub ids and the world."""
-    path = getattr(atlas.sources[source], "path", "")
-    return [path] if os.path.isfile(path) else []
+def local_files(path):
+    """A local file, or the files of a local folder, as inputs, so that a change is seen; nothing for a hub id."""
+    found = [Path(path), *Path(path).rglob("*")] if path and os.path.exists(path) else []
+    return [str(each) for each in sorted(found) if each.is_file()]
 
 
 def policy_files(policy):
@@ -59,15 +59,9 @@ def questions_file(suite):
     return [f"results/suites/{suite}/questions.jsonl"] if SUITES[suite].data == "world" else []
 
 
-def own_file(suite):
-    """A suite's local file as an input, so that a changed file is seen; nothing for hub data and the world."""
-    data = SUITES[suite].data or ""
-    return [data] if os.path.isfile(data) else []
-
-
 def fits_length_control(suite):
-    """Whether what length control needs is fitted to the judge here; of published judges it is published."""
-    return SUITES[suite].judge.kind != "alpaca_eval"
+    """Whether what length control needs is fitted here: on the didactic world, whose judge nobody has published."""
+    return SUITES[suite].data == "world" and SUITES[suite].judge.kind != "alpaca_eval"
 
 
 def length_control(suite):

@@ -10,7 +10,7 @@ Makes: results/data/{source}/prompts.parquet, responses.parquet, annotations.par
 rule load:
     """Read a source into tables of prompts, responses and annotations."""
     input:
-        lambda w: local_file(w.source),
+        lambda w: local_files(getattr(atlas.sources[w.source], "path", None)),
     output:
         prompts="results/data/{source}/prompts.parquet",
         responses="results/data/{source}/responses.parquet",

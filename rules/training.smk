@@ -85,7 +85,7 @@ rule train:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.training.train"),
+        code=lambda w: training_code(w.variant),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
     shell:

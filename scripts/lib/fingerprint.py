@@ -40,13 +40,17 @@ class Module:
         return set(self.definitions) | set(self.imports)
 
 
-def fingerprint(step: str, root: Path = Path(".")) -> str:
-    """Hex digest of the code that ``python -m <step>`` can reach, such as ``scripts.pairs.tiers``."""
-    return _fingerprint(step, root.resolve())
+def fingerprint(step: str, root: Path = Path("."), unused: frozenset[str] = frozenset()) -> str:
+    """Hex digest of the code that ``python -m <step>`` can reach, such as ``scripts.pairs.tiers``.
+
+    unused: functions that register themselves and that the caller knows the step will not call, such as the
+    objectives that a run does not have.
+    """
+    return _fingerprint(step, root.resolve(), unused)
 
 
 @cache
-def _fingerprint(step: str, root: Path) -> str:
+def _fingerprint(step: str, root: Path, unused: frozenset[str]) -> str:
     open_ends: list[tuple[str, str | None]] = [(step, EVERYTHING)]
     reached: set[tuple[str, str | None]] = set()
     code: set[tuple[str, str]] = set()
@@ -61,7 +65,8 @@ def _fingerprint(step: str, root: Path) -> str:
         elif symbol and symbol not in module.definitions:
             open_ends.append((f"{name}.{symbol}", EVERYTHING))
         wanted = module.definitions if symbol is EVERYTHING else module.definitions.keys() & {symbol}
-        statements = module.always + [statement for each in wanted for statement in module.definitions[each]]
+        statements = [each for each in module.always if getattr(each, "name", None) not in unused]
+        statements += [statement for each in wanted for statement in module.definitions[each]]
         for imported, item in module.imports.values():
             open_ends += [(imported, IMPORTED), (f"{imported}.{item}", IMPORTED)]
         for statement in statements:

@@ -116,3 +116,23 @@ TRAINING = Schema(
     },
     key=("step",),
 )
+
+
+def _preferences_are_between_1_and_2(table: pa.Table) -> tuple[int, str] | None:
+    values = table["preference"]
+    row = _first(pc.fill_null(pc.or_(pc.less(values, 1.0), pc.greater(values, 2.0)), False))
+    return None if row is None else (row, "preference is outside [1, 2]: 2 is a sure win over the reference")
+
+
+JUDGEMENTS = Schema(
+    "judgements",
+    {
+        "prompt_id": pa.string(),
+        "reference_length": pa.int64(),
+        "length": pa.int64(),
+        "preference": pa.float64(),
+    },
+    key=("prompt_id",),
+    nullable=frozenset({"preference"}),
+    checks=(_preferences_are_between_1_and_2,),
+)

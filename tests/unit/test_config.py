@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from scripts.lib.config import root
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.config.training import TrainingSpec
@@ -44,7 +45,9 @@ def test_the_schema_for_editors_is_that_of_the_types() -> None:
 
 
 def line_of(text: str) -> int:
-    (line,) = [number for number, line in enumerate(DEFAULT.read_text().splitlines(), 1) if line.lstrip().startswith(text)]
+    (line,) = [
+        number for number, line in enumerate(DEFAULT.read_text().splitlines(), 1) if line.lstrip().startswith(text)
+    ]
     return line
 
 
@@ -126,7 +129,9 @@ def test_a_missing_data_folder_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_objectives_are_known_without_torch() -> None:
-    code = "import sys; import scripts.lib.config.root; assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    code = (
+        "import sys; import scripts.lib.config.root; assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert {"dpo", "sft"} <= set(objective_options())
 

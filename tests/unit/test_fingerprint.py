@@ -96,6 +96,29 @@ def test_what_changes_it(house, change) -> None:
     assert house(**change) != house()
 
 
+def test_another_objective_changes_no_run_that_does_not_use_it(tmp_path: Path) -> None:
+    others = frozenset({"sft"})
+    before = module.fingerprint("scripts.training.train", unused=others)
+    copy = copied(
+        tmp_path / "copy", "scripts/lib/objectives.py", "", "\n\n@objective\ndef ipo(logps):\n    return logps\n"
+    )
+    assert module.fingerprint("scripts.training.train", copy, unused=others | {"ipo"}) == before
+    assert module.fingerprint("scripts.training.train", copy, unused=others) != before
+
+
+def copied(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the scripts in which one file is changed; with nothing to replace, the text is added at its end."""
+    for path in Path("scripts").rglob("*.py"):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text())
+    changed = folder / file
+    text = changed.read_text()
+    assert old in text
+    changed.write_text(text.replace(old, new) if old else text + new)
+    return folder
+
+
 def test_every_real_step_has_a_fingerprint_of_its_own() -> None:
     steps = sorted(
         ".".join(path.with_suffix("").parts)
@@ -110,12 +133,7 @@ def test_every_real_step_has_a_fingerprint_of_its_own() -> None:
 def test_the_tier_rule_reaches_tiers_and_not_scoring(tmp_path: Path) -> None:
     steps = ("scripts.pairs.tiers", "scripts.pairs.pair", "scripts.scores.score", "scripts.logprobs.compute")
     reachable = {step: module.fingerprint(step) for step in steps}
-    copy = tmp_path / "copy"
-    for path in Path("scripts").rglob("*.py"):
-        target = copy / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(path.read_text())
-    tiers = copy / "scripts/pairs/tiers.py"
-    tiers.write_text(tiers.read_text().replace("ascending=[True, False, True]", "ascending=[True, False, False]"))
+    old, new = "ascending=[True, False, True]", "ascending=[True, False, False]"
+    copy = copied(tmp_path / "copy", "scripts/pairs/tiers.py", old, new)
     changed = {step: module.fingerprint(step, copy) for step in reachable}
     assert [step for step in reachable if changed[step] != reachable[step]] == ["scripts.pairs.tiers"]

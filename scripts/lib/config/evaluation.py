@@ -47,11 +47,21 @@ class AnnotatorJudge(Spec):
 JudgeSpec = Annotated[WorldJudge | ScorerJudge | AnnotatorJudge, Field(discriminator="kind")]
 
 
+class ReferenceColumns(Spec):
+    """What a file of reference outputs calls its columns."""
+
+    instruction: str = "instruction"
+    output: str = "output"
+    generator: str = "generator"
+
+
 class WinRateSuite(Spec):
     """Win rate and length-controlled win rate against reference outputs, through alpaca-eval."""
 
     kind: Literal["win_rate"]
-    data: str = Field(description="world, or a hub id or local file with columns instruction, output, generator.")
+    data: str = Field(description="world; a local file of reference outputs; or owner/dataset/file on the hub.")
+    columns: ReferenceColumns = ReferenceColumns()
+    baseline: str | None = Field(None, description="The generator to judge against, where data holds several.")
     size: Count = Field(200, description="Instructions to make, where data is world.")
     limit: Count | None = Field(None, description="Use only the first so many instructions.")
     judge: JudgeSpec

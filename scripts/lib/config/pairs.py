@@ -1,8 +1,8 @@
 """Pairs: preference datasets over stored responses."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from scripts.lib.config.base import Name, Spec
 from scripts.lib.vocabulary import TIERS
@@ -13,7 +13,7 @@ Tier = Literal["best", "high", "medium", "low", "worst"]
 class TierPairs(Spec):
     """For each prompt, its response of one tier against that of a lower one."""
 
-    kind: Literal["tiers"] = "tiers"
+    kind: Literal["tiers"]
     prompt_set: Name
     scorer: Name
     chosen: Tier
@@ -28,4 +28,13 @@ class TierPairs(Spec):
         return self
 
 
-PairsSpec = TierPairs
+class ComparisonPairs(Spec):
+    """For each prompt, two of its responses drawn at random, the higher score against the lower."""
+
+    kind: Literal["comparisons"]
+    prompt_set: Name
+    scorer: Name
+    seed: int = 0
+
+
+PairsSpec = Annotated[TierPairs | ComparisonPairs, Field(discriminator="kind")]

@@ -135,8 +135,10 @@ def _broken_references(config: AtlasConfig) -> Iterable[tuple[Location, str, str
         at = ("studies", "what_matters")
         yield from check(study.policy, config.policies, "policies", *at, "policy")
         yield from check(study.variant, config.training.variants, "training.variants", *at, "variant")
-        for name in study.datasets:
-            yield from check(name, config.prompt_sets, "prompt_sets", *at, "datasets", name)
+        for index, dataset in enumerate(study.datasets):
+            yield from check(
+                dataset.prompt_set, config.prompt_sets, "prompt_sets", *at, "datasets", index, "prompt_set"
+            )
         for index, name in enumerate(study.benchmarks):
             yield from check(name, config.evaluation.suites, "evaluation.suites", *at, "benchmarks", index)
         policy = config.policies.get(study.policy)

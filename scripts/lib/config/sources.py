@@ -2,19 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scripts.lib.config.base import Count, Fraction, Name, Spec
+from scripts.lib.errors import InputError
+from scripts.lib.families import families
 
 
 class StoredSource(Spec):
-    """Anything that ``datasets.load_dataset`` reads: a hub id or a local file or folder."""
+    """A hub id, or a local file or folder. A local path never needs a network."""
 
-    path: str = Field(description="Hub id, or a local file (json, jsonl, jsonl.gz, parquet, csv) or folder.")
-    subset: str | None = Field(None, description="The hub dataset's configuration name.")
-    split: str = Field("train", description="The split to read.")
+    path: str = Field(
+        description="Hub id; or a local file: json (an array or one object a line), jsonl, csv, parquet, the first "
+        "three also with .gz; or a folder of such files, such as a downloaded hub repository."
+    )
+    subset: str | None = Field(None, description="The configuration name, of a hub dataset or a folder like one.")
+    split: str = Field("train", description="The split to read, of a hub dataset or a folder; a file is read whole.")
     revision: str | None = Field(None, description="The hub commit to read; name one to make a run repeatable.")
-    limit: Count | None = Field(None, description="Keep the first so many prompts.")
+    limit: Count | None = Field(None, description="Keep the first so many prompts of those that are fit to keep.")
 
 
 class UltraFeedbackSource(StoredSource):
@@ -24,7 +29,10 @@ class UltraFeedbackSource(StoredSource):
 
 
 class UltraFeedbackBinarizedSource(StoredSource):
-    """UltraFeedback binarized: prompt, chosen, rejected (text or messages), two scores."""
+    """UltraFeedback binarized: prompt, chosen, rejected (text or messages), two scores.
+
+    Also sets that bring all sampled responses beside the pair (all_generated_responses, all_rm_scores).
+    """
 
     kind: Literal["ultrafeedback_binarized"]
 
@@ -113,10 +121,24 @@ class PromptSetSpec(Spec):
         "Empty: keep all, as one family named after the prompt set.",
     )
     min_responses: Count = Field(1, description="Drop prompts with fewer distinct responses.")
-    near_duplicates: Fraction | None = Field(
-        None, description="Drop prompts whose word-shingle Jaccard similarity to an earlier prompt is at least this."
+    near_duplicates: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None, description="Drop prompts whose word-trigram Jaccard similarity to an earlier prompt is at least this."
     )
     unseen_by: list[Name] = Field(
-        [], description="Drop prompts that stand, or nearly stand, in these evaluation suites."
+        [],
+        description="Drop prompts that stand in these evaluation suites; where near_duplicates is set, also those "
+        "as similar as that to a prompt there, or that share of whose trigrams stands in it, or of its in them.",
     )
-    limit: Count | None = Field(None, description="Keep so many prompts, chosen by the hash of their id.")
+    limit: Count | None = Field(None, description="Keep so many prompts, chosen by their ids, which are hashes.")
+
+    @model_validator(mode="after")
+    def _names_fit_together(self) -> "PromptSetSpec":
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError("sources names a source twice")
+        if strangers := [name for name in self.prompts_in if name not in self.sources]:
+            raise ValueError(f"prompts_in names {', '.join(strangers)}, which sources does not")
+        try:
+            families("prompt_set", self.generators)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self

@@ -1,0 +1,78 @@
+"""A copy of the repository in which a test runs Snakemake as a user would."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = ["Snakefile", "config.yaml", "config.schema.json", "rules", "scripts", "studies", "profiles", "envs"]
+
+
+class House:
+    """One checkout with its own results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def build(cls, folder: Path) -> "House":
+        for part in PARTS:
+            source, target = ROOT / part, folder / part
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        shutil.copy2(ROOT / "tests/workflow/miniature.yaml", folder / "miniature.yaml")
+        return cls(folder)
+
+    def twin(self, folder: Path) -> "House":
+        """An equal house in another folder, file times included."""
+        shutil.copytree(self.folder, folder)
+        return House(folder)
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "miniature.yaml", *arguments]
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment)
+        assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+        return done
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Rule -> how many jobs the next call would run."""
+        done = self.snakemake("--dry-run", "--quiet", "host", *arguments)
+        text = done.stdout + done.stderr
+        if "Nothing to be done" in text:
+            return {}
+        table = re.search(r"^job\s+count\n[-\s]+\n(.*?)\ntotal", text, re.MULTILINE | re.DOTALL)
+        assert table, text
+        return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table[1], re.MULTILINE)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new))
+
+    def configure(self, *path_and_value: object) -> None:
+        """Set one key of the miniature configuration."""
+        *path, key, value = path_and_value
+        file = self.folder / "miniature.yaml"
+        config = yaml.safe_load(file.read_text())
+        part = config
+        for name in path:
+            part = part.setdefault(name, {})
+        part[key] = value
+        file.write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def results(self) -> dict[str, bytes]:
+        """Every file under results/, by name."""
+        folder = self.folder / "results"
+        return {
+            str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        }

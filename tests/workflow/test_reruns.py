@@ -1,0 +1,124 @@
+"""Promises P1 to P3 on the whole DAG in miniature: what is shared, what comes back, what runs again and what does not."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.workflow.house import House
+
+REPORTING = {"all", "table1", "table5", "claims", "figures", "report", "configuration", "rulegraph"}
+PER_RUN = {"train", "sample", "harness", "judge"}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> House:
+    house = House.build(tmp_path_factory.mktemp("finished") / "house")
+    house.snakemake()
+    return house
+
+
+@pytest.fixture
+def twin(finished: House, tmp_path: Path) -> House:
+    return finished.twin(tmp_path / "house")
+
+
+def test_everything_is_made_and_nothing_is_left_to_do(finished: House) -> None:
+    made = finished.results()
+    table = pd.read_csv(finished.folder / "results/tables/what_matters/table1.csv")
+    benchmarks = ["gsm8k", "lc_ae2", "mmlu", "ifeval", "truthfulqa"]
+    wanted = [f"{name}{suffix}" for name in benchmarks for suffix in ("", "_se", "_published")]
+    assert list(table.columns) == ["dataset", "chosen", "rejected", "n_seeds", *wanted]
+    assert len(table) == 17
+    assert table[wanted].notna().all().all()
+    claims = pd.read_csv(finished.folder / "results/claims.csv")
+    columns = ["study", "claim", "statement", "published", "measured", "ci_low", "ci_high", "n_seeds", "verdict"]
+    assert list(claims.columns) == columns and set(claims["verdict"]) <= {"holds", "fails", "undecided"}
+    assert "report.html" in made
+    assert finished.planned() == {}
+
+
+def test_each_response_is_scored_once_and_has_log_probs_once(finished: House) -> None:
+    results = finished.folder / "results"
+    for prompt_set in ("open_assistant", "ultrafeedback"):
+        responses = pd.read_parquet(results / f"prompt_sets/{prompt_set}/responses.parquet")
+        for folder in ("scores/oracle", "logprobs/medium"):
+            ids = pd.concat(pd.read_parquet(path)["response_id"] for path in (results / folder).glob(f"{prompt_set}.*"))
+            assert sorted(ids) == sorted(responses["response_id"])
+
+
+def test_file_times_alone_rerun_nothing(twin: House) -> None:
+    draw = random.Random(0)
+    for path in sorted(twin.folder.joinpath("results").rglob("*")):
+        when = 1_700_000_000 + draw.randrange(10_000_000)
+        os.utime(path, (when, when))
+    assert twin.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("scripts/pairs/tiers.py", "def main() -> None:", "# a remark\ndef main() -> None:"),
+        (
+            "scripts/lib/chat.py",
+            "import ",
+            "\n\nimport ",
+        ),
+        (
+            "scripts/lib/objectives.py",
+            '"""',
+            '"""Also: ',
+        ),
+        ("rules/pairs.smk", "rule tiers:", "# a remark\nrule tiers:"),
+    ],
+    ids=["comment", "blank lines", "docstring", "comment in a rule"],
+)
+def test_remarks_rerun_nothing(twin: House, file: str, old: str, new: str) -> None:
+    path = twin.folder / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert twin.planned() == {}
+
+
+def test_a_changed_tier_rule_reruns_pairs_and_what_follows_alone(twin: House) -> None:
+    twin.edit("scripts/pairs/tiers.py", "ascending=[True, False, True]", "ascending=[True, False, False]")
+    planned = twin.planned()
+    assert planned["tiers"] == 2 and planned["pair"] == 14 and planned["train"] == 14
+    assert set(planned) <= {"tiers", "pair"} | PER_RUN | REPORTING
+    assert planned["sample"] == 14  # the retrained policies', not the base policies'
+
+
+def test_a_changed_objective_reruns_training_and_not_log_probs(twin: House) -> None:
+    twin.configure("training", "beta", 0.2)
+    planned = twin.planned()
+    assert planned["train"] == 14 and set(planned) <= PER_RUN | REPORTING
+
+
+def test_a_ninth_dataset_trains_one_run_and_does_nothing_else(twin: House) -> None:
+    ninth = {"kind": "tiers", "prompt_set": "open_assistant", "scorer": "oracle", "chosen": "high", "rejected": "low"}
+    twin.configure("pairs", "open_assistant_high_low", ninth)
+    planned = twin.planned()
+    assert {rule: count for rule, count in planned.items() if rule not in REPORTING} == {
+        "pair": 1,
+        **dict.fromkeys(PER_RUN, 1),
+    }
+    before = twin.results()
+    twin.snakemake()
+    table = pd.read_csv(twin.folder / "results/tables/what_matters/table1.csv")
+    assert len(table) == 18 and list(table.iloc[-1][["chosen", "rejected"]]) != ["best", "worst"]
+    after = twin.results()
+    changed = {name.split("/")[0] for name in before if before[name] != after[name]}
+    assert changed <= {"tables", "claims.csv", "figures", "report.html", "rulegraph.dot", "configuration.json"}
+
+
+@pytest.mark.slow
+def test_deleted_results_come_back_bit_for_bit(twin: House) -> None:
+    before = twin.results()
+    for part in ("results", ".snakemake", "checkpoints", "logs", "benchmarks"):
+        shutil.rmtree(twin.folder / part, ignore_errors=True)
+    twin.snakemake()
+    after = twin.results()
+    assert sorted(after) == sorted(before)
+    assert [name for name in before if before[name] != after[name]] == []
