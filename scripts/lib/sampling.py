@@ -1,0 +1,230 @@
+"""Responses of a policy to prompts, each drawn with a seed of its own.
+
+A row's seed is ``seed_of(spec.seed, prompt_id, sample)`` and nothing else enters its noise, so in float32 a
+text does not depend on the batch it was drawn in, on the order of the prompts or on the device. In bfloat16
+the logits themselves depend on the batch's shape, and a text is only sure to come back from the same call.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from scripts.lib.batching import by_tokens, logged
+from scripts.lib.chat import encode_prompt, end_of_turn
+from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.ids import Messages, seed_of
+from scripts.lib.models import PolicyCard, load_causal, load_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+class Sample(NamedTuple):
+    """One response: its prompt's id, its number among the prompt's samples, its seed, its text (may be empty)."""
+
+    prompt_id: str
+    sample: int
+    seed: int
+    text: str
+
+
+class Sampler(Protocol):
+    """A policy that can be sampled."""
+
+    def sample(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Sample]:
+        """``spec.samples`` responses to each prompt, in the order of the prompts."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One response to draw. room: new tokens at most."""
+
+    prompt_id: str
+    sample: int
+    seed: int
+    ids: list[int]
+    room: int
+    turn_end: tuple[int, ...]
+
+
+class TransformersSampler:
+    """Samples with transformers' ``generate``.
+
+    No response goes on past ``max_length`` tokens of prompt and response; a prompt that leaves no room has
+    the empty response. Plain sampling is the Gumbel-max trick: the greedy choice after noise is added to the
+    log-probabilities is an exact multinomial draw. Beams are drawn one prompt a call by torch's own generator.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    def sample(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Sample]:
+        rows = self._rows(prompts, ids, spec)
+        texts = [""] * len(rows)
+        roomy = [at for at, row in enumerate(rows) if row.room > 0]
+        if len(roomy) < len(rows):
+            log.warning("%d prompts leave no room for a response: empty", (len(rows) - len(roomy)) // spec.samples)
+        if spec.num_beams > 1:
+            batches = [[at] for at in roomy]
+        else:
+            lengths = [len(rows[at].ids) + rows[at].room for at in roomy]
+            batches = [[roomy[each] for each in batch] for batch in by_tokens(lengths, spec.batch_tokens)]
+        for batch in logged(batches, "sampled"):
+            for at, text in zip(batch, self._draw([rows[at] for at in batch], spec), strict=True):
+                texts[at] = text
+        return [Sample(row.prompt_id, row.sample, row.seed, text) for row, text in zip(rows, texts, strict=True)]
+
+    def _rows(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[_Row]:
+        rows = []
+        for prompt, prompt_id in zip(prompts, ids, strict=True):
+            tokens = encode_prompt(self.tokenizer, prompt)
+            room = min(spec.max_new_tokens, self.max_length - len(tokens))
+            end = self.tokenizer(end_of_turn(self.tokenizer, prompt), add_special_tokens=False)["input_ids"]
+            for sample in range(spec.samples):
+                seed = seed_of(spec.seed, prompt_id, sample)
+                rows.append(_Row(prompt_id, sample, seed, tokens, room, tuple(end)))
+        return rows
+
+    @torch.inference_mode()
+    def _draw(self, rows: list[_Row], spec: SamplingSpec) -> list[str]:
+        width = max(len(row.ids) for row in rows)
+        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for at, row in enumerate(rows):
+            ids[at, width - len(row.ids) :] = torch.tensor(row.ids)
+            mask[at, width - len(row.ids) :] = 1
+        stop = stop_ids(self.model, self.tokenizer)
+        config = GenerationConfig(
+            max_new_tokens=max(row.room for row in rows),
+            eos_token_id=stop,
+            pad_token_id=self.tokenizer.pad_token_id,
+            num_beams=spec.num_beams,
+        )
+        processors = LogitsProcessorList()
+        if spec.temperature > 0 and spec.num_beams > 1:
+            config.update(do_sample=True, temperature=spec.temperature, top_p=spec.top_p, top_k=0)
+        elif spec.temperature > 0:
+            processors.append(GumbelNoise([row.seed for row in rows], width, spec.temperature, spec.top_p))
+        with torch.random.fork_rng():
+            torch.manual_seed(rows[0].seed)  # for beams, which are one row; GumbelNoise asks no generator
+            output = self.model.generate(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                generation_config=config,
+                logits_processor=processors,
+                stopping_criteria=StoppingCriteriaList([_TurnIsOver(rows, width)]),
+            )
+        new = [_cut(row, tokens, stop) for row, tokens in zip(rows, output[:, width:].tolist(), strict=False)]
+        return [self.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in new]
+
+
+def sampler_of(card: PolicyCard, spec: SamplingSpec) -> Sampler:
+    """The policy, loaded into the backend that ``spec`` names."""
+    return BACKENDS[spec.backend](card, spec)
+
+
+def _transformers(card: PolicyCard, spec: SamplingSpec) -> Sampler:
+    return TransformersSampler(load_causal(card, spec.precision), load_tokenizer(card), card.max_length)
+
+
+BACKENDS: dict[str, Callable[[PolicyCard, SamplingSpec], Sampler]] = {"transformers": _transformers}
+
+
+def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The tokens that end a response: the model's and tokenizer's end of text, and a one-token end of turn."""
+    of_model = model.generation_config.eos_token_id
+    ids = set(of_model if isinstance(of_model, list) else [of_model]) | {tokenizer.eos_token_id}
+    end = tokenizer(end_of_turn(tokenizer, [{"role": "user", "content": ""}]), add_special_tokens=False)["input_ids"]
+    if len(end) == 1:
+        ids.add(end[0])
+    return sorted(ids - {None})
+
+
+class GumbelNoise(LogitsProcessor):
+    """Temperature and top-p, then Gumbel noise from each row's seed, the step and the token."""
+
+    def __init__(self, seeds: Sequence[int], prompt_width: int, temperature: float, top_p: float) -> None:
+        self.seeds = seeds
+        self.prompt_width = prompt_width
+        self.warpers = [TemperatureLogitsWarper(temperature)] if temperature != 1.0 else []
+        self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1.0 else []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        for warper in self.warpers:
+            scores = warper(input_ids, scores)
+        step = input_ids.shape[1] - self.prompt_width
+        keys = torch.tensor([seed_of(seed, step) for seed in self.seeds], device=scores.device)
+        return scores.double() + gumbel(keys, scores.shape[1])
+
+
+def gumbel(keys: torch.Tensor, size: int) -> torch.Tensor:
+    """Standard Gumbel noise (rows, size) in float64 from int64 keys (rows,), the same on every device.
+
+    The first ``size`` outputs of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) seeded by each key; integer
+    tensors wrap around, as the generator wants. A generator object a row would run on the CPU alone, or draw
+    other numbers on a GPU.
+    """
+    steps = torch.arange(1, size + 1, device=keys.device)
+    bits = keys.unsqueeze(1) + steps * _signed(0x9E3779B97F4A7C15)
+    bits = (bits ^ _shifted(bits, 30)) * _signed(0xBF58476D1CE4E5B9)
+    bits = (bits ^ _shifted(bits, 27)) * _signed(0x94D049BB133111EB)
+    bits = bits ^ _shifted(bits, 31)
+    uniform = (_shifted(bits, 12).double() + 0.5) * 2.0**-52
+    return -(-uniform.log()).log()
+
+
+def _signed(constant: int) -> int:
+    return constant - (1 << 64)
+
+
+def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
+    """Logical right shift of int64, whose own shift repeats the sign."""
+    return (bits >> by) & ((1 << (64 - by)) - 1)
+
+
+class _TurnIsOver(StoppingCriteria):
+    """A row is done at its room's end, or at an end of turn of several tokens."""
+
+    def __init__(self, rows: list[_Row], prompt_width: int) -> None:
+        self.rows = rows
+        self.prompt_width = prompt_width
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_kwargs) -> torch.Tensor:
+        new = input_ids.shape[1] - self.prompt_width
+        rows = self.rows if len(self.rows) == len(input_ids) else self.rows * len(input_ids)
+        over = [new >= row.room for row in rows]
+        longest = max(len(row.turn_end) for row in rows)
+        if longest > 1:
+            tails = input_ids[:, -longest:].tolist()
+            over = [done or _ends(tail, row) for done, tail, row in zip(over, tails, rows, strict=True)]
+        return torch.tensor(over, device=input_ids.device)
+
+
+def _ends(tokens: list[int], row: _Row) -> bool:
+    return tuple(tokens[-len(row.turn_end) :]) == row.turn_end
+
+
+def _cut(row: _Row, tokens: list[int], stop: list[int]) -> list[int]:
+    """The response's own tokens: up to its room, its end of turn or a stop token."""
+    for count, token in enumerate(tokens[: row.room], start=1):
+        if token in stop:
+            return tokens[: count - 1]
+        if count >= len(row.turn_end) and _ends(tokens[:count], row):
+            return tokens[: count - len(row.turn_end)]
+    return tokens[: row.room]

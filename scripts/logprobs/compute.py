@@ -1,0 +1,87 @@
+"""Per-token log-probabilities of every response of a family under a policy.
+
+A response is cut where prompt and response reach the policy's max_length. A response whose prompt leaves
+no room for one token has no row; the log counts them.
+"""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from scripts.lib.batching import by_tokens, logged
+from scripts.lib.chat import Encoded, encode
+from scripts.lib.cli import parser_of, run
+from scripts.lib.errors import InputError
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.models import load_causal, load_tokenizer, read_policy
+from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
+from scripts.lib.tables import read_table, write_table
+
+log = logging.getLogger(__name__)
+
+
+@torch.inference_mode()
+def logprobs_of(model, sequences: list[Encoded], pad_id: int, batch_tokens: int) -> list:
+    """Per-token log-probs of each sequence's response, as float32 arrays in the order given."""
+    values: list = [None] * len(sequences)
+    for batch in logged(by_tokens([len(each) for each in sequences], batch_tokens), "log-probs"):
+        for at, value in zip(batch, token_logprobs(model, [sequences[at] for at in batch], pad_id), strict=True):
+            values[at] = value.cpu().numpy()
+    return values
+
+
+def family_of_responses(prompts: pd.DataFrame, responses: pd.DataFrame, family: str, where: Path) -> pd.DataFrame:
+    """The family's responses (response_id, response) with their prompts (prompt), in the order of the table."""
+    chosen = responses[responses["family"] == family]
+    if chosen.empty:
+        known = ", ".join(sorted(set(responses["family"])))
+        raise InputError(where, f"no response of family {family}", f"name one of its families: {known}")
+    texts = dict(zip(prompts["prompt_id"], prompts["prompt"], strict=True))
+    orphans = ~chosen["prompt_id"].isin(texts)
+    if orphans.any():
+        row = int(orphans[orphans].index[0])
+        raise InputError(
+            f"{where}, row {row}", "its prompt_id is not among the prompts", "give the prompts of the same prompt set"
+        )
+    return chosen.assign(prompt=[texts[prompt_id] for prompt_id in chosen["prompt_id"]])
+
+
+def main() -> None:
+    parser = parser_of("scripts.logprobs.compute", __doc__)
+    parser.add_argument("--policy", type=Path, required=True, help="policy.json")
+    parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet of a prompt set")
+    parser.add_argument("--responses", type=Path, required=True, help="responses.parquet of the same prompt set")
+    parser.add_argument("--family", required=True, help="the family whose responses are scored")
+    parser.add_argument("--batch-tokens", type=int, required=True, help="tokens a batch, padding included")
+    parser.add_argument("--out", type=Path, required=True, help="the log-probs table to write")
+    arguments = parser.parse_args()
+
+    card = read_policy(arguments.policy)
+    prompts = read_table(arguments.prompts, PROMPTS)
+    responses = read_table(arguments.responses, RESPONSES)
+    rows = family_of_responses(prompts, responses, arguments.family, arguments.responses)
+
+    tokenizer = load_tokenizer(card)
+    encoded = [
+        encode(tokenizer, prompt, response, card.max_length)
+        for prompt, response in zip(rows["prompt"], rows["response"], strict=True)
+    ]
+    kept = [at for at, each in enumerate(encoded) if each.response_ids]
+    log.info(
+        "%s: %d responses, %d cut at max_length %d or just full, %d left out: their prompts leave no room",
+        arguments.family,
+        len(kept),
+        sum(len(encoded[at]) == card.max_length for at in kept),
+        card.max_length,
+        len(encoded) - len(kept),
+    )
+    model = load_causal(card, card.logprob_precision)
+    values = logprobs_of(model, [encoded[at] for at in kept], tokenizer.pad_token_id, arguments.batch_tokens)
+    frame = pd.DataFrame({"response_id": rows["response_id"].iloc[kept].tolist(), "token_logprobs": values})
+    write_table(frame, arguments.out, LOGPROBS)
+
+
+if __name__ == "__main__":
+    run(main)

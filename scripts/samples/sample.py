@@ -1,0 +1,55 @@
+"""Responses of a policy to every prompt of a table: SamplingSpec.samples a prompt, each with its own seed.
+
+A response may be empty: it is kept as the empty text, never as a null, so that every prompt has its rows.
+"""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib.cli import parser_of, run, spec_of
+from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.ids import normalise, response_id
+from scripts.lib.models import read_policy
+from scripts.lib.sampling import Sample, sampler_of
+from scripts.lib.schemas import PROMPTS, SAMPLES
+from scripts.lib.tables import read_table, write_table
+
+log = logging.getLogger(__name__)
+
+
+def table_of(samples: list[Sample], family: str) -> pd.DataFrame:
+    """Samples as rows of the samples table, their texts normalised."""
+    texts = [normalise(each.text) for each in samples]
+    return pd.DataFrame(
+        {
+            "response_id": [response_id(each.prompt_id, text) for each, text in zip(samples, texts, strict=True)],
+            "prompt_id": [each.prompt_id for each in samples],
+            "family": family,
+            "response": texts,
+            "seed": [each.seed for each in samples],
+            "sample": [each.sample for each in samples],
+        }
+    )
+
+
+def main() -> None:
+    parser = parser_of("scripts.samples.sample", __doc__)
+    parser.add_argument("--policy", type=Path, required=True, help="policy.json")
+    parser.add_argument("--name", required=True, help="the policy's name, which becomes the responses' family")
+    parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet")
+    parser.add_argument("--spec", type=spec_of(SamplingSpec), required=True, help="SamplingSpec as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="the samples table to write")
+    arguments = parser.parse_args()
+
+    prompts = read_table(arguments.prompts, PROMPTS)
+    sampler = sampler_of(read_policy(arguments.policy), arguments.spec)
+    samples = sampler.sample(prompts["prompt"].tolist(), prompts["prompt_id"].tolist(), arguments.spec)
+    frame = table_of(samples, arguments.name)
+    log.info("%d responses, %d of them empty", len(frame), int((frame["response"] == "").sum()))
+    write_table(frame, arguments.out, SAMPLES)
+
+
+if __name__ == "__main__":
+    run(main)
