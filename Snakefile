@@ -37,6 +37,7 @@ rule all:
         "results/report.html",
         "results/claims.csv",
         study_targets("what_matters"),
+        rankings(),
 
 
 rule what_matters:

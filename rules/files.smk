@@ -131,12 +131,50 @@ def drawn(figure):
 def figures_shown():
     """The study's figures and, on the didactic world, those of the world's own models."""
     shown = [f"what_matters/{figure}" for figure in FIGURES]
-    if all(atlas.sources[source].kind == "world" for source in sources_used()):
+    if on_the_world():
         shown += [
             "world/base_policies",
             *(f"world/{scorer}_agreement" for scorer in of_kind(atlas.scorers, "scratch")),
         ]
     return shown
+
+
+def learned_cards():
+    """The cards of the reward models and rankers that were trained here."""
+    scorers = [
+        f"results/scorers/{name}/scorer.json"
+        for name in of_kind(atlas.scorers, "scratch")
+        if is_used(name)
+    ]
+    return scorers + [
+        f"results/rankers/{name}/ranker.json" for name in atlas.rankers if on_the_world()
+    ]
+
+
+def is_used(scorer):
+    """Whether a scorer trained here is asked by the study: it scores its pairs, judges its suites, or is the world's."""
+    scoring = {pairs.scorer for pairs in TABLE_PAIRS.values()}
+    judging = {
+        SUITES[suite].judge.scorer
+        for suite in BENCHMARKS
+        if suite in WIN_RATE and SUITES[suite].judge.kind == "scorer"
+    }
+    return scorer in scoring | judging or on_the_world()
+
+
+def on_the_world():
+    return bool(STUDY) and all(atlas.sources[source].kind == "world" for source in sources_used())
+
+
+def rankings():
+    """Each ranker's word on the pairs it could have learnt from."""
+    if not on_the_world():
+        return []
+    return [
+        f"results/rankings/{ranker}/{dataset}.parquet"
+        for ranker in atlas.rankers
+        for dataset in atlas.rankers[ranker].pairs
+    ]
 
 
 def table_tiers():

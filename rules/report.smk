@@ -228,6 +228,7 @@ rule report:
         ),
         tier_cards=[f"{tiers}.card.json" for tiers in table_tiers()],
         pairs_cards=expand("results/pairs/{dataset}.card.json", dataset=TABLE_PAIRS),
+        learned_cards=learned_cards(),
         rulegraph="results/rulegraph.dot",
     output:
         report("results/report.html", category="What matters in data for DPO?"),
@@ -253,6 +254,7 @@ rule report:
             --prompt-set-cards {input.prompt_set_cards} \
             --tier-cards {input.tier_cards} \
             --pairs-cards {input.pairs_cards} \
+            --learned-cards {input.learned_cards} \
             --rulegraph {input.rulegraph} \
             --rules rules/*.smk \
             --out {output} \

@@ -11,6 +11,9 @@ Runs are named {base}.{dataset}.{variant}.s{seed}. Their checkpoints lie in chec
 
 rule given:
     """Record a model from a hub id or a local folder, with the hashes of its files."""
+    input:
+        lambda w: local_files(atlas.policies[w.given].model),
+        lambda w: local_files(atlas.policies[w.given].chat_template),
     output:
         "results/policies/{given}/policy.json",
     log:

@@ -74,8 +74,9 @@ def read_cards(title: str, paths: list[Path]) -> dict[str, Any]:
     cards = []
     for path in paths:
         card = dict(read_json(path))
-        name = path.parent.name if path.name == "card.json" else path.name.removesuffix(".card.json")
+        name = path.name.removesuffix(".card.json") if path.name.endswith(".card.json") else path.parent.name
         dropped = card.pop("dropped", {})
+        card.pop("files", None)  # hashes, for machines
         cards.append(
             {
                 "name": name,
@@ -186,6 +187,7 @@ def render(arguments: Any) -> str:
         "Prompt sets": arguments.prompt_set_cards,
         "Tiers": arguments.tier_cards,
         "Pairs": arguments.pairs_cards,
+        "Scorers and rankers trained here": arguments.learned_cards,
     }
     return (
         environment()
@@ -233,6 +235,7 @@ def main() -> None:
     parser.add_argument("--prompt-set-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--tier-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--pairs-cards", type=Path, nargs="*", default=[])
+    parser.add_argument("--learned-cards", type=Path, nargs="*", default=[], help="of reward models and rankers")
     parser.add_argument("--rulegraph", type=Path, help="what snakemake --rulegraph dot prints")
     parser.add_argument("--rules", type=Path, nargs="*", default=[], help="rules/*.smk, to name each rule's phase")
     parser.add_argument("--out", type=Path, required=True)
