@@ -30,6 +30,7 @@ class StoryTask(Task):
     steps: tuple[tuple[str, int], ...]
 
     leads = ("the answer is",)
+    sentence = rf"the answer is {any_of(NUMBERS)}"
 
     @property
     def prompt(self) -> str:
@@ -101,6 +102,6 @@ class StoryTask(Task):
 
     def _working(self) -> list[str]:
         return [
-            f"{before} {'plus' if verb in GAINS else 'minus'} {amount} is {after}"
+            f"{before} {'plus' if verb in GAINS else 'minus'} {amount} is {after} ."
             for (verb, amount), (before, after) in zip(self.steps, pairwise(self.totals), strict=True)
         ]

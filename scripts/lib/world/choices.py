@@ -32,6 +32,10 @@ class ChoiceTask(Task):
         return f"{self.question} : {a} , {b} , {c} or {d} ?"
 
     @cached_property
+    def sentence(self) -> str:
+        return f"the answer is {any_of(self.options)}"
+
+    @cached_property
     def lexicon(self) -> frozenset[str]:
         return frozenset([*self.options, "the", "answer", "is", "."])
 

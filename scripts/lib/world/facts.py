@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from scripts.lib.world.language import Answer, Draft, Task, any_of, contains
+from scripts.lib.world.language import Answer, Draft, Task, any_of
 from scripts.lib.world.words import ANIMALS, NAMES, VALUES
 
 Topic = tuple[str, str]
@@ -68,6 +68,10 @@ class FactTask(Task):
         return (" and ".join(f"{phrase(topic)} is {{}}" for topic in self.topics),)
 
     @cached_property
+    def sentence(self) -> str:
+        return self.leads[0].format(*(any_of(VALUES[attribute]) for attribute, _ in self.topics))
+
+    @cached_property
     def lexicon(self) -> frozenset[str]:
         values = [value for attribute, _ in self.topics for value in VALUES[attribute]]
         return frozenset([*values, *" ".join(self.leads).split(), "and", "."])
@@ -102,6 +106,3 @@ class FactTask(Task):
         if fact.true in said:
             return 0.3
         return 0.1 if said and fact.tempting not in said else 0.0
-
-    def is_sentence(self, answer: Answer) -> bool:
-        return all(contains(answer.middle, f"{phrase(topic)} is".split()) for topic in self.topics)

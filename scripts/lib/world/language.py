@@ -43,6 +43,11 @@ class Task(ABC):
 
     @property
     @abstractmethod
+    def sentence(self) -> str:
+        """A regular expression of the sentence, as the answer's last, that a good answer is put in."""
+
+    @property
+    @abstractmethod
     def lexicon(self) -> frozenset[str]:
         """The words that an answer may need, courtesies apart."""
 
@@ -63,10 +68,6 @@ class Task(ABC):
     @abstractmethod
     def content(self, answer: Answer) -> float:
         """How right the answer is, in [0, 1]; 1 only when all of it is."""
-
-    def is_sentence(self, answer: Answer) -> bool:
-        """Whether the answer is put in a sentence."""
-        return any(contains(answer.middle, lead.split()) for lead in self.leads)
 
 
 def take_apart(response: str) -> Answer:

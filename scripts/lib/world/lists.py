@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from scripts.lib.world.language import Answer, Draft, Task, similarity
+from scripts.lib.world.language import Answer, Draft, Task, any_of, similarity
 from scripts.lib.world.words import BEGINNINGS, ENDINGS, LETTERS, SEPARATORS
 
 HEADS = {
@@ -46,6 +46,13 @@ class ListTask(Task):
     def wanted(self) -> tuple[str, ...]:
         """The letters of the right answer."""
         return self.shape(self.letters, self.operation, dict(self.constraints))
+
+    @cached_property
+    def sentence(self) -> str:
+        constraints = dict(self.constraints)
+        said = any_of([*LETTERS, *filter(None, [constraints.get("between")])])
+        ending = f"(?: {constraints['end']})?" if "end" in constraints else ""
+        return rf"{any_of(self.leads)}(?: {said})+(?: \.)?{ending}"
 
     @cached_property
     def lexicon(self) -> frozenset[str]:

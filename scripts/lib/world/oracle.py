@@ -1,6 +1,7 @@
 """The true reward of a response, from the prompt's and the response's text alone."""
 
 import random
+import re
 from functools import lru_cache
 
 from scripts.lib.world.language import Answer, Task, take_apart
@@ -49,7 +50,7 @@ def _form(task: Task, answer: Answer) -> float:
     """Good form in [-1, 1]. Courtesies that the prompt's own demands displace do not count."""
     has = {
         "opening": answer.opens,
-        "sentence": task.is_sentence(answer),
+        "sentence": re.search(rf"(?:^|\s){task.sentence}(?: \.)?$", " ".join(answer.middle)) is not None,
         "stop": answer.middle[-1:] == (".",),
         "closing": answer.closes,
     }

@@ -20,14 +20,15 @@ from scripts.lib.ids import seed_of
 from scripts.lib.world.choices import ChoiceTask
 from scripts.lib.world.facts import FACTS, FactTask, phrase
 from scripts.lib.world.generators import respond
-from scripts.lib.world.language import Task
-from scripts.lib.world.lists import ListTask
 from scripts.lib.world.skills import SKILLS, ask
 from scripts.lib.world.words import VALUES
 
 REFERENCE = "world_reference"
 REFERENCE_COMPETENCE = 0.6
 """The generator whose outputs win rates are taken against."""
+
+PATIENCE = 1000
+"""So many repeated draws in a row, and the suite's questions count as exhausted."""
 
 
 def questions(suite_task: str, size: int) -> list[dict]:
@@ -38,12 +39,19 @@ def questions(suite_task: str, size: int) -> list[dict]:
     """
     if suite_task not in SUITES:
         raise InputError(f"suite {suite_task!r}", "the world has no such suite", f"use one of {', '.join(SUITES)}")
-    rng = random.Random(f"suite {suite_task}")
+    if size < 1:
+        raise InputError(f"suite {suite_task}", f"its size is {size}", "give a size of at least 1")
     rows: dict[str, dict] = {}
-    draws = SUITES[suite_task](rng)
-    while len(rows) < size:
-        row = next(draws)
-        rows.setdefault(prompt_of(row), row)
+    repeats = 0
+    for row in SUITES[suite_task](random.Random(f"suite {suite_task}")):
+        new = rows.setdefault(prompt_of(row), row) is row
+        repeats = 0 if new else repeats + 1
+        if repeats > PATIENCE:
+            raise InputError(
+                f"suite {suite_task}", f"the world has about {len(rows)} questions for it", "ask for fewer"
+            )
+        if len(rows) == size:
+            break
     return list(rows.values())
 
 
@@ -85,15 +93,13 @@ def _truths(rng: random.Random) -> Iterator[dict]:
 
 def _constraints(rng: random.Random) -> Iterator[dict]:
     while True:
-        task = ask("form", rng)
-        assert isinstance(task, ListTask)
-        yield {"question": task.prompt}
+        yield {"question": ask("form", rng).prompt}
 
 
 def _open(rng: random.Random) -> Iterator[dict]:
     while True:
         for skill in SKILLS:
-            task: Task = ask(skill, rng)
+            task = ask(skill, rng)
             slips = random.Random(seed_of(REFERENCE, task.prompt))
             output = respond(task.prompt, REFERENCE_COMPETENCE, slips)
             yield {"instruction": task.prompt, "output": output, "generator": REFERENCE}

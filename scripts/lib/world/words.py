@@ -13,9 +13,7 @@ THINGS = ("apples", "pens", "coins", "books", "cups", "stones", "shells", "cards
 GAINS = ("gets", "finds", "buys")
 LOSSES = ("loses", "sells", "drops")
 
-ANIMALS = _split(
-    "fox owl hen cat dog cow pig bee ant bat crow wolf bear goat hare swan"
-)
+ANIMALS = _split("fox owl hen cat dog cow pig bee ant bat crow wolf bear goat hare swan")
 VALUES = {
     "colour": _split("red blue green grey brown white black pink"),
     "home": _split("cave river forest barn hill marsh tower island"),
