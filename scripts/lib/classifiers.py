@@ -1,0 +1,201 @@
+"""Sequence classifiers with one output, which reward models and rankers are: on disk, in memory, in batches.
+
+Weights are read from safetensors files alone and no code that comes with a model is ever run.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from scripts.lib.batching import by_tokens, logged
+from scripts.lib.chat import encode_prompt
+from scripts.lib.errors import InputError
+from scripts.lib.ids import Messages
+from scripts.lib.models import PRECISIONS, device, save_model, sha256_of
+from scripts.lib.tables import read_json, write_json
+
+CLASSIFIER_FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+"""What a classifier that was trained here consists of, beside its card."""
+
+UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError)
+"""What transformers raises for files that it cannot make a model or tokenizer of."""
+
+
+class Classifier:
+    """A model in eval mode and its tokenizer."""
+
+    def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def encode(self, prompt: Messages, response: str, max_length: int) -> list[int] | None:
+        """See :func:`encode_conversation`."""
+        return encode_conversation(self.tokenizer, prompt, response, max_length)
+
+    @torch.inference_mode()
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+        """The output for each sequence of token ids, in the order given, in batches of like length.
+
+        In float32 the batches change a value in its last digits alone; in bfloat16 a value has three digits at most.
+        """
+        values = [0.0] * len(sequences)
+        batches = by_tokens([len(each) for each in sequences], batch_tokens)
+        for batch in logged(batches, f"read by {self.name}"):
+            found = outputs(self.model, [sequences[at] for at in batch]).tolist()
+            for at, value in zip(batch, found, strict=True):
+                values[at] = value
+        return values
+
+
+def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Tensor:
+    """The model's output for each sequence of token ids: float32 (sequences,), differentiable.
+
+    A classifier on a causal model reads the last token that is not its config's pad_token_id. Sequences are
+    padded on the right with just that token, so that each is read where it would be read alone.
+    """
+    with _padding(model.config.get_text_config(), {each[-1] for each in sequences}) as pad_id:
+        width = max(len(each) for each in sequences)
+        ids = torch.full((len(sequences), width), pad_id)
+        mask = torch.zeros_like(ids)
+        for row, each in enumerate(sequences):
+            ids[row, : len(each)] = torch.tensor(each)
+            mask[row, : len(each)] = 1
+        return model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0].float()
+
+
+@contextmanager
+def _padding(config: PretrainedConfig, last: set[int]) -> Iterator[int]:
+    """The id to pad with. A config without one reads the last position: there, an id that ends no sequence."""
+    own = config.pad_token_id
+    if own is not None and 0 <= own < config.vocab_size:
+        yield own
+        return
+    config.pad_token_id = next(each for each in count() if each not in last)
+    try:
+        yield config.pad_token_id
+    finally:
+        config.pad_token_id = own
+
+
+def encode_conversation(
+    tokenizer: PreTrainedTokenizerFast, prompt: Messages, response: str, max_length: int
+) -> list[int] | None:
+    """Token ids of prompt and response just as the chat template writes them, the end cut off past ``max_length``.
+
+    The template is applied once, and alone decides on a BOS token. None where the cut would leave no token of the
+    response. InputError: the template refuses the messages, or a BOS token follows another (promise P4).
+    """
+    messages = [*prompt, {"role": "assistant", "content": response}]
+    encode_prompt(tokenizer, messages)  # for what it refuses
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    if len(ids) > max_length and len(encode_prompt(tokenizer, prompt)) >= max_length:
+        return None
+    return ids[:max_length]
+
+
+def load_classifier(model: str, revision: str | None, precision: str, max_length: int) -> Classifier:
+    """A classifier from a hub id or a local folder, on :func:`scripts.lib.models.device`.
+
+    InputError: unreadable, not safetensors, code of its own, more or fewer outputs than one, a checkpoint
+    without the classifier's head, a tokenizer without a chat template or with more tokens than the model,
+    fewer positions than ``max_length``.
+    """
+    where = {"revision": revision, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(model, **where)
+        tokenizer = AutoTokenizer.from_pretrained(model, **where)
+    except UNREADABLE as error:
+        raise _unreadable(model, error) from error
+    _check_fit(model, config, tokenizer, max_length)
+    try:
+        network, found = AutoModelForSequenceClassification.from_pretrained(
+            model, dtype=PRECISIONS[precision], use_safetensors=True, output_loading_info=True, **where
+        )
+    except UNREADABLE as error:
+        raise _unreadable(model, error) from error
+    if found["missing_keys"]:
+        raise InputError(
+            model,
+            f"its weights lack {', '.join(sorted(found['missing_keys'])[:3])}: transformers would make them up",
+            "give a reward model, not the language model that it was made of",
+        )
+    return Classifier(model, network.to(device()).eval(), tokenizer)
+
+
+def _check_fit(model: str, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
+    if config.num_labels != 1:
+        raise InputError(
+            model, f"has {config.num_labels} outputs, a reward model has one", "give a classifier with num_labels: 1"
+        )
+    if not tokenizer.chat_template:
+        raise InputError(
+            model,
+            "its tokenizer has no chat template",
+            "put the one that it was trained with into a local copy, as chat_template.jinja",
+        )
+    text = config.get_text_config()
+    if len(tokenizer) > text.vocab_size:
+        raise InputError(
+            model,
+            f"its tokenizer has {len(tokenizer)} tokens, its model {text.vocab_size}",
+            "give model and tokenizer that belong together",
+        )
+    positions = getattr(text, "max_position_embeddings", None)
+    if positions is not None and max_length > positions:
+        raise InputError(
+            model,
+            f"max_length {max_length} is more than the model's {positions} positions",
+            f"set the scorer's max_length to {positions} or less",
+        )
+
+
+def _unreadable(model: str, error: Exception) -> InputError:
+    return InputError(
+        model,
+        f"no readable classifier ({error})",
+        "give a hub id or folder of a sequence classifier that transformers knows, with safetensors weights, "
+        "a tokenizer and without code of its own",
+    )
+
+
+def save_classifier(
+    card: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, value: dict[str, Any]
+) -> None:
+    """Write CLASSIFIER_FILES beside ``card``, each atomically, then the card: ``value`` and the files' SHA-256.
+
+    The old card goes first, so that a killed write never leaves a card beside files that are not its own.
+    """
+    card.parent.mkdir(parents=True, exist_ok=True)
+    card.unlink(missing_ok=True)
+    files = save_model(card.parent, model, tokenizer, CLASSIFIER_FILES)
+    write_json({**value, "files": files}, card)
+
+
+def load_own(card: Path, max_length: int) -> Classifier:
+    """A classifier that :func:`save_classifier` wrote, in float32. InputError unless its files are the card's."""
+    for file, digest in read_json(card)["files"].items():
+        path = card.parent / file
+        if not path.is_file() or sha256_of(path) != digest:
+            problem = f"is not the file that {card.name} lists" if path.is_file() else "no such file"
+            raise InputError(path, problem, f"delete {card} and run snakemake again")
+    return load_classifier(str(card.parent), None, "float32", max_length)

@@ -1,0 +1,116 @@
+"""Rankers: what says which of two responses to a prompt is better, by reading both (the part that PairRM plays)."""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+
+from scripts.lib.chat import encode_prompt, encode_response
+from scripts.lib.classifiers import Classifier, load_own
+from scripts.lib.config.scorers import RankerSpec
+from scripts.lib.errors import InputError
+from scripts.lib.ids import Messages, prompt_id, response_id
+
+RANKER_CARD = "ranker.json"
+"""The card of a ranker trained here, beside its files."""
+
+SEPARATOR = "<versus>"
+"""The token between the two responses that a ranker reads."""
+
+SCALE = 0.5
+"""Log-odds that the first wins, per difference of the outputs for the two orders."""
+
+log = logging.getLogger(__name__)
+
+Comparison = tuple[Messages, str, str]
+"""A prompt and two responses to it."""
+
+
+class Ranker:
+    """A sequence classifier f over (prompt, one response, the other response).
+
+    The first of (a, b) wins with p = sigmoid((f(a, b) - f(b, a)) / 2), so that p(a, b) = 1 - p(b, a) whatever f is.
+    """
+
+    def __init__(self, classifier: Classifier, max_length: int, batch_tokens: int) -> None:
+        self.classifier = classifier
+        self.max_length = max_length
+        self.batch_tokens = batch_tokens
+
+    def first_wins(self, comparisons: Sequence[Comparison]) -> list[float | None]:
+        """The probability in [0, 1] that the first response is the better one.
+
+        None where the prompt leaves no room for a token of each. Exactly 1 minus that of the two exchanged, in one
+        call or in two over the same comparisons in the same order: they are read in an order of their own.
+        """
+        keys = [_key(prompt, first, second) for prompt, first, second in comparisons]
+        items = {key: _sorted(comparison) for key, comparison in zip(keys, comparisons, strict=True)}
+        odds = dict(zip(items, self._log_odds(list(items.values())), strict=True))
+        wins: list[float | None] = []
+        for key, (_, first, second) in zip(keys, comparisons, strict=True):
+            value = odds[key]
+            wins.append(None if value is None else win_probability(value if first <= second else -value))
+        return wins
+
+    def _log_odds(self, comparisons: Sequence[Comparison]) -> list[float | None]:
+        tokenizer = self.classifier.tokenizer
+        encoded = [both_orders(tokenizer, *comparison, self.max_length) for comparison in comparisons]
+        kept = [at for at, each in enumerate(encoded) if each is not None]
+        values = self.classifier.classify([ids for at in kept for ids in encoded[at]], self.batch_tokens)
+        odds: list[float | None] = [None] * len(comparisons)
+        for at, one, other in zip(kept, values[::2], values[1::2], strict=True):
+            odds[at] = self._finite(SCALE * (one - other), comparisons[at])
+        return odds
+
+    def _finite(self, value: float, comparison: Comparison) -> float:
+        if not math.isfinite(value):
+            prompt, first, second = comparison
+            of_prompt = prompt_id(prompt)
+            raise InputError(
+                f"responses {response_id(of_prompt, first)} and {response_id(of_prompt, second)}",
+                f"the log-odds between them by {self.classifier.name} are {value}",
+                "the ranker's weights are broken: delete its folder and run snakemake again",
+            )
+        return value
+
+
+def both_orders(
+    tokenizer: PreTrainedTokenizerFast, prompt: Messages, first: str, second: str, max_length: int
+) -> tuple[list[int], list[int]] | None:
+    """Token ids of the prompt and both responses, the first one first and the second one first.
+
+    Where they do not fit ``max_length``, both responses are cut to half the room, or the longer one alone to what the
+    other leaves. None where that leaves nothing of one.
+    """
+    before = encode_prompt(tokenizer, prompt)
+    one, other = (encode_response(tokenizer, prompt, response) for response in (first, second))
+    room = max_length - len(before) - 1
+    if room < 2:
+        return None
+    if len(one) + len(other) > room:
+        limit = max(room // 2, room - min(len(one), len(other)))
+        one, other = one[:limit], other[:limit]
+    between = [tokenizer.convert_tokens_to_ids(SEPARATOR)]
+    return before + one + between + other, before + other + between + one
+
+
+def win_probability(log_odds: float) -> float:
+    """sigmoid(log_odds) in float64, such that both signs add up to exactly 1."""
+    likelier = 1.0 / (1.0 + math.exp(-abs(log_odds)))
+    return likelier if log_odds >= 0 else 1.0 - likelier
+
+
+def ranker_of(spec: RankerSpec, model_dir: Path) -> Ranker:
+    """The ranker that ``spec`` describes; its files lie in ``model_dir``."""
+    return Ranker(load_own(model_dir / RANKER_CARD, spec.max_length), spec.max_length, spec.batch_tokens)
+
+
+def _key(prompt: Messages, first: str, second: str) -> tuple[str, str, str]:
+    return (prompt_id(prompt), *sorted((first, second)))
+
+
+def _sorted(comparison: Comparison) -> Comparison:
+    prompt, first, second = comparison
+    return (prompt, *sorted((first, second)))

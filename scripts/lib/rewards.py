@@ -1,0 +1,145 @@
+"""Scorers: what says how good one response is.
+
+| kind         | a response's score                                                            |
+|--------------|-------------------------------------------------------------------------------|
+| oracle       | the didactic world's true reward                                              |
+| annotation   | what came with the data, looked up by the response's id                       |
+| reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
+| scratch      | the same, of a small reward model trained here                                |
+
+Scores of different scorers have different units; only their order within a prompt is compared.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from scripts.lib.config.scorers import (
+    AnnotationScorer,
+    OracleScorer,
+    RewardModelScorer,
+    ScorerSpec,
+    ScratchScorer,
+)
+from scripts.lib.errors import InputError
+from scripts.lib.ids import Messages, prompt_id, response_id
+from scripts.lib.schemas import ANNOTATIONS
+from scripts.lib.tables import read_table
+from scripts.lib.world.oracle import reward
+
+if TYPE_CHECKING:
+    from scripts.lib.classifiers import Classifier
+
+SCORER_CARD = "scorer.json"
+"""The card of a reward model trained here, beside its files."""
+
+log = logging.getLogger(__name__)
+
+Item = tuple[Messages, str]
+"""A prompt and one response to it."""
+
+
+class Scorer(Protocol):
+    """Whatever scores responses one by one."""
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        """The score of each item, higher is better; None where this scorer has none. Never NaN or infinite."""
+        ...
+
+
+class Oracle:
+    """The didactic world's true reward, of the last thing the user said."""
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [reward(_last_user_turn(prompt), response) for prompt, response in items]
+
+
+class Annotation:
+    """Scores by response id, as they came with the data."""
+
+    def __init__(self, values: dict[str, float]) -> None:
+        self.values = values
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [self.values.get(response_id(prompt_id(prompt), response)) for prompt, response in items]
+
+
+class RewardModel:
+    """The single output of a sequence classifier, its chat template applied once.
+
+    A conversation of more than ``max_length`` tokens is cut at its end, as transformers' own truncation does, and
+    counted in the log. Where that leaves no token of the response the score would not depend on it: None.
+    """
+
+    def __init__(self, classifier: "Classifier", max_length: int, batch_tokens: int) -> None:
+        self.classifier = classifier
+        self.max_length = max_length
+        self.batch_tokens = batch_tokens
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        encoded = [self.classifier.encode(prompt, response, self.max_length) for prompt, response in items]
+        kept = [at for at, each in enumerate(encoded) if each is not None]
+        full = sum(len(encoded[at]) == self.max_length for at in kept)
+        log.info("%d responses cut at max_length %d or just full", full, self.max_length)
+        values = self.classifier.classify([encoded[at] for at in kept], self.batch_tokens)
+        scores: list[float | None] = [None] * len(items)
+        for at, value in zip(kept, values, strict=True):
+            scores[at] = self._finite(value, items[at])
+        return scores
+
+    def _finite(self, value: float, item: Item) -> float:
+        if not math.isfinite(value):
+            prompt, response = item
+            raise InputError(
+                f"response {response_id(prompt_id(prompt), response)}",
+                f"its score by {self.classifier.name} is {value}",
+                "set the scorer's precision to float32; if that does not help, the model's weights are broken",
+            )
+        return value
+
+
+def scorer_of(spec: ScorerSpec, annotations: Path | None = None, model_dir: Path | None = None) -> Scorer:
+    """The scorer that ``spec`` describes.
+
+    annotations: table to look up (kind annotation). model_dir: folder of the trained model (kind scratch).
+    """
+    match spec:
+        case OracleScorer():
+            return Oracle()
+        case AnnotationScorer():
+            return Annotation(_annotated(annotations, spec.annotation))
+        case RewardModelScorer():
+            from scripts.lib.classifiers import load_classifier  # torch takes seconds to import
+
+            classifier = load_classifier(spec.model, spec.revision, spec.precision, spec.max_length)
+            return RewardModel(classifier, spec.max_length, spec.batch_tokens)
+        case ScratchScorer():
+            from scripts.lib.classifiers import load_own
+
+            if model_dir is None:
+                raise InputError("--model-dir", "a scratch scorer needs its folder", "add --model-dir")
+            return RewardModel(load_own(model_dir / SCORER_CARD, spec.max_length), spec.max_length, spec.batch_tokens)
+
+
+def _annotated(path: Path | None, annotation: str) -> dict[str, float]:
+    if path is None:
+        raise InputError(
+            f"annotation {annotation}",
+            "came with the data, and says nothing of responses that are made here",
+            "choose the oracle or a reward model",
+        )
+    table = read_table(path, ANNOTATIONS)
+    found = table[table["annotation"] == annotation]
+    if found.empty:
+        known = ", ".join(sorted(set(table["annotation"]))) or "none at all"
+        raise InputError(path, f"no annotation {annotation!r}", f"name one of those that it has: {known}")
+    return dict(zip(found["response_id"], found["score"], strict=True))
+
+
+def _last_user_turn(prompt: Messages) -> str:
+    for turn in reversed(prompt):
+        if turn["role"] == "user":
+            return turn["content"]
+    raise InputError(f"prompt {prompt_id(prompt)}", "has no turn of the user", "drop it where the source is read")

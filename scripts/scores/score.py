@@ -1,0 +1,56 @@
+"""Score every response of a family, once per scorer.
+
+Responses that the scorer has no score for (no such annotation, a prompt that fills max_length) have no row;
+the log counts them, and so do the cards of the tables made of the scores.
+"""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.config.scorers import ScorerSpec
+from scripts.lib.errors import InputError
+from scripts.lib.rewards import Scorer, scorer_of
+from scripts.lib.schemas import SCORES
+from scripts.lib.tables import write_table
+from scripts.lib.texts import texts_of_family
+
+log = logging.getLogger(__name__)
+
+
+def scores_of(scorer: Scorer, texts: pd.DataFrame) -> pd.DataFrame:
+    """Scores (response_id, score) of texts (response_id, prompt, response), in their order, where there are any."""
+    values = scorer.score(list(zip(texts["prompt"], texts["response"], strict=True)))
+    rows = [row for row in zip(texts["response_id"], values, strict=True) if row[1] is not None]
+    return pd.DataFrame(rows, columns=["response_id", "score"])
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.scores.score", __doc__)
+    parser.add_argument("--scorer", required=True, help="its name")
+    parser.add_argument("--spec", type=cli.spec_of(ScorerSpec), required=True, help="JSON of the scorers entry")
+    parser.add_argument("--family", required=True, help="the family whose responses are scored")
+    parser.add_argument("--prompts", type=Path, required=True, help="the prompt set's prompts")
+    parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
+    parser.add_argument("--annotations", type=Path, required=True, help="the prompt set's annotations")
+    parser.add_argument("--model-dir", type=Path, help="folder of a reward model trained here")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    texts = texts_of_family(arguments.prompts, arguments.responses, arguments.family)
+    scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir)
+    scores = scores_of(scorer, texts)
+    log.info("%s: %d responses scored, %d left out", arguments.family, len(scores), len(texts) - len(scores))
+    if scores.empty:
+        raise InputError(
+            f"{arguments.responses}, family {arguments.family}",
+            f"scorer {arguments.scorer} has a score for none of its {len(texts)} responses",
+            "choose a scorer that covers the family, or raise its max_length",
+        )
+    write_table(scores, arguments.out, SCORES)
+
+
+if __name__ == "__main__":
+    cli.run(main)
