@@ -1,0 +1,106 @@
+"""Read a source into tables of prompts, responses and annotations, and a card that counts what was dropped."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.config.sources import SourceSpec, StoredSource
+from scripts.lib.errors import InputError
+from scripts.lib.schemas import ANNOTATIONS, PROMPTS, RESPONSES
+from scripts.lib.tables import write_json, write_table
+from scripts.sources import alpaca_eval, generic, hh_rlhf, open_assistant, ultrafeedback, world
+from scripts.sources.records import Dropped, Record, Tables, collect
+from scripts.sources.rows import Row, file_names, read_rows
+
+log = logging.getLogger(__name__)
+
+
+class Counted:
+    """An iterable of rows that knows how many were read."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self.rows:
+            self.count += 1
+            yield row
+
+
+def records_of(rows: Iterable[Row], spec: SourceSpec) -> Iterator[Record | Dropped]:
+    """A source's responses by the rules of its format."""
+    match spec.kind:
+        case "ultrafeedback":
+            return ultrafeedback.raw(rows)
+        case "ultrafeedback_binarized":
+            return ultrafeedback.binarized(rows)
+        case "open_assistant":
+            return open_assistant.records(rows, spec)
+        case "hh_rlhf":
+            return hh_rlhf.records(rows)
+        case "alpaca_eval":
+            return alpaca_eval.records(rows)
+        case "responses":
+            return generic.responses(rows, spec)
+        case "pairs":
+            return generic.pairs(rows, spec)
+        case "world":
+            return world.records(rows, spec)
+
+
+def load(name: str, spec: SourceSpec) -> tuple[Tables, dict]:
+    """A source's tables and its card. InputError when nothing of it is left.
+
+    The card's ``dropped`` counts responses by reason, a row without any as one:
+    ``responses_read == responses + sum(dropped.values())``. Its ``files`` names those read of a folder.
+    """
+    stored = isinstance(spec, StoredSource)
+    rows = Counted(read_rows(spec) if stored else world.rows(spec))
+    tables = collect(
+        records_of(rows, spec),
+        name,
+        split=spec.split if stored else "train",
+        min_responses=spec.min_responses if spec.kind == "open_assistant" else 1,
+        limit=spec.limit if stored else None,
+    )
+    if tables.prompts.empty:
+        raise InputError(
+            spec.path if stored else name,
+            f"none of {rows.count} rows gives a prompt with a response ({tables.counts['dropped']})",
+            "check that the source's kind, languages and min_responses fit the data",
+        )
+    card = {
+        "source": name,
+        "kind": spec.kind,
+        "path": spec.path if stored else None,
+        "revision": spec.revision if stored else None,
+        "files": file_names(spec) if stored else [],
+        "rows_read": rows.count,
+    }
+    return tables, {**card, **tables.counts}
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.sources.load", __doc__)
+    parser.add_argument("--name", required=True, help="the source's name in the configuration")
+    parser.add_argument("--spec", type=cli.spec_of(SourceSpec), required=True, help="JSON of the sources entry")
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--responses", type=Path, required=True)
+    parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--card", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    tables, card = load(arguments.name, arguments.spec)
+    write_table(tables.prompts, arguments.prompts, PROMPTS)
+    write_table(tables.responses, arguments.responses, RESPONSES)
+    write_table(tables.annotations, arguments.annotations, ANNOTATIONS)
+    write_json(card, arguments.card)
+    log.info(
+        "%s: %d prompts, %d responses, dropped %s", *(card[k] for k in ("source", "prompts", "responses", "dropped"))
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

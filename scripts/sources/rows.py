@@ -1,0 +1,265 @@
+"""Rows of a stored source, one at a time, each knowing where it stands.
+
+Files are read by the standard library and pyarrow rather than through ``datasets``, whose Arrow tables guess
+types: a CSV cell ``NA`` would become null, ``007`` the number 7, a text that looks like a date a timestamp. Here
+text stays as it is spelt, and a mistake is named by file and line. ``datasets`` says which files of a folder make
+a split, as it does for a downloaded hub repository, and reads the hub.
+"""
+
+import csv
+import gzip
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scripts.lib.config.sources import StoredSource
+from scripts.lib.errors import InputError
+from scripts.lib.ids import Messages
+
+SUFFIXES = (".json", ".jsonl", ".csv", ".json.gz", ".jsonl.gz", ".csv.gz", ".parquet")
+ROLES = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+}
+"""Roles as OpenAI-style, ShareGPT and OASST messages spell them -> as prompts here do."""
+NO_NUMBER = ("", "n/a", "na", "none", "null")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, or a part of one, as the data has it. The readers raise InputError that names the place."""
+
+    where: str
+    values: dict[str, Any]
+
+    def has(self, column: str) -> bool:
+        return self.values.get(column) is not None
+
+    def value(self, column: str) -> Any:
+        """What stands in a column that every row must have; None where the data says so."""
+        if column not in self.values:
+            raise InputError(
+                self.where,
+                f"no column {column!r}; it has {', '.join(map(str, self.values)) or 'none'}",
+                "set the source's kind to the data's format; kinds responses and pairs take the columns' names",
+            )
+        return self.values[column]
+
+    def text(self, column: str) -> str:
+        """Text; "" for null."""
+        value = self.value(column)
+        if value is not None and not isinstance(value, str):
+            self.refuse(column, value, "text")
+        return value or ""
+
+    def items(self, column: str) -> list:
+        """A list; [] for null."""
+        value = self.value(column)
+        if value is not None and not isinstance(value, list):
+            self.refuse(column, value, "a list")
+        return value or []
+
+    def parts(self, column: str) -> "list[Row]":
+        """A list of objects, each as a row of its own."""
+        return [
+            Row(f"{self.where}, {column}[{at}]", _object(self, column, item))
+            for at, item in enumerate(self.items(column))
+        ]
+
+    def part(self, column: str) -> "Row":
+        """An object as a row of its own; without columns where the data has null or nothing."""
+        value = self.values.get(column)
+        return Row(f"{self.where}, {column}", {} if value is None else _object(self, column, value))
+
+    def number(self, column: str) -> float | None:
+        """A number, maybe not a finite one; None for null, "N/A" and the like."""
+        value = self.value(column)
+        if value is None or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
+            return None
+        try:
+            return math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            self.refuse(column, value, "a number")
+
+    def messages(self, column: str) -> Messages:
+        """A prompt or a conversation: one user turn for text; [] for null or empty text.
+
+        Takes {role, content} and ShareGPT's {from, value}; an empty system turn is left out.
+        """
+        value = self.value(column)
+        if not isinstance(value, list):
+            text = self.text(column)
+            return [{"role": "user", "content": text}] if text.strip() else []
+        turns = []
+        for turn in self.parts(column):
+            who, what = ("from", "value") if "from" in turn.values else ("role", "content")
+            role = ROLES.get(turn.text(who).lower())
+            if role is None:
+                turn.refuse(who, turn.text(who), f"one of the roles {', '.join(ROLES)}")
+            if role != "system" or turn.text(what).strip():
+                turns.append({"role": role, "content": turn.text(what)})
+        return turns
+
+    def refuse(self, column: str, value: Any, wanted: str) -> None:
+        shown = repr(value)
+        raise InputError(
+            self.where,
+            f"column {column!r} is {shown if len(shown) <= 80 else shown[:80] + '…'}, not {wanted}",
+            "mend or remove the row, or set the source's kind to the data's format",
+        )
+
+
+def _object(row: Row, column: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        row.refuse(column, value, "an object")
+    return value
+
+
+def files_of(spec: StoredSource) -> list[Path] | None:
+    """The local files that a source is read from, in order; None when it is on the hub."""
+    path = Path(spec.path).expanduser()
+    if path.is_dir():
+        return _files_in(path, spec)
+    if path.exists():
+        return [path]
+    if spec.path.startswith(("/", ".", "~")) or spec.path.count("/") > 1 or spec.path.endswith(SUFFIXES):
+        raise InputError(path, "no such file or folder", "mend the source's path, or name a hub id as owner/name")
+    return None
+
+
+def file_names(spec: StoredSource) -> list[str]:
+    """The files that a local source is read from, as they are named in its folder; none for the hub."""
+    path = Path(spec.path).expanduser()
+    return [os.path.relpath(file, path if path.is_dir() else path.parent) for file in files_of(spec) or ()]
+
+
+def read_rows(spec: StoredSource) -> Iterator[Row]:
+    """The rows of a source in their order; InputError when there is none or it cannot be read."""
+    files = files_of(spec)
+    empty = True
+    for row in _hub_rows(spec) if files is None else _local_rows(files):
+        empty = False
+        yield row
+    if empty:
+        raise InputError(spec.path, f"split {spec.split!r} has no rows", "name a file or split that has some")
+
+
+def _local_rows(files: list[Path]) -> Iterator[Row]:
+    for file in files:
+        name = file.name.lower().removesuffix(".gz")
+        if not file.name.lower().endswith(SUFFIXES):
+            raise InputError(file, "a format that sources do not read", f"give a file of {', '.join(SUFFIXES)}")
+        try:
+            if name.endswith(".parquet"):
+                yield from _parquet_rows(file)
+            else:
+                with _open(file) as text:
+                    yield from _csv_rows(file, text) if name.endswith(".csv") else _json_rows(file, text)
+        except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid) as error:
+            raise InputError(file, f"cannot be read ({error})", "fetch it again, as UTF-8 where it is text") from error
+
+
+def _open(file: Path) -> TextIO:
+    if file.name.lower().endswith(".gz"):
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
+    return open(file, encoding="utf-8-sig", newline="")
+
+
+def _json_rows(file: Path, text: TextIO) -> Iterator[Row]:
+    """An array of objects, or one object a line, whichever the first character says."""
+    first = next((line for line in text if line.strip()), "")
+    text.seek(0)
+    if first.lstrip().startswith("["):
+        for at, item in enumerate(_parse(text.read(), str(file))):
+            yield _row(f"{file}, row {at}", item)
+    else:
+        for number, line in enumerate(text, 1):
+            if line.strip():
+                yield _row(f"{file}, line {number}", _parse(line, f"{file}, line {number}"))
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        raise InputError(
+            f"{where}, {at}", f"broken JSON: {error.msg}", "give one array of objects, or one whole object a line"
+        ) from error
+    except RecursionError as error:
+        raise InputError(where, "JSON nested too deeply", "remove the row") from error
+
+
+def _row(where: str, item: Any) -> Row:
+    if not isinstance(item, dict):
+        raise InputError(where, f"not an object but {type(item).__name__}", "give an object with named columns a row")
+    return Row(where, item)
+
+
+def _csv_rows(file: Path, text: TextIO) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.DictReader(text, strict=True)
+    try:
+        for values in reader:
+            where = f"{file}, line {reader.line_num}"
+            if None in values or None in values.values():
+                raise InputError(where, "more or fewer cells than the header names", "mend the row's commas and quotes")
+            yield Row(where, values)
+    except csv.Error as error:
+        raise InputError(f"{file}, line {reader.line_num}", f"broken CSV: {error}", "mend the row's quotes") from error
+
+
+def _parquet_rows(file: Path) -> Iterator[Row]:
+    at = 0
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(1024):
+            for item in batch.to_pylist():
+                yield Row(f"{file}, row {at}", item)
+                at += 1
+
+
+def _files_in(folder: Path, spec: StoredSource) -> list[Path]:
+    """A split's files in a folder, by datasets' rules: the README's configs, else names like data/train-0.jsonl."""
+    import datasets
+
+    try:
+        builder = datasets.load_dataset_builder(str(folder), name=spec.subset)
+    except Exception as error:  # the library raises errors of many kinds
+        raise InputError(
+            folder, _first_lines(error), "give a folder of data files, and its subset if it has some"
+        ) from error
+    splits = {str(split): [Path(file) for file in files] for split, files in (builder.config.data_files or {}).items()}
+    if spec.split not in splits:
+        raise InputError(folder, f"no split {spec.split!r}", f"set split to one of {', '.join(splits) or 'none'}")
+    return splits[spec.split]
+
+
+def _hub_rows(spec: StoredSource) -> Iterator[Row]:
+    import datasets
+
+    try:
+        table = datasets.load_dataset(spec.path, name=spec.subset, split=spec.split, revision=spec.revision)
+    except Exception as error:  # the library raises errors of many kinds
+        raise InputError(
+            spec.path,
+            _first_lines(error),
+            "check the hub id, subset, split, revision and the network; or download it and set path to the folder",
+        ) from error
+    for at, values in enumerate(table):
+        yield Row(f"{spec.path}, {spec.split} row {at}", values)
+
+
+def _first_lines(error: Exception) -> str:
+    return f"datasets cannot read it ({type(error).__name__}: {' '.join(str(error).split())[:300]})"

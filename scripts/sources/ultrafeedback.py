@@ -1,0 +1,89 @@
+"""UltraFeedback (Cui et al., 2023): as published, with four completions an instruction, and binarized."""
+
+from collections.abc import Iterable, Iterator
+
+from scripts.lib.ids import Messages, normalise
+from scripts.sources.generic import conversation, pair
+from scripts.sources.records import Dropped, Record
+from scripts.sources.rows import Row
+
+OVERALL = ("overall_score", "fine-grained_score")
+SCORES = (
+    ("score_chosen", "score_rejected"),
+    ("chosen_score", "rejected_score"),
+    ("chosen-rating", "rejected-rating"),
+    ("chosen_rating", "rejected_rating"),
+)
+"""How the published binarizations spell the columns of the two scores."""
+MODELS = (("chosen-model", "rejected-model"), ("chosen_model", "rejected_model"))
+
+
+def raw(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
+    """One instruction a row, one response a completion.
+
+    Annotations: overall_score and fine-grained_score, and each aspect's Rating under the aspect's name, as far as
+    the data has them. The system prompts that steered the generators are not part of the prompt.
+    """
+    for row in rows:
+        prompt = row.messages("instruction")
+        completions = row.parts("completions")
+        if not completions:
+            yield Dropped("no_response")
+        for completion in completions:
+            annotations = {name: completion.number(name) for name in OVERALL if name in completion.values}
+            aspects = completion.part("annotations")
+            for aspect, rated in aspects.values.items():
+                if isinstance(rated, dict) and "Rating" in rated:
+                    annotations[aspect.lower()] = aspects.part(aspect).number("Rating")
+            yield Record(prompt, completion.text("response"), completion.text("model"), annotations)
+
+
+def binarized(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
+    """One pair a row, its sides text or messages. Annotations: ``preferred``, and ``score`` where the data has scores.
+
+    Where a row brings all the responses that the pair was chosen from (SimPO's sets: all_generated_responses,
+    all_rm_scores), it gives those too, with the annotation ``rm_score``.
+    """
+    for row in rows:
+        sides = [conversation(row, "prompt", column) for column in ("chosen", "rejected")]
+        given = list(pair(sides, _scores(row), _models(row)))
+        if row.has("all_generated_responses"):
+            yield from _with_all_responses(row, given)
+        else:
+            yield from given
+
+
+def _scores(row: Row) -> list[dict[str, float | None]]:
+    metadata = row.part("metadata") if isinstance(row.values.get("metadata"), dict) else row
+    for at in (row, metadata):
+        for columns in SCORES:
+            if all(column in at.values for column in columns):
+                return [{"score": at.number(column)} for column in columns]
+    return [{}, {}]
+
+
+def _models(row: Row) -> tuple[str, str]:
+    for chosen, rejected in MODELS:
+        if row.has(chosen) and row.has(rejected):
+            return row.text(chosen), row.text(rejected)
+    return "", ""
+
+
+def _with_all_responses(row: Row, given: list[Record | Dropped]) -> Iterator[Record | Dropped]:
+    """All sampled responses, those of the pair with its annotations; then what of the pair is not among them."""
+    texts = row.items("all_generated_responses")
+    scores = row.items("all_rm_scores") if row.has("all_rm_scores") else [None] * len(texts)
+    if len(scores) != len(texts):
+        row.refuse("all_rm_scores", scores, f"a list of {len(texts)} numbers, one a response")
+    of_pair = {normalise(record.response): record for record in given if isinstance(record, Record)}
+    prompt: Messages = next(iter(of_pair.values())).prompt if of_pair else row.messages("prompt")
+    for at, (text, score) in enumerate(zip(texts, scores, strict=True)):
+        sample = Row(f"{row.where}, response {at}", {"response": text, "rm_score": score})
+        response = sample.text("response")
+        known = of_pair.pop(normalise(response), None)
+        annotations = {"rm_score": sample.number("rm_score")} if row.has("all_rm_scores") else {}
+        if known:
+            annotations |= known.annotations
+        yield Record(prompt, response, known.generator if known else "", annotations)
+    yield from (record for record in given if isinstance(record, Dropped))
+    yield from of_pair.values()

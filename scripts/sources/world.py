@@ -1,0 +1,26 @@
+"""The didactic world as a source: its prompts, answered by generators of graded competence."""
+
+import random
+from collections.abc import Iterable, Iterator
+
+from scripts.lib.config.sources import WorldSource
+from scripts.lib.ids import seed_of
+from scripts.lib.world.generators import respond
+from scripts.lib.world.skills import make_prompts
+from scripts.sources.records import Record
+from scripts.sources.rows import Row
+
+
+def rows(spec: WorldSource) -> Iterator[Row]:
+    """One prompt a row; equal seeds give equal prompts, whatever the generators."""
+    for at, prompt in enumerate(make_prompts(spec.prompts, spec.seed)):
+        yield Row(f"world, prompt {at}", {"prompt": prompt})
+
+
+def records(rows: Iterable[Row], spec: WorldSource) -> Iterator[Record]:
+    """Each generator's response to each prompt, from a seed of their own: one more of either changes no other."""
+    for row in rows:
+        prompt = row.text("prompt")
+        for generator, competence in spec.generators.items():
+            rng = random.Random(seed_of("respond", spec.seed, generator, prompt))
+            yield Record(row.messages("prompt"), respond(prompt, competence, rng), generator)
