@@ -19,7 +19,6 @@ from scripts.lib.tables import read_json, read_table
 from scripts.sources.load import load
 from tests.sources_data import lines, loaded
 
-
 ROWS = [
     {"q": "007", "a": "NA", "who": "null", "s": "1.5"},
     {"q": "2020-01-01", "a": 'said "so", and\nleft', "who": "x", "s": ""},

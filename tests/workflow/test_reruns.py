@@ -1,4 +1,4 @@
-"""Promises P1 to P3 on the whole DAG in miniature: what is shared, what comes back, what runs again and what does not."""
+"""Promises P1 to P3 on the whole DAG in miniature: what is shared, what comes back, and what runs again."""
 
 import os
 import random
