@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 CORES ?= 2
 BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: run test test-all lint schema lock clean
 
