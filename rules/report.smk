@@ -170,14 +170,17 @@ rule rulegraph:
     conda:
         "../envs/workflow.yaml"
     params:
+        code=code("scripts.report.rulegraph"),
         rules=snakemake_digest(),
     shell:
         r"""
         python -m snakemake \
             --rulegraph dot \
             --configfile {input} \
-            >{output} \
-            2>{log}
+            2>{log} \
+            | python -m scripts.report.rulegraph \
+                --out {output} \
+                2>>{log}
         """
 
 

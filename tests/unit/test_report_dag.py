@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scripts.lib.errors import InputError
 from scripts.report import dag
+from scripts.report.rulegraph import in_order
 
 DOT = """digraph snakemake_dag {
     graph[bgcolor=white, margin=0];
@@ -91,3 +92,10 @@ def test_crossings_are_taken_out_where_they_can():
 def test_phases_are_the_files_that_hold_the_rules(tmp_path):
     (tmp_path / "training.smk").write_text('rule train:\n    input: "x"\n\n\nrule pretrain:\n    output: "y"\n')
     assert dag.phases([tmp_path / "training.smk"]) == {"train": "training", "pretrain": "training"}
+
+
+def test_equal_graphs_are_written_alike_whatever_their_order():
+    graph = dag.parse(DOT, "x.dot")
+    text = in_order(dag.Graph(graph.rules[::-1], graph.edges[::-1]))
+    assert text == in_order(graph)
+    assert dag.parse(text, "again") == graph
