@@ -28,6 +28,7 @@ include: "rules/report.smk"
 localrules:
     all,
     what_matters,
+    world,
 
 
 rule all:
@@ -37,10 +38,15 @@ rule all:
         "results/report.html",
         "results/claims.csv",
         study_targets("what_matters"),
-        rankings(),
 
 
 rule what_matters:
     """The tables and figures of "What Matters in Data for DPO?"."""
     input:
         study_targets("what_matters"),
+
+
+rule world:
+    """What the didactic world has beside the study: base policies of three strengths, a reward model, a ranker."""
+    input:
+        world_targets(),

@@ -129,37 +129,29 @@ def drawn(figure):
 
 
 def figures_shown():
-    """The study's figures and, on the didactic world, those of the world's own models."""
-    shown = [f"what_matters/{figure}" for figure in FIGURES]
-    if on_the_world():
-        shown += [
-            "world/base_policies",
-            *(f"world/{scorer}_agreement" for scorer in of_kind(atlas.scorers, "scratch")),
-        ]
-    return shown
+    """What the page shows of the study's figures."""
+    return [f"what_matters/{figure}" for figure in FIGURES]
+
+
+def world_targets():
+    """What the didactic world learns beside the study: other base policies, a reward model, a ranker."""
+    if not on_the_world():
+        return []
+    learnt = of_kind(atlas.scorers, "scratch")
+    figures = ["base_policies", *(f"{scorer}_agreement" for scorer in learnt)]
+    return [path for figure in figures for path in drawn(f"world/{figure}")] + rankings()
 
 
 def learned_cards():
-    """The cards of the reward models and rankers that were trained here."""
-    scorers = [
+    """The cards of the reward models trained here that score the study's pairs or judge its suites."""
+    asked = {pairs.scorer for pairs in TABLE_PAIRS.values()}
+    judges = [SUITES[suite].judge for suite in BENCHMARKS if suite in WIN_RATE]
+    asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
+    return [
         f"results/scorers/{name}/scorer.json"
         for name in of_kind(atlas.scorers, "scratch")
-        if is_used(name)
+        if name in asked
     ]
-    return scorers + [
-        f"results/rankers/{name}/ranker.json" for name in atlas.rankers if on_the_world()
-    ]
-
-
-def is_used(scorer):
-    """Whether a scorer trained here is asked by the study: it scores its pairs, judges its suites, or is the world's."""
-    scoring = {pairs.scorer for pairs in TABLE_PAIRS.values()}
-    judging = {
-        SUITES[suite].judge.scorer
-        for suite in BENCHMARKS
-        if suite in WIN_RATE and SUITES[suite].judge.kind == "scorer"
-    }
-    return scorer in scoring | judging or on_the_world()
 
 
 def on_the_world():
@@ -168,8 +160,6 @@ def on_the_world():
 
 def rankings():
     """Each ranker's word on the pairs it could have learnt from."""
-    if not on_the_world():
-        return []
     return [
         f"results/rankings/{ranker}/{dataset}.parquet"
         for ranker in atlas.rankers

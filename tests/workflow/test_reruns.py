@@ -18,7 +18,7 @@ PER_RUN = {"train", "sample", "harness", "judge"}
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> House:
     house = House.build(tmp_path_factory.mktemp("finished") / "house")
-    house.snakemake()
+    house.snakemake("--", "all", "world")
     return house
 
 
@@ -116,7 +116,7 @@ def test_deleted_results_come_back_bit_for_bit(twin: House) -> None:
     before = twin.results()
     for part in ("results", ".snakemake", "checkpoints", "logs", "benchmarks"):
         shutil.rmtree(twin.folder / part, ignore_errors=True)
-    twin.snakemake()
+    twin.snakemake("--", "all", "world")
     after = twin.results()
     assert sorted(after) == sorted(before)
     assert [name for name in before if before[name] != after[name]] == []
