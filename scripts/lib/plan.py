@@ -52,11 +52,6 @@ def table_runs(config: AtlasConfig, study: WhatMattersStudy) -> list[Run]:
     ]
 
 
-def measured_policies(config: AtlasConfig, study: WhatMattersStudy) -> list[str]:
-    """Every policy that the study evaluates: where the runs start, and where they end."""
-    return [study.policy, *(run.name for run in table_runs(config, study))]
-
-
 def benchmarks(config: AtlasConfig) -> list[str]:
     """Every evaluation suite that a study reports, each once."""
     study = config.studies.what_matters
