@@ -1,12 +1,27 @@
 """Fixtures that the rooms' tests share. Nothing here needs a network or a GPU."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--data", type=Path, help="folder of real public files, for the tests that read some")
+
+
+@pytest.fixture(scope="session")
+def real_data(request):
+    """The folder given by --data; without it the test is skipped."""
+    folder = request.config.getoption("--data")
+    if folder is None:
+        pytest.skip("reads real files: give their folder by --data")
+    return folder
+
 
 WORDS = "copy reverse sort add the list : ; a b c d e f g h 0 1 2 3 4 5 6 7 8 9 yes no is not answer"
 """The words that ``tiny_policy`` knows."""

@@ -1,24 +1,20 @@
 """Rows of a stored source, one at a time, each knowing where it stands.
 
-Files are read by the standard library and pyarrow rather than through ``datasets``, whose Arrow tables guess
-types: a CSV cell ``NA`` would become null, ``007`` the number 7, a text that looks like a date a timestamp. Here
-text stays as it is spelt, and a mistake is named by file and line. ``datasets`` says which files of a folder make
-a split, as it does for a downloaded hub repository, and reads the hub.
+``datasets`` does the loading: hub ids, folders and their splits, Parquet, and the lines of text files. Those lines
+are parsed here, because its JSON and CSV tables guess types: a cell ``NA`` would become null, ``007`` the number 7,
+a text that looks like a date a timestamp. So text stays as it is spelt, and a mistake is named by file and line.
 """
 
 import csv
-import gzip
 import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
-from typing import Any, TextIO
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any
 
 from scripts.lib.config.sources import StoredSource
 from scripts.lib.errors import InputError
@@ -161,33 +157,43 @@ def _local_rows(files: list[Path]) -> Iterator[Row]:
         name = file.name.lower().removesuffix(".gz")
         if not file.name.lower().endswith(SUFFIXES):
             raise InputError(file, "a format that sources do not read", f"give a file of {', '.join(SUFFIXES)}")
-        try:
-            if name.endswith(".parquet"):
-                yield from _parquet_rows(file)
-            else:
-                with _open(file) as text:
-                    yield from _csv_rows(file, text) if name.endswith(".csv") else _json_rows(file, text)
-        except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid) as error:
-            raise InputError(file, f"cannot be read ({error})", "fetch it again, as UTF-8 where it is text") from error
+        if name.endswith(".parquet"):
+            for at, values in enumerate(_stream("parquet", file)):
+                yield Row(f"{file}, row {at}", values)
+        elif name.endswith(".csv"):
+            yield from _csv_rows(file, _lines(file))
+        else:
+            yield from _json_rows(file, _lines(file))
 
 
-def _open(file: Path) -> TextIO:
-    if file.name.lower().endswith(".gz"):
-        return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
-    return open(file, encoding="utf-8-sig", newline="")
+def _lines(file: Path) -> Iterator[str]:
+    for number, row in enumerate(_stream("text", file, keep_linebreaks=True)):
+        yield row["text"] if number else row["text"].removeprefix("\ufeff")
 
 
-def _json_rows(file: Path, text: TextIO) -> Iterator[Row]:
+def _stream(kind: str, file: Path, **options: Any) -> Iterator[dict[str, Any]]:
+    """The rows that a builder of datasets reads from a file, a batch in memory at a time and no copy on disk."""
+    import datasets
+
+    try:
+        yield from datasets.load_dataset(kind, data_files=escape(str(file)), split="train", streaming=True, **options)
+    except Exception as error:  # the library raises errors of many kinds
+        raise InputError(file, _first_lines(error), "fetch it again, as UTF-8 where it is text") from error
+
+
+def _json_rows(file: Path, lines: Iterator[str]) -> Iterator[Row]:
     """An array of objects, or one object a line, whichever the first character says."""
-    first = next((line for line in text if line.strip()), "")
-    text.seek(0)
-    if first.lstrip().startswith("["):
-        for at, item in enumerate(_parse(text.read(), str(file))):
-            yield _row(f"{file}, row {at}", item)
-    else:
-        for number, line in enumerate(text, 1):
-            if line.strip():
-                yield _row(f"{file}, line {number}", _parse(line, f"{file}, line {number}"))
+    started = False
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if not started and line.lstrip().startswith("["):
+            text = "\n" * (number - 1) + line + "".join(lines)
+            for at, item in enumerate(_parse(text, str(file))):
+                yield _row(f"{file}, row {at}", item)
+            return
+        started = True
+        yield _row(f"{file}, line {number}", _parse(line, f"{file}, line {number}"))
 
 
 def _parse(text: str, where: str) -> Any:
@@ -208,9 +214,9 @@ def _row(where: str, item: Any) -> Row:
     return Row(where, item)
 
 
-def _csv_rows(file: Path, text: TextIO) -> Iterator[Row]:
+def _csv_rows(file: Path, lines: Iterable[str]) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
-    reader = csv.DictReader(text, strict=True)
+    reader = csv.DictReader(lines, strict=True)
     try:
         for values in reader:
             where = f"{file}, line {reader.line_num}"
@@ -219,15 +225,6 @@ def _csv_rows(file: Path, text: TextIO) -> Iterator[Row]:
             yield Row(where, values)
     except csv.Error as error:
         raise InputError(f"{file}, line {reader.line_num}", f"broken CSV: {error}", "mend the row's quotes") from error
-
-
-def _parquet_rows(file: Path) -> Iterator[Row]:
-    at = 0
-    with pq.ParquetFile(file) as parquet:
-        for batch in parquet.iter_batches(1024):
-            for item in batch.to_pylist():
-                yield Row(f"{file}, row {at}", item)
-                at += 1
 
 
 def _files_in(folder: Path, spec: StoredSource) -> list[Path]:

@@ -90,13 +90,13 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     assert "has no rows" in refusal(array)
     latin = tmp_path / "latin.jsonl"
     latin.write_bytes('{"prompt": "é"}'.encode("latin-1"))
-    assert "latin.jsonl: cannot be read" in refusal(latin)
+    assert "latin.jsonl: datasets cannot read it" in refusal(latin)
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(json.dumps(GOOD).encode() * 1000)[:40])
-    assert "cut.jsonl.gz: cannot be read" in refusal(cut)
+    assert "cut.jsonl.gz: datasets cannot read it" in refusal(cut)
     parquet = tmp_path / "p.parquet"
     parquet.write_bytes(b"PAR1 no")
-    assert "p.parquet: cannot be read" in refusal(parquet)
+    assert "p.parquet: datasets cannot read it" in refusal(parquet)
     assert "a format that sources do not read" in refusal(lines(tmp_path / "d.txt", GOOD))
     (tmp_path / "folder").mkdir()
     assert "datasets cannot read it" in refusal(tmp_path / "folder")

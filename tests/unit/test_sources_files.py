@@ -48,6 +48,17 @@ def test_text_stays_as_it_is_spelt_in_every_kind_of_file(tmp_path: Path) -> None
         assert card["annotations_skipped"] == {"missing": 1, "not_finite": 1}
 
 
+@pytest.mark.parametrize("name", ["t[0].jsonl", "t*.jsonl", "t?.jsonl", "a b/t.jsonl"])
+def test_a_files_name_is_no_pattern(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    for number, each in enumerate((path, tmp_path / "t0.jsonl")):
+        lines(each, [{"prompt": f"q{number}", "response": "a\u2028b", "generator": "g"}])
+    content, card = loaded("responses", path)
+    assert list(content) == [("q0",)] and "a\u2028b" in content[("q0",)]
+    assert card["files"] == [path.name]
+
+
 def test_a_folder_is_read_by_split_and_its_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for name, prompt in (("train-1", "b"), ("train-0", "a"), ("test-0", "c")):
