@@ -19,6 +19,7 @@ from scripts.lib.config import root
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
+from scripts.studies.what_matters import layout
 
 REPOSITORY = Path(workflow.basedir)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -47,10 +48,19 @@ def code(*steps):
     return [fingerprint(step, REPOSITORY) for step in steps]
 
 
-def training_code(variant):
+def training_code(step, variant):
     """As code(), of a run: of the objectives its own alone."""
     others = frozenset(objective_options()) - {atlas.training.variant(variant).objective}
-    return [fingerprint("scripts.training.train", REPOSITORY, others)]
+    return [fingerprint(step, REPOSITORY, others)]
+
+
+def variants(online):
+    """The training variants that are online, or that are not."""
+    return [
+        name
+        for name in atlas.training.variants
+        if (atlas.training.variant(name).online is not None) == online
+    ]
 
 
 def yaml_digest(folder):
@@ -104,6 +114,20 @@ def prompt_set_of(family):
     return family.split(".")[0]
 
 
+def sampled(family):
+    """The sample set that a family is, if it is one."""
+    return next(
+        (name for name in atlas.samples if plan.sampled_family(atlas, name) == family), None
+    )
+
+
+def responses_of(family):
+    """The responses table that holds a family."""
+    if name := sampled(family):
+        return f"results/samples/{atlas.samples[name].policy}/{family}.responses.parquet"
+    return f"results/prompt_sets/{prompt_set_of(family)}/responses.parquet"
+
+
 wildcard_constraints:
     source=NAME,
     prompt_set=NAME,
@@ -113,6 +137,7 @@ wildcard_constraints:
     dataset=NAME,
     variant=NAME,
     suite=NAME,
+    sample_set=one_of(atlas.samples),
     seed=r"\d+",
     base=one_of(atlas.policies),
     given=one_of(of_kind(atlas.policies, "given")),

@@ -18,11 +18,20 @@ SUITES = atlas.evaluation.suites
 BENCHMARKS = plan.benchmarks(atlas)
 HARNESS = [suite for suite in BENCHMARKS if SUITES[suite].kind == "harness"]
 WIN_RATE = of_kind(SUITES, "win_rate")
+FIGURE_OF = {"chosen_only": "table2", "gaps": "table3", "on_policy": "table4"}
 LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
 
 STUDY = atlas.studies.what_matters
-TABLE_PAIRS = plan.table_pairs(atlas, STUDY) if STUDY else {}
-FIGURES = ["headline", "benchmarks", "tier_scores", "pair_scores", "training_curves"]
+TABLES = layout.tables(STUDY) if STUDY else []
+TABLE_PAIRS = layout.pairs_of(TABLES, STUDY, atlas.pairs) if STUDY else []
+FIGURES = [
+    "headline",
+    "benchmarks",
+    "tier_scores",
+    "pair_scores",
+    "training_curves",
+    *(figure for figure in ["chosen_only", "gaps", "on_policy"] if FIGURE_OF[figure] in TABLES),
+]
 
 
 def local_files(path):
@@ -49,9 +58,22 @@ def ranker_files(ranker):
 
 
 def texts_behind(datasets, table):
-    """prompts.parquet or responses.parquet of the prompt sets that some pairs datasets draw on."""
-    prompt_sets = dict.fromkeys(atlas.pairs[dataset].prompt_set for dataset in datasets)
-    return [f"results/prompt_sets/{prompt_set}/{table}.parquet" for prompt_set in prompt_sets]
+    """prompts.parquet or responses.parquet of the prompt sets that some pairs datasets draw on; samples are responses."""
+    prompt_sets = dict.fromkeys(plan.prompt_set_behind(atlas, dataset) for dataset in datasets)
+    found = [f"results/prompt_sets/{prompt_set}/{table}.parquet" for prompt_set in prompt_sets]
+    if table == "responses":
+        sets = [name for dataset in datasets for name in plan.sample_sets_behind(atlas, dataset)]
+        found += [responses_of(plan.sampled_family(atlas, name)) for name in dict.fromkeys(sets)]
+    return found
+
+
+def pairs_named(dataset):
+    return [f"results/pairs/{dataset}.parquet"] if dataset else []
+
+
+def sampling_of(sample_set):
+    """How a sample set is drawn, as the JSON that the step takes."""
+    return atlas.samples[sample_set].model_dump_json(exclude={"policy", "prompt_set"})
 
 
 def questions_file(suite):
@@ -89,34 +111,74 @@ def evaluations(policies):
     return expand("results/evaluations/{policy}/{suite}.json", policy=policies, suite=BENCHMARKS)
 
 
-def table_runs():
-    return [run.name for run in plan.table_runs(atlas, STUDY)] if STUDY else []
+def table_runs(*tables):
+    """The policies behind the rows of some tables, or of all, the base policy among them."""
+    return layout.runs_of(list(tables) or TABLES, STUDY, atlas.pairs) if STUDY else []
 
 
-def specs_json(section):
-    return json.dumps({name: entry.model_dump() for name, entry in section.items()})
+def trained_runs():
+    return [run for run in table_runs() if run != STUDY.policy] if STUDY else []
+
+
+def table_specs(*tables):
+    """The pairs entries that the layout of some tables, or of all, depends on, as JSON."""
+    specs = {}
+    for table in (tables or TABLES) if STUDY else []:
+        specs |= layout.specs_of(table, STUDY, atlas.pairs)
+    return json.dumps({name: entry.model_dump() for name, entry in specs.items()})
 
 
 def pairs_names():
     """Pairs dataset -> what tables and figures call it."""
-    called = {dataset.prompt_set: dataset.name for dataset in STUDY.datasets} if STUDY else {}
-    return json.dumps(
+    names = layout.names(STUDY, atlas.pairs) if STUDY else {}
+    return json.dumps({name: names[name].model_dump() for name in TABLE_PAIRS})
+
+
+def needs():
+    """Of each run behind the tables: its pairs, and the scores that these are made from."""
+    return [
         {
-            name: {
-                "dataset": called[pairs.prompt_set],
-                "chosen": pairs.chosen,
-                "rejected": pairs.rejected,
-            }
-            for name, pairs in TABLE_PAIRS.items()
+            "pairs": f"results/pairs/{dataset}.parquet",
+            "scores": [
+                f"results/scores/{plan.scorer_behind(atlas, dataset)}/{family}.parquet"
+                for family in plan.families_behind(atlas, dataset)
+            ],
         }
-    )
+        for dataset in (plan.Run.parse(run).pairs for run in trained_runs())
+    ]
+
+
+def reference_logprobs():
+    """The log-probs that the runs behind the tables take their references from."""
+    behind = [family for dataset in TABLE_PAIRS for family in plan.families_behind(atlas, dataset)]
+    return [f"results/logprobs/{STUDY.policy}/{family}.parquet" for family in dict.fromkeys(behind)]
+
+
+def sample_tables():
+    """The samples that the tables' pairs may hold."""
+    sets = [name for dataset in TABLE_PAIRS for name in plan.sample_sets_behind(atlas, dataset)]
+    return [
+        f"results/samples/{atlas.samples[name].policy}/{plan.sampled_family(atlas, name)}.parquet"
+        for name in dict.fromkeys(sets)
+    ]
+
+
+def samples_a_prompt():
+    """Pairs file of each mixture -> the samples a prompt that Algorithm 1 draws."""
+    return {
+        f"results/pairs/{name}.parquet": atlas.samples[atlas.pairs[name].samples].samples
+        for name in TABLE_PAIRS
+        if atlas.pairs[name].kind == "mixture"
+    }
 
 
 def study_targets(study):
     """The files that one study ends in."""
     if getattr(atlas.studies, study) is None:
         return []
-    tables = expand("results/tables/{study}/{table}.csv", study=study, table=["table1", "table5"])
+    tables = expand(
+        "results/tables/{study}/{table}.csv", study=study, table=[*TABLES, "table5", "sharing"]
+    )
     figures = expand(
         "results/figures/{study}/{figure}.{kind}", study=study, figure=FIGURES, kind=["svg", "png"]
     )
@@ -144,7 +206,7 @@ def world_targets():
 
 def learned_cards():
     """The cards of the reward models trained here that score the study's pairs or judge its suites."""
-    asked = {pairs.scorer for pairs in TABLE_PAIRS.values()}
+    asked = {plan.scorer_behind(atlas, dataset) for dataset in TABLE_PAIRS}
     judges = [SUITES[suite].judge for suite in BENCHMARKS if suite in WIN_RATE]
     asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
     return [
@@ -168,11 +230,10 @@ def rankings():
 
 
 def table_tiers():
-    """One tiers file a prompt set and scorer of Table 1's pairs."""
+    """One tiers file a prompt set and scorer of the tables' pairs."""
+    tiered = [atlas.pairs[name] for name in TABLE_PAIRS if atlas.pairs[name].kind == "tiers"]
     return list(
-        dict.fromkeys(
-            f"results/tiers/{pairs.prompt_set}.{pairs.scorer}" for pairs in TABLE_PAIRS.values()
-        )
+        dict.fromkeys(f"results/tiers/{pairs.prompt_set}.{pairs.scorer}" for pairs in tiered)
     )
 
 

@@ -1,6 +1,7 @@
 """Log-probs: each response's tokens once per policy, for every dataset and run that needs them as reference.
 
 Needs: results/policies/{base}/, results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet
+       results/samples/{policy}/{family}.responses.parquet of families that a policy sampled
 Makes: results/logprobs/{base}/{family}.parquet
 """
 
@@ -10,7 +11,7 @@ rule logprobs:
     input:
         policy=lambda w: policy_files(w.base),
         prompts=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/prompts.parquet",
-        responses=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/responses.parquet",
+        responses=lambda w: responses_of(w.family),
     output:
         "results/logprobs/{base}/{family}.parquet",
     log:

@@ -2,6 +2,7 @@
 
 Needs: results/prompt_sets/{prompt_set}/responses.parquet
        results/scores/{scorer}/{family}.parquet, all families of the prompt set
+       results/samples/{policy}/{family}.responses.parquet and its scores, to mix in
 Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
        results/pairs/{dataset}.parquet, .card.json
 """
@@ -95,6 +96,120 @@ rule compare:
         python -m scripts.pairs.compare \
             --spec {params.spec:q} \
             --responses {input.responses} \
+            --scores {input.scores} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule gap:
+    """Choose the pairs whose mean chosen score and mean gap are those asked for."""
+    input:
+        responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
+        scores=lambda w: expand(
+            "results/scores/{scorer}/{family}.parquet",
+            scorer=atlas.pairs[w.dataset].scorer,
+            family=families(atlas.pairs[w.dataset].prompt_set),
+        ),
+        of=lambda w: expand(
+            "results/data/{source}/responses.parquet", source=atlas.pairs[w.dataset].sources
+        ),
+        chosen_above=lambda w: pairs_named(atlas.pairs[w.dataset].chosen_above),
+        rejected_below=lambda w: pairs_named(atlas.pairs[w.dataset].rejected_below),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(of_kind(atlas.pairs, "gap")),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.pairs.gap"),
+        spec=lambda w: spec(atlas.pairs, w.dataset),
+        bounds=lambda w, input: [
+            *(["--chosen-above", *input.chosen_above] if input.chosen_above else []),
+            *(["--rejected-below", *input.rejected_below] if input.rejected_below else []),
+        ],
+    shell:
+        r"""
+        python -m scripts.pairs.gap \
+            --spec {params.spec:q} \
+            --responses {input.responses} \
+            --scores {input.scores} \
+            --of {input.of} \
+            {params.bounds} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule counterfactual:
+    """Put the chosen responses of one dataset over the rejected responses of another."""
+    input:
+        chosen_of=lambda w: pairs_named(atlas.pairs[w.dataset].chosen_of),
+        rejected_of=lambda w: pairs_named(atlas.pairs[w.dataset].rejected_of),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(of_kind(atlas.pairs, "counterfactual")),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.pairs.counterfactual"),
+        spec=lambda w: spec(atlas.pairs, w.dataset),
+    shell:
+        r"""
+        python -m scripts.pairs.counterfactual \
+            --spec {params.spec:q} \
+            --chosen-of {input.chosen_of} \
+            --rejected-of {input.rejected_of} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule mix:
+    """Mix the best of a policy's own samples into an offline dataset."""
+    input:
+        pairs=lambda w: pairs_named(atlas.pairs[w.dataset].base),
+        samples=lambda w: responses_of(plan.sampled_family(atlas, atlas.pairs[w.dataset].samples)),
+        scores=lambda w: expand(
+            "results/scores/{scorer}/{family}.parquet",
+            scorer=plan.scorer_behind(atlas, w.dataset),
+            family=plan.sampled_family(atlas, atlas.pairs[w.dataset].samples),
+        ),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(of_kind(atlas.pairs, "mixture")),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.pairs.mix"),
+        spec=lambda w: spec(atlas.pairs, w.dataset),
+    shell:
+        r"""
+        python -m scripts.pairs.mix \
+            --spec {params.spec:q} \
+            --pairs {input.pairs} \
+            --samples {input.samples} \
             --scores {input.scores} \
             --out {output.pairs} \
             --card {output.card} \

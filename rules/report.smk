@@ -33,6 +33,75 @@ rule table_figures:
         """
 
 
+rule chosen_only_figure:
+    """Table 2 as a figure: online DPO beside continual SFT."""
+    input:
+        "results/tables/what_matters/table2.csv",
+    output:
+        drawn("what_matters/chosen_only"),
+    log:
+        "logs/report/chosen_only_figure.log",
+    benchmark:
+        "benchmarks/report/chosen_only_figure.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.table2_figure"),
+    shell:
+        r"""
+        python -m scripts.report.table2_figure \
+            --table {input} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule gaps_figure:
+    """Table 3 as a figure: what quality gains and what the gap does."""
+    input:
+        "results/tables/what_matters/table3.csv",
+    output:
+        drawn("what_matters/gaps"),
+    log:
+        "logs/report/gaps_figure.log",
+    benchmark:
+        "benchmarks/report/gaps_figure.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.table3_figure"),
+    shell:
+        r"""
+        python -m scripts.report.table3_figure \
+            --table {input} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule on_policy_figure:
+    """Table 4 as a figure: mixtures over good and bad data."""
+    input:
+        "results/tables/what_matters/table4.csv",
+    output:
+        drawn("what_matters/on_policy"),
+    log:
+        "logs/report/on_policy_figure.log",
+    benchmark:
+        "benchmarks/report/on_policy_figure.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.table4_figure"),
+    shell:
+        r"""
+        python -m scripts.report.table4_figure \
+            --table {input} \
+            --out {output} \
+            2>{log}
+        """
+
+
 rule tier_scores:
     """How the scores of each tier spread."""
     input:
@@ -86,7 +155,7 @@ rule pair_scores:
 rule training_curves:
     """Loss, likelihoods and margins of every run."""
     input:
-        expand("results/training/{run}.parquet", run=table_runs()),
+        expand("results/training/{run}.parquet", run=trained_runs()),
     output:
         drawn("what_matters/training_curves"),
     log:
@@ -220,8 +289,8 @@ rule report:
     input:
         config="results/configuration.json",
         claims="results/claims.csv",
-        table1="results/tables/what_matters/table1.csv",
-        table5="results/tables/what_matters/table5.csv",
+        tables=expand("results/tables/what_matters/{table}.csv", table=[*TABLES, "table5"]),
+        sharing="results/tables/what_matters/sharing.csv",
         figures=[
             path for figure in figures_shown() for path in drawn(figure) if path.endswith(".svg")
         ],
@@ -250,8 +319,8 @@ rule report:
         python -m scripts.report.page \
             --config {input.config} \
             --claims {input.claims} \
-            --table1 {input.table1} \
-            --table5 {input.table5} \
+            --tables {input.tables} \
+            --sharing {input.sharing} \
             --figures {input.figures} \
             --source-cards {input.source_cards} \
             --prompt-set-cards {input.prompt_set_cards} \

@@ -1,7 +1,10 @@
 """Samples: a policy's own responses to a set of prompts, once.
 
-Needs: results/policies/{policy}/, results/suites/{suite}/prompts.parquet
-Makes: results/samples/{policy}/{suite}.parquet
+Needs: results/policies/{policy}/
+       results/suites/{suite}/prompts.parquet, or results/prompt_sets/{prompt_set}/prompts.parquet
+Makes: results/samples/{policy}/{suite}.parquet, to be judged
+       results/samples/{policy}/{prompt_set}.{sample_set}.parquet, and its distinct responses beside it
+       (.responses.parquet): a family that is scored and has log-probs as every other
 """
 
 
@@ -25,9 +28,39 @@ rule sample:
         r"""
         python -m scripts.samples.sample \
             --policy results/policies/{wildcards.policy}/policy.json \
-            --name {wildcards.policy} \
+            --family {wildcards.policy} \
             --prompts {input.prompts} \
             --spec {params.spec:q} \
             --out {output} \
+            2>{log}
+        """
+
+
+rule sample_prompt_set:
+    """Sample a policy on a prompt set, for pairs that are to hold its own responses."""
+    input:
+        policy=lambda w: policy_files(w.policy),
+        prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
+    output:
+        samples="results/samples/{policy}/{prompt_set}.{sample_set}.parquet",
+        responses="results/samples/{policy}/{prompt_set}.{sample_set}.responses.parquet",
+    log:
+        "logs/samples/{policy}/{prompt_set}.{sample_set}.log",
+    benchmark:
+        "benchmarks/samples/{policy}/{prompt_set}.{sample_set}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("scripts.samples.sample"),
+        spec=lambda w: sampling_of(w.sample_set),
+    shell:
+        r"""
+        python -m scripts.samples.sample \
+            --policy results/policies/{wildcards.policy}/policy.json \
+            --family {wildcards.prompt_set}.{wildcards.sample_set} \
+            --prompts {input.prompts} \
+            --spec {params.spec:q} \
+            --out {output.samples} \
+            --responses {output.responses} \
             2>{log}
         """

@@ -1,6 +1,7 @@
 """Scores: each response once per scorer; each pair once per ranker.
 
 Needs: results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet
+       results/samples/{policy}/{family}.responses.parquet of families that a policy sampled
        results/scorers/{scorer}/, results/rankers/{ranker}/ of the models trained here (rules/training.smk)
        results/pairs/{dataset}.parquet to rank
 Makes: results/scores/{scorer}/{family}.parquet
@@ -12,7 +13,7 @@ rule score:
     """Score the responses of one family."""
     input:
         prompts=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/prompts.parquet",
-        responses=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/responses.parquet",
+        responses=lambda w: responses_of(w.family),
         annotations=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/annotations.parquet",
         model=lambda w: scorer_files(w.scorer),
     output:
@@ -46,8 +47,8 @@ rule rank:
     """Ask a ranker which response of each pair wins."""
     input:
         pairs="results/pairs/{dataset}.parquet",
-        prompts=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/prompts.parquet",
-        responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
+        prompts=lambda w: texts_behind([w.dataset], "prompts"),
+        responses=lambda w: texts_behind([w.dataset], "responses"),
         model=lambda w: ranker_files(w.ranker),
     output:
         "results/rankings/{ranker}/{dataset}.parquet",

@@ -5,6 +5,7 @@ Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{pr
 Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files beside it
        results/training/{run}.parquet, one row a step
        results/scorers/{scorer}/, results/rankers/{ranker}/
+train_online draws the rejected responses from the policy while it is trained, for variants with an online section.
 Runs are named {base}.{dataset}.{variant}.s{seed}. Their checkpoints lie in checkpoints/, outside results/.
 """
 
@@ -73,7 +74,7 @@ rule train:
         logprobs=lambda w: expand(
             "results/logprobs/{base}/{family}.parquet",
             base=w.base,
-            family=families(atlas.pairs[w.dataset].prompt_set),
+            family=plan.families_behind(atlas, w.dataset),
         ),
     output:
         expand(
@@ -85,15 +86,18 @@ rule train:
         "logs/training/{base}.{dataset}.{variant}.s{seed}.log",
     benchmark:
         "benchmarks/training/{base}.{dataset}.{variant}.s{seed}.tsv"
+    wildcard_constraints:
+        variant=one_of(variants(online=False)),
     conda:
         "../envs/train.yaml"
     params:
-        code=lambda w: training_code(w.variant),
+        step="scripts.training.train",
+        code=lambda w: training_code("scripts.training.train", w.variant),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
     shell:
         r"""
-        python -m scripts.training.train \
+        python -m {params.step} \
             --name {params.run} \
             --spec {params.spec:q} \
             --seed {wildcards.seed} \
@@ -107,6 +111,16 @@ rule train:
             --out results/policies/{params.run} \
             2>{log}
         """
+
+
+use rule train as train_online with:
+    wildcard_constraints:
+        variant=one_of(variants(online=True)),
+    params:
+        step="scripts.training.train_online",
+        code=lambda w: training_code("scripts.training.train_online", w.variant),
+        spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
+        run="{base}.{dataset}.{variant}.s{seed}",
 
 
 rule reward_model:

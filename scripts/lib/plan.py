@@ -1,13 +1,13 @@
-"""What a configuration asks for: names of families, runs and artifacts, without reading any data.
+"""What a configuration asks for: names of families and runs, and what a pairs dataset rests on, without any data.
 
 Paths are not made here; each rule writes its own.
 """
 
 from dataclasses import dataclass
 
-from scripts.lib.config.pairs import TierPairs
+from scripts.lib.config.pairs import MixturePairs
+from scripts.lib.config.references import drawn_from, rooted
 from scripts.lib.config.root import AtlasConfig
-from scripts.lib.config.studies import WhatMattersStudy
 from scripts.lib.families import families
 
 
@@ -31,25 +31,35 @@ class Run:
 
 
 def families_of(config: AtlasConfig, prompt_set: str) -> list[str]:
-    """The families of a prompt set, in the order of its generators."""
+    """The families of a prompt set, in the order of its generators; those of sample sets are not among them."""
     return families(prompt_set, config.prompt_sets[prompt_set].generators)
 
 
-def table_pairs(config: AtlasConfig, study: WhatMattersStudy) -> dict[str, TierPairs]:
-    """The pairs datasets of Table 1: all tiers pairs over the study's prompt sets, in the config's order."""
-    in_table = {dataset.prompt_set for dataset in study.datasets}
-    return {
-        name: pairs
-        for name, pairs in config.pairs.items()
-        if isinstance(pairs, TierPairs) and pairs.prompt_set in in_table
-    }
+def sampled_family(config: AtlasConfig, samples: str) -> str:
+    """The family that a sample set is."""
+    return f"{config.samples[samples].prompt_set}.{samples}"
 
 
-def table_runs(config: AtlasConfig, study: WhatMattersStudy) -> list[Run]:
-    """One run per pairs dataset and seed."""
-    return [
-        Run(study.policy, pairs, study.variant, seed) for pairs in table_pairs(config, study) for seed in study.seeds
-    ]
+def sample_sets_behind(config: AtlasConfig, dataset: str) -> list[str]:
+    """The sample sets whose responses a pairs dataset may hold."""
+    spec = config.pairs[dataset]
+    own = [spec.samples] if isinstance(spec, MixturePairs) else []
+    others = [each for other in drawn_from(config, dataset) for each in sample_sets_behind(config, other)]
+    return list(dict.fromkeys([*others, *own]))
+
+
+def families_behind(config: AtlasConfig, dataset: str) -> list[str]:
+    """The families whose responses a pairs dataset may hold: of its prompt set, and of sample sets."""
+    sampled = [sampled_family(config, each) for each in sample_sets_behind(config, dataset)]
+    return families_of(config, prompt_set_behind(config, dataset)) + sampled
+
+
+def prompt_set_behind(config: AtlasConfig, dataset: str) -> str:
+    return rooted(config, dataset).prompt_set
+
+
+def scorer_behind(config: AtlasConfig, dataset: str) -> str:
+    return rooted(config, dataset).scorer
 
 
 def benchmarks(config: AtlasConfig) -> list[str]:

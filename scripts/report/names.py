@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TypeVar
 
-from scripts.lib.config.base import Spec
+from scripts.lib.config.studies import PairsName
 from scripts.lib.errors import InputError
 from scripts.lib.vocabulary import TIERS
 
@@ -11,23 +11,11 @@ Content = TypeVar("Content")
 _RISING = (*reversed(TIERS), "")
 
 
-class PairsName(Spec):
-    """Its data and its configuration, Chosen/Rejected as the paper writes it."""
-
-    dataset: str
-    chosen: str
-    rejected: str
-
-    @property
-    def configuration(self) -> str:
-        return f"{self.chosen}/{self.rejected}"
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Table 1's order: the best chosen first, under each the rejected from the worst up."""
-        chosen = TIERS.index(self.chosen) if self.chosen in TIERS else len(TIERS)
-        rejected = _RISING.index(self.rejected) if self.rejected in TIERS else len(TIERS)
-        return chosen, rejected
+def rank(name: PairsName) -> tuple[int, int]:
+    """Table 1's order: the best chosen first, under each the rejected from the worst up; then what has no tiers."""
+    chosen = TIERS.index(name.chosen) if name.chosen in TIERS else len(TIERS)
+    rejected = _RISING.index(name.rejected) if name.rejected in TIERS else len(TIERS)
+    return chosen, rejected
 
 
 def name_of(path: Path, dataset: str, names: dict[str, PairsName]) -> PairsName:
@@ -40,4 +28,4 @@ def name_of(path: Path, dataset: str, names: dict[str, PairsName]) -> PairsName:
 def in_order(named: list[tuple[PairsName, Content]]) -> list[tuple[PairsName, Content]]:
     """By dataset, as they first come, and within one in Table 1's order."""
     datasets = list(dict.fromkeys(name.dataset for name, _ in named))
-    return sorted(named, key=lambda each: (datasets.index(each[0].dataset), each[0].rank))
+    return sorted(named, key=lambda each: (datasets.index(each[0].dataset), rank(each[0])))

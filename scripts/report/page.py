@@ -15,14 +15,14 @@ import yaml
 from markupsafe import Markup
 
 from scripts.lib import cli
+from scripts.lib.config.evaluation import HarnessSuite
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
-from scripts.report import claims_view, dag
+from scripts.report import claims_view, dag, tables_view
 from scripts.report.inline import inline_svg
 from scripts.report.labels import benchmark
-from scripts.report.study_table import KEY, read_table1
 
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
@@ -43,6 +43,7 @@ PLACED = (
     "pair_scores",
     "training_curves",
     "base_policies",
+    *(view.figure for view in tables_view.CONTRASTS.values()),
 )
 """Figures with a place of their own on the page, by file name; others follow them."""
 AGREEMENT = "_agreement"
@@ -89,48 +90,39 @@ def read_cards(title: str, paths: list[Path]) -> dict[str, Any]:
     return {"title": title, "cards": cards, "columns": columns, "words": text}
 
 
-def table1_rows(path: Path) -> dict[str, Any]:
-    """Table 1 in the template's terms."""
-    benchmarks = read_table1(path).benchmarks
-    rows: list[dict[str, Any]] = []
-    for row in pd.read_csv(path).to_dict("records"):
-        tiers = [tier for key in ("chosen", "rejected") if isinstance(tier := row[key], str)]
-        rows.append(
-            {key: row[key] for key in KEY}
-            | {
-                "configuration": "/".join(tiers),
-                "first": not rows or rows[-1]["dataset"] != row["dataset"],
-                "cells": [
-                    {"value": row[name], "se": row[f"{name}_se"], "published": row[f"{name}_published"]}
-                    for name in benchmarks
-                ],
-            }
-        )
-    return {"benchmarks": [benchmark(name) for name in benchmarks], "rows": rows}
-
-
-def table5_rows(path: Path) -> dict[str, Any]:
-    """Table 5 in the template's terms."""
-    table = pd.read_csv(path)
-    statistics = [column.removesuffix("_published") for column in table if column.endswith("_published")]
-    names = table["dataset"].tolist()
-    rows = [
-        {key: row[key] for key in ("dataset", "side", "pairs")}
-        | {
-            "configuration": f"{row['chosen']}/{row['rejected']}",
-            "first": place == 0 or names[place - 1] != names[place],
-            "cells": [{"value": row[name], "published": row[f"{name}_published"]} for name in statistics],
-        }
-        for place, row in enumerate(table.to_dict("records"))
-    ]
-    return {"statistics": statistics, "rows": rows}
-
-
 def hyperparameters(training: TrainingSpec) -> dict[str, Any]:
     """A column a training variant, defaults filled in."""
     columns = [training.variant(name).model_dump() for name in training.variants]
     rows = [{"name": name, "values": [fact_of(column[name]) for column in columns]} for name in columns[0]]
     return {"variants": list(training.variants), "rows": rows}
+
+
+def sampling(config: AtlasConfig) -> list[dict[str, Any]]:
+    """Table 6: how each sample set is drawn."""
+    return [
+        {"name": name, "facts": {key: fact_of(value) for key, value in spec.model_dump().items()}}
+        for name, spec in config.samples.items()
+    ]
+
+
+def suites(config: AtlasConfig) -> list[dict[str, str]]:
+    """Table 7: what each benchmark is measured by."""
+    study = config.studies.what_matters
+    rows = []
+    for name in study.benchmarks if study else []:
+        suite = config.evaluation.suites[name]
+        asked = (
+            {"asked by": "lm-eval", "task": suite.task, "setting": f"{suite.shots}-shot"}
+            if isinstance(suite, HarnessSuite)
+            else {
+                "asked by": "alpaca-eval",
+                "task": suite.data,
+                "setting": f"judge {suite.judge.kind}, temperature {suite.sampling.temperature:g}, "
+                f"{suite.sampling.num_beams} beams",
+            }
+        )
+        rows.append({"benchmark": benchmark(name), "metric": suite.metric} | asked)
+    return rows
 
 
 def fact_of(value: Any) -> str:
@@ -182,6 +174,7 @@ def render(arguments: Any) -> str:
     config = AtlasConfig.model_validate(raw)
     figures = {path.stem: Markup(inline_svg(path)) for path in arguments.figures}
     claims = claims_view.arrange(claims_view.read_claims(arguments.claims)) if arguments.claims else []
+    tables = {path.stem: path for path in arguments.tables}
     groups = {
         "Sources": arguments.source_cards,
         "Prompt sets": arguments.prompt_set_cards,
@@ -203,8 +196,12 @@ def render(arguments: Any) -> str:
             single_seed=any(view.row["n_seeds"] == 1 for view in claims),
             bar_height=claims_view.HEIGHT,
             bar_width=claims_view.WIDTH,
-            table1=table1_rows(arguments.table1) if arguments.table1 else None,
-            table5=table5_rows(arguments.table5) if arguments.table5 else None,
+            table1=tables_view.table1(tables["table1"]) if "table1" in tables else None,
+            contrasts=[tables_view.contrast(tables[name], name) for name in tables_view.CONTRASTS if name in tables],
+            table5=tables_view.table5(tables["table5"]) if "table5" in tables else None,
+            sharing=tables_view.sharing(arguments.sharing) if arguments.sharing else None,
+            sampling=sampling(config),
+            suites=suites(config),
             cards=[read_cards(title, paths) for title, paths in groups.items() if paths],
             dag=Markup(_drawing(arguments)) if arguments.rulegraph else "",
             hyperparameters=hyperparameters(config.training),
@@ -228,8 +225,8 @@ def main() -> None:
     parser = cli.parser_of("scripts.report.page", __doc__)
     parser.add_argument("--config", type=Path, required=True, help="the whole configuration as JSON")
     parser.add_argument("--claims", type=Path, help="claims.csv")
-    parser.add_argument("--table1", type=Path)
-    parser.add_argument("--table5", type=Path)
+    parser.add_argument("--tables", type=Path, nargs="*", default=[], help="table1.csv and so on")
+    parser.add_argument("--sharing", type=Path, help="sharing.csv")
     parser.add_argument("--figures", type=Path, nargs="*", default=[], help="SVG files; names give their places")
     parser.add_argument("--source-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--prompt-set-cards", type=Path, nargs="*", default=[])

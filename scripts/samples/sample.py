@@ -1,6 +1,7 @@
 """Responses of a policy to every prompt of a table: SamplingSpec.samples a prompt, each with its own seed.
 
-A response may be empty: it is kept as the empty text, never as a null, so that every prompt has its rows.
+A response may be empty: it is kept as the empty text, never as a null, so that every prompt has its rows. Where the
+samples are to be scored and paired, the distinct responses among them, the empty ones left out, are a family.
 """
 
 import logging
@@ -13,7 +14,7 @@ from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import normalise, response_id
 from scripts.lib.models import read_policy
 from scripts.lib.sampling import Sample, sampler_of
-from scripts.lib.schemas import PROMPTS, SAMPLES
+from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.tables import read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -34,21 +35,30 @@ def table_of(samples: list[Sample], family: str) -> pd.DataFrame:
     )
 
 
+def distinct(samples: pd.DataFrame) -> pd.DataFrame:
+    """RESPONSES: each text that was sampled for a prompt once, in the samples' order, without the empty one."""
+    columns = ["response_id", "prompt_id", "family", "response"]
+    return samples[samples["response"] != ""].drop_duplicates("response_id", ignore_index=True)[columns]
+
+
 def main() -> None:
     parser = parser_of("scripts.samples.sample", __doc__)
     parser.add_argument("--policy", type=Path, required=True, help="policy.json")
-    parser.add_argument("--name", required=True, help="the policy's name, which becomes the responses' family")
+    parser.add_argument("--family", required=True, help="the family that the samples are")
     parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet")
     parser.add_argument("--spec", type=spec_of(SamplingSpec), required=True, help="SamplingSpec as JSON")
     parser.add_argument("--out", type=Path, required=True, help="the samples table to write")
+    parser.add_argument("--responses", type=Path, help="the distinct responses are written here")
     arguments = parser.parse_args()
 
     prompts = read_table(arguments.prompts, PROMPTS)
     sampler = sampler_of(read_policy(arguments.policy), arguments.spec)
     samples = sampler.sample(prompts["prompt"].tolist(), prompts["prompt_id"].tolist(), arguments.spec)
-    frame = table_of(samples, arguments.name)
+    frame = table_of(samples, arguments.family)
     log.info("%d responses, %d of them empty", len(frame), int((frame["response"] == "").sum()))
     write_table(frame, arguments.out, SAMPLES)
+    if arguments.responses:
+        write_table(distinct(frame), arguments.responses, RESPONSES)
 
 
 if __name__ == "__main__":

@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument("--spec", type=cli.spec_of(RankerSpec), required=True, help="JSON of the rankers entry")
     parser.add_argument("--model-dir", type=Path, required=True, help="the ranker's folder")
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--prompts", type=Path, required=True, help="prompts of the prompt set behind the pairs")
-    parser.add_argument("--responses", type=Path, required=True, help="its responses")
+    parser.add_argument("--prompts", type=Path, nargs="+", required=True, help="prompts behind the pairs")
+    parser.add_argument("--responses", type=Path, nargs="+", required=True, help="responses behind the pairs")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
-    pairs = texts_of_pairs([arguments.pairs], [arguments.prompts], [arguments.responses])
+    pairs = texts_of_pairs([arguments.pairs], arguments.prompts, arguments.responses)
     rankings = rankings_of(ranker_of(arguments.spec, arguments.model_dir), pairs)
     log.info("%d pairs ranked, %d left out", len(rankings), len(pairs) - len(rankings))
     if rankings.empty:

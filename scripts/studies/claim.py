@@ -10,12 +10,14 @@ Rules of judgement, the same for every claim:
 - A claim with parts (`x.data` has parts `x.data.benchmark`) holds if all its parts hold and fails if one fails.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from scripts.lib.config.pairs import TierPairs
+import numpy as np
+
+from scripts.lib.config.pairs import PairsSpec
 
 Verdict = Literal["holds", "fails", "undecided"]
 Interval = tuple[float, float]
@@ -44,7 +46,7 @@ class Claim:
 class Inputs:
     """What claims are judged from: pairs by name, and the folders of evaluations and of published numbers."""
 
-    pairs: dict[str, TierPairs]
+    pairs: dict[str, PairsSpec]
     evaluations: Path
     published: Path
 
@@ -77,3 +79,10 @@ def all_of(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict of a claim with parts."""
     found = set(verdicts)
     return "fails" if "fails" in found else "undecided" if "undecided" in found else "holds"
+
+
+def largest_share(intervals: Sequence[Interval], margins: np.ndarray) -> Interval:
+    """The largest distances from zero, near ends and far ends of the intervals, as shares of their margins."""
+    near = [max(low, -high, 0.0) / margin for (low, high), margin in zip(intervals, margins, strict=True)]
+    far = [max(abs(low), abs(high)) / margin for (low, high), margin in zip(intervals, margins, strict=True)]
+    return float(max(near)), float(max(far))

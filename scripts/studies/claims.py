@@ -8,13 +8,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.config.pairs import TierPairs
+from scripts.lib.config.pairs import PairsSpec
 from scripts.lib.config.studies import StudiesSpec
-from scripts.studies import what_matters_claims
 from scripts.studies.claim import Claim, Inputs, StudyClaims
 from scripts.studies.files import write_csv
+from scripts.studies.what_matters import claims as what_matters
 
-STUDIES: dict[str, StudyClaims] = {"what_matters": what_matters_claims.claims}
+STUDIES: dict[str, StudyClaims] = {"what_matters": what_matters.claims}
 """The register: a study's key in the configuration -> the function that judges its claims."""
 COLUMNS = [field.name for field in fields(Claim)]
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser = cli.parser_of("scripts.studies.claims", __doc__)
     parser.add_argument("--spec", type=cli.spec_of(StudiesSpec), required=True, help="JSON of all studies")
     parser.add_argument(
-        "--pairs", type=cli.spec_of(dict[str, TierPairs]), required=True, help="JSON: every tiers pairs entry, by name"
+        "--pairs", type=cli.spec_of(dict[str, PairsSpec]), required=True, help="JSON: the pairs entries, by name"
     )
     parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
     parser.add_argument("--published", type=Path, required=True, help="folder of <study>/<table>.csv")

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,14 @@ class Example:
         return len(self.chosen) + len(self.rejected)
 
 
+class Renewal(Protocol):
+    """Puts other rejected responses into the pairs of the coming steps; called every ``every`` steps."""
+
+    every: int
+
+    def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]: ...
+
+
 def train(
     model: PreTrainedModel,
     examples: Sequence[Example],
@@ -61,13 +70,15 @@ def train(
     seed: int,
     pad_id: int,
     checkpoints: Checkpoints | None = None,
+    renewal: Renewal | None = None,
 ) -> pd.DataFrame:
     """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row a step.
 
     A row tells of its step before the update: row 0 is of the policy as given, under DPO with loss log 2. Rewards and
     margin are the implicit ones under ``spec.beta``, whatever the objective. With ``checkpoints`` the run goes on
     from the newest, to the same weights and table as if it had never stopped (bit for bit on one CPU thread).
-    Dropout is as the model's config has it. The global random state is left as it was.
+    Dropout is as the model's config has it. The global random state is left as it was. With ``renewal`` checkpoints
+    lie where it is called next, so that it goes on from the same model.
 
     InputError: the loss or its gradient is not a finite number.
     """
@@ -83,13 +94,18 @@ def train(
     scheduler = get_cosine_schedule_with_warmup(optimizer, warmup, len(steps))
     rows: list[dict[str, Any]] = []
     progress = _Progress(len(steps))
+    every = renewal.every if renewal else 1
 
     with _own_randomness(model.device, seed):
         if checkpoints and (state := checkpoints.newest()):
             rows = _restore(state, model, optimizer, scheduler)
         model.train()
+        saved = len(rows)
         for step in range(len(rows), len(steps)):
-            batch = [examples[index] for index in steps[step]]
+            if step % every == 0:
+                coming = [examples[index] for index in chain(*steps[step : step + every])]
+                ahead = iter(renewal(model, step, coming) if renewal else coming)
+            batch = list(islice(ahead, len(steps[step])))
             per_pair = accumulate(model, batch, objective, spec, pad_id)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
@@ -98,8 +114,9 @@ def train(
             scheduler.step()
             optimizer.zero_grad()
             progress.report(rows[-1])
-            if checkpoints and len(rows) % spec.checkpoint_every == 0:
+            if checkpoints and len(rows) % every == 0 and len(rows) - saved >= spec.checkpoint_every:
                 checkpoints.save(len(rows), _state(model, optimizer, scheduler, rows))
+                saved = len(rows)
         model.eval()
     return pd.DataFrame(rows)
 

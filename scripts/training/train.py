@@ -8,7 +8,7 @@ import argparse
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from scripts.lib import cli
 from scripts.lib.chat import Encoded, encode
@@ -28,7 +28,7 @@ from scripts.lib.models import PolicyCard, load_causal, load_tokenizer, read_pol
 from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES, TRAINING
 from scripts.lib.tables import read_table, write_table
 from scripts.training.checkpoints import Checkpoints
-from scripts.training.loop import Example, train
+from scripts.training.loop import Example, Renewal, train
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -136,8 +136,8 @@ def _with_reference(
     return Encoded(whole.prompt_ids, kept), float(np.sum(stored[: len(kept)], dtype=np.float64))
 
 
-def digest_of(spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path) -> str:
-    """Hex digest of everything that a run's outcome depends on, the machine apart.
+def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path) -> str:
+    """Hex digest of everything that a run's outcome depends on, the machine apart. step: the module that trains it.
 
     The policy counts through its policy.json, which holds the hashes of its files or names a commit.
     """
@@ -146,7 +146,7 @@ def digest_of(spec: Hyperparameters, seed: int, examples: Sequence[Example], pol
         "spec": spec.model_dump(),
         "seed": seed,
         "policy": policy.read_text(encoding="utf-8"),
-        "code": fingerprint("scripts.training.train", REPOSITORY),
+        "code": fingerprint(step, REPOSITORY),
         "libraries": [torch.__version__, transformers.__version__],
     }
     digest.update(json.dumps(head, sort_keys=True).encode("utf-8"))
@@ -156,8 +156,9 @@ def digest_of(spec: Hyperparameters, seed: int, examples: Sequence[Example], pol
     return digest.hexdigest()
 
 
-def arguments_of() -> argparse.Namespace:
-    parser = cli.parser_of("scripts.training.train", __doc__)
+def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
+    """The command line of a run."""
+    parser = cli.parser_of(step, doc)
     parser.add_argument("--name", required=True, help="the run's name, and that of the policy it makes")
     parser.add_argument("--spec", type=cli.spec_of(Hyperparameters), required=True, help="JSON of the hyperparameters")
     parser.add_argument("--seed", type=int, required=True, help="of the order of the pairs, and of dropout")
@@ -176,9 +177,23 @@ def arguments_of() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    arguments = arguments_of()
+@dataclass(frozen=True)
+class Prepared:
+    """What a run starts from."""
+
+    spec: Hyperparameters
+    seed: int
+    card: PolicyCard
+    tokenizer: PreTrainedTokenizerFast
+    model: PreTrainedModel
+    store: Store
+
+
+def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prepared], Renewal] | None = None) -> None:
+    """The run that the command line asks for, with a renewal of the rejected responses where it is online."""
     spec, card = arguments.spec, read_policy(arguments.policy)
+    if (spec.online is None) != (renewal_of is None):
+        raise InputError("--spec", f"online is {spec.online}", "train offline with train, online with train_online")
     if spec.max_length > card.max_length:
         raise InputError(
             "--spec",
@@ -193,9 +208,11 @@ def main() -> None:
     if not examples:
         raise InputError(arguments.pairs, f"no pair fits {spec.max_length} tokens", "raise training.max_length")
 
-    checkpoints = Checkpoints(arguments.checkpoints, digest_of(spec, arguments.seed, examples, arguments.policy))
+    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy)
+    checkpoints = Checkpoints(arguments.checkpoints, digest)
     model = load_causal(card)
-    rows = train(model, examples, spec, arguments.seed, tokenizer.pad_token_id, checkpoints)
+    renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if renewal_of else None
+    rows = train(model, examples, spec, arguments.seed, tokenizer.pad_token_id, checkpoints, renewal)
     write_table(rows, arguments.log, TRAINING)
     save_policy(
         arguments.out,
@@ -207,6 +224,10 @@ def main() -> None:
         logprob_precision=card.logprob_precision,
     )
     checkpoints.delete()
+
+
+def main() -> None:
+    perform("scripts.training.train", arguments_of("scripts.training.train", __doc__))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Name, Spec
+from scripts.lib.config.base import Count, Name, ScorerRef, Spec
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.sampling import SamplingSpec
 
@@ -33,7 +33,7 @@ class ScorerJudge(Spec):
     """A scorer's difference, squashed to a preference."""
 
     kind: Literal["scorer"]
-    scorer: Name
+    scorer: ScorerRef
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scripts.lib.config.base import Name, Spec
+from scripts.lib.config.base import Fraction, PairsRef, Positive, PromptSetRef, SampleSetRef, ScorerRef, SourceRef, Spec
 from scripts.lib.vocabulary import TIERS
 
 Tier = Literal["best", "high", "medium", "low", "worst"]
@@ -14,8 +14,8 @@ class TierPairs(Spec):
     """For each prompt, its response of one tier against that of a lower one."""
 
     kind: Literal["tiers"]
-    prompt_set: Name
-    scorer: Name
+    prompt_set: PromptSetRef
+    scorer: ScorerRef
     chosen: Tier
     rejected: Tier
 
@@ -32,9 +32,51 @@ class ComparisonPairs(Spec):
     """For each prompt, two of its responses drawn at random, the higher score against the lower."""
 
     kind: Literal["comparisons"]
-    prompt_set: Name
-    scorer: Name
+    prompt_set: PromptSetRef
+    scorer: ScorerRef
     seed: int = 0
 
 
-PairsSpec = Annotated[TierPairs | ComparisonPairs, Field(discriminator="kind")]
+class GapPairs(Spec):
+    """For each prompt, the two responses that bring the means over all prompts to stated targets.
+
+    Both targets are in the scorer's units. So that a counterfactual dataset can put this one's chosen responses
+    over another's rejected ones, or its rejected ones under another's chosen ones, name that other.
+    """
+
+    kind: Literal["gap"]
+    prompt_set: PromptSetRef
+    scorer: ScorerRef
+    sources: list[SourceRef] = Field([], description="Pair the responses of these sources alone; none: all responses.")
+    mean_chosen: float = Field(description="The mean score of chosen responses to reach.")
+    mean_gap: Positive = Field(description="The mean of chosen minus rejected score to reach.")
+    tolerance: Positive = Field(0.05, description="How far the means may stay from their targets.")
+    chosen_above: PairsRef | None = Field(
+        None, description="Choose above this dataset's rejected response of a prompt."
+    )
+    rejected_below: PairsRef | None = Field(
+        None, description="Reject below this dataset's chosen response of a prompt."
+    )
+
+
+class CounterfactualPairs(Spec):
+    """The chosen responses of one dataset over the rejected responses of another, prompt by prompt."""
+
+    kind: Literal["counterfactual"]
+    chosen_of: PairsRef
+    rejected_of: PairsRef
+
+
+class MixturePairs(Spec):
+    """A dataset in which a share of the prompts meets the best of a policy's own samples."""
+
+    kind: Literal["mixture"]
+    base: PairsRef = Field(description="The offline pairs dataset.")
+    samples: SampleSetRef = Field(description="The sample set whose best samples come in; scored by the base's scorer.")
+    ratio: Fraction = Field(description="The share of the pairs to replace.")
+    seed: int = Field(0, description="Of the order in which prompts are taken: a larger ratio takes the same and more.")
+
+
+PairsSpec = Annotated[
+    TierPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs, Field(discriminator="kind")
+]

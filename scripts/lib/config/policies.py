@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Fraction, Name, Positive, Spec
+from scripts.lib.config.base import Count, Fraction, Positive, PromptSetRef, Spec
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -46,7 +46,7 @@ class ScratchPolicy(Architecture, Optimisation):
     """A small Llama trained here, from random weights, on all responses of a prompt set."""
 
     kind: Literal["scratch"]
-    demonstrations: Name = Field(description="The prompt set to learn from.")
+    demonstrations: PromptSetRef = Field(description="The prompt set to learn from.")
     share: Fraction = Field(1.0, description="The share of the demonstrations to use.")
     max_length: Count = Field(512, description="Tokens of prompt and response together; longer responses are cut.")
     logprob_precision: Precision = "float32"

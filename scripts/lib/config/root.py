@@ -9,17 +9,19 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from scripts.lib.config import references
 from scripts.lib.config.base import Name, Spec
-from scripts.lib.config.evaluation import EvaluationSpec, HarnessSuite, ScorerJudge, WinRateSuite
+from scripts.lib.config.evaluation import EvaluationSpec
 from scripts.lib.config.pairs import PairsSpec
-from scripts.lib.config.policies import PolicySpec, ScratchPolicy
-from scripts.lib.config.scorers import RankerSpec, ScorerSpec, ScratchScorer
+from scripts.lib.config.policies import PolicySpec
+from scripts.lib.config.sampling import SampleSet
+from scripts.lib.config.scorers import RankerSpec, ScorerSpec
 from scripts.lib.config.sources import PromptSetSpec, SourceSpec
 from scripts.lib.config.studies import StudiesSpec
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 
-Location = tuple[str | int, ...]
+Location = references.Location
 
 
 class AtlasConfig(Spec):
@@ -32,6 +34,7 @@ class AtlasConfig(Spec):
     rankers: dict[Name, RankerSpec] = Field({}, description="What says which of two responses is better.")
     pairs: dict[Name, PairsSpec] = Field(description="The preference datasets.")
     policies: dict[Name, PolicySpec] = Field(description="The models that runs start from.")
+    samples: dict[Name, SampleSet] = Field({}, description="Responses that policies give to prompt sets.")
     training: TrainingSpec = Field(description="How policies are trained on pairs.")
     evaluation: EvaluationSpec = Field(description="What policies are measured by.")
     studies: StudiesSpec = Field(description="The papers to reproduce.")
@@ -49,7 +52,7 @@ def load(raw: dict[str, Any], files: Iterable[str | Path]) -> AtlasConfig:
         config = AtlasConfig.model_validate(raw)
     except ValidationError as error:
         raise _first_of([_explain(item, raw, files) for item in error.errors()]) from None
-    if problems := list(_broken_references(config)):
+    if problems := references.problems(config):
         raise _first_of([InputError(_place(at, files), problem, remedy) for at, problem, remedy in problems])
     return config
 
@@ -84,73 +87,6 @@ def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
         return value
 
     return fill(raw, ())
-
-
-def _broken_references(config: AtlasConfig) -> Iterable[tuple[Location, str, str]]:
-    """Every name that stands for nothing, as (where, problem, remedy)."""
-
-    def check(name: str, known: Iterable[str], kind: str, *at: str | int) -> Iterable[tuple[Location, str, str]]:
-        known = list(known)
-        if name not in known:
-            yield at, f"no {kind} {name!r}", f"use one of {', '.join(known) or 'none yet'}, or define it under {kind}"
-
-    for name, prompt_set in config.prompt_sets.items():
-        for field in ("sources", "prompts_in"):
-            for index, source in enumerate(getattr(prompt_set, field)):
-                yield from check(source, config.sources, "sources", "prompt_sets", name, field, index)
-        for index, suite in enumerate(prompt_set.unseen_by):
-            yield from check(
-                suite, config.evaluation.suites, "evaluation.suites", "prompt_sets", name, "unseen_by", index
-            )
-    for name, pairs in config.pairs.items():
-        yield from check(pairs.prompt_set, config.prompt_sets, "prompt_sets", "pairs", name, "prompt_set")
-        yield from check(pairs.scorer, config.scorers, "scorers", "pairs", name, "scorer")
-    learners = [
-        ("scorers", name, scorer) for name, scorer in config.scorers.items() if isinstance(scorer, ScratchScorer)
-    ]
-    learners += [("rankers", name, ranker) for name, ranker in config.rankers.items()]
-    for section, name, learner in learners:
-        for index, dataset in enumerate(learner.pairs):
-            yield from check(dataset, config.pairs, "pairs", section, name, "pairs", index)
-            if section == "scorers" and dataset in config.pairs and config.pairs[dataset].scorer == name:
-                yield (section, name, "pairs", index), f"{name} learns from pairs that it made", "choose another scorer"
-    for name, policy in config.policies.items():
-        if isinstance(policy, ScratchPolicy):
-            yield from check(
-                policy.demonstrations, config.prompt_sets, "prompt_sets", "policies", name, "demonstrations"
-            )
-    for name, suite in config.evaluation.suites.items():
-        if isinstance(suite, WinRateSuite) and isinstance(suite.judge, ScorerJudge):
-            yield from check(
-                suite.judge.scorer, config.scorers, "scorers", "evaluation", "suites", name, "judge", "scorer"
-            )
-        if isinstance(suite, HarnessSuite) and (suite.data == "world") != suite.task.startswith("world_"):
-            yield (
-                ("evaluation", "suites", name, "task"),
-                f"task {suite.task} does not go with data: {suite.data}",
-                "world_* tasks take data: world, all others a local file or none",
-            )
-    study = config.studies.what_matters
-    if study is not None:
-        at = ("studies", "what_matters")
-        yield from check(study.policy, config.policies, "policies", *at, "policy")
-        yield from check(study.variant, config.training.variants, "training.variants", *at, "variant")
-        for index, dataset in enumerate(study.datasets):
-            yield from check(
-                dataset.prompt_set, config.prompt_sets, "prompt_sets", *at, "datasets", index, "prompt_set"
-            )
-        for index, name in enumerate(study.benchmarks):
-            yield from check(name, config.evaluation.suites, "evaluation.suites", *at, "benchmarks", index)
-        policy = config.policies.get(study.policy)
-        variant = config.training.variants.get(study.variant)
-        if policy is not None and variant is not None:
-            wanted = config.training.variant(study.variant).max_length
-            if wanted > policy.max_length:
-                yield (
-                    ("training", "max_length"),
-                    f"runs of {wanted} tokens need more than the {policy.max_length} of policy {study.policy}",
-                    f"lower it, or raise policies.{study.policy}.max_length",
-                )
 
 
 def _explain(item: Any, raw: dict[str, Any], files: list) -> InputError:

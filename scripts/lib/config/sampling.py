@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Fraction, Spec
+from scripts.lib.config.base import Count, Fraction, PolicyRef, PromptSetRef, Spec
 
 
 class SamplingSpec(Spec):
@@ -19,3 +19,10 @@ class SamplingSpec(Spec):
     batch_tokens: Count = Field(16384, description="Tokens a batch, prompt and response, padding included.")
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: int = 0
+
+
+class SampleSet(SamplingSpec):
+    """A policy's responses to all prompts of a prompt set: a family of that prompt set, named after this entry."""
+
+    policy: PolicyRef
+    prompt_set: PromptSetRef

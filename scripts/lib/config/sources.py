@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scripts.lib.config.base import Count, Fraction, Name, Spec
+from scripts.lib.config.base import Count, Fraction, Name, SourceRef, Spec, SuiteRef
 from scripts.lib.errors import InputError
 from scripts.lib.families import families
 
@@ -113,8 +113,8 @@ SourceSpec = Annotated[
 class PromptSetSpec(Spec):
     """Which prompts and responses of one or more sources are kept, and how they are cut into families."""
 
-    sources: list[Name] = Field(min_length=1, description="Merged in this order; equal prompts become one.")
-    prompts_in: list[Name] = Field([], description="Keep only prompts that stand in every one of these sources.")
+    sources: list[SourceRef] = Field(min_length=1, description="Merged in this order; equal prompts become one.")
+    prompts_in: list[SourceRef] = Field([], description="Keep only prompts that stand in every one of these sources.")
     generators: list[str] = Field(
         [],
         description="Keep the responses of these generators, each a family of its own. "
@@ -124,7 +124,7 @@ class PromptSetSpec(Spec):
     near_duplicates: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
         None, description="Drop prompts whose word-trigram Jaccard similarity to an earlier prompt is at least this."
     )
-    unseen_by: list[Name] = Field(
+    unseen_by: list[SuiteRef] = Field(
         [],
         description="Drop prompts that stand in these evaluation suites; where near_duplicates is set, also those "
         "as similar as that to a prompt there, or that share of whose trigrams stands in it, or of its in them.",

@@ -2,24 +2,73 @@
 
 from pydantic import Field
 
-from scripts.lib.config.base import Name, Spec
+from scripts.lib.config.base import PairsRef, PolicyRef, PromptSetRef, Spec, SuiteRef, VariantRef
 
 
 class TableDataset(Spec):
     """A prompt set that stands in Table 1 with all tiers pairs over it."""
 
-    prompt_set: Name
+    prompt_set: PromptSetRef
     name: str = Field(description="What the table calls it; published numbers are found by the paper's own name.")
+
+
+class PairsName(Spec):
+    """What tables and figures call a pairs dataset: its data, and whose chosen and rejected responses it has."""
+
+    dataset: str
+    chosen: str
+    rejected: str
+
+    @property
+    def configuration(self) -> str:
+        """Chosen/Rejected, as the paper writes it; one name where both are of one kind."""
+        return self.chosen if self.chosen == self.rejected else f"{self.chosen}/{self.rejected}"
+
+
+class ChosenOnly(Spec):
+    """Table 2: does online DPO do more than fine-tuning on the chosen responses? Both are training variants."""
+
+    continual_sft: VariantRef
+    online_dpo: VariantRef
+
+
+class Gaps(Spec):
+    """Table 3: pairs datasets with a large or small gap (lg, sg) and high or low chosen quality (hq, lq)."""
+
+    lg_hq: PairsRef
+    lg_lq: PairsRef
+    sg_hq: PairsRef
+    sg_lq: PairsRef
+    lg_hq_inverse: PairsRef = Field(description="The chosen responses of lg_hq over the rejected of sg_hq.")
+    sg_hq_inverse: PairsRef = Field(description="The chosen responses of sg_hq over the rejected of sg_lq.")
+
+
+class OnPolicy(Spec):
+    """One half of Table 4: an offline dataset and its mixtures with on-policy samples."""
+
+    base: PairsRef
+    mixtures: list[PairsRef] = Field(min_length=1)
+
+
+class OnPolicyTable(Spec):
+    """Table 4: mixtures over a base dataset of high and of low quality."""
+
+    high: OnPolicy
+    low: OnPolicy
 
 
 class WhatMattersStudy(Spec):
     """What Matters in Data for DPO?"""
 
-    policy: Name = Field(description="The policy that every run starts from.")
-    variant: Name = Field("dpo", description="The training variant of Table 1's runs.")
+    policy: PolicyRef = Field(description="The policy that every run starts from.")
+    variant: VariantRef = Field("dpo", description="The training variant of every run, Table 2's apart.")
     seeds: list[int] = Field(min_length=1, description="One run per pairs dataset and seed.")
     datasets: list[TableDataset] = Field(min_length=1, description="In the order of the table.")
-    benchmarks: list[Name] = Field(min_length=1, description="Evaluation suites, in the order of the columns.")
+    benchmarks: list[SuiteRef] = Field(min_length=1, description="Evaluation suites, in the order of the columns.")
+    headline: SuiteRef = Field("lc_ae2", description="The benchmark in which Table 3 counts gains.")
+    table2: ChosenOnly | None = None
+    table3: Gaps | None = None
+    table4: OnPolicyTable | None = None
 
 
 class StudiesSpec(Spec):

@@ -9,6 +9,15 @@ from scripts.lib.config.objectives import objective_options
 from scripts.lib.config.policies import Precision
 
 
+class OnlineSpec(Spec):
+    """Rejected responses drawn from the policy while it is trained, in place of the dataset's."""
+
+    refresh_every: Count = Field(1, description="Steps between draws; 1: every batch from the policy as it stands.")
+    temperature: Positive = 1.0
+    max_new_tokens: Count = 1024
+    batch_tokens: Count = Field(16384, description="Tokens a batch of sampling, padding included.")
+
+
 class Hyperparameters(Spec):
     """Everything that a run depends on beside its policy, its pairs and its seed."""
 
@@ -27,6 +36,7 @@ class Hyperparameters(Spec):
     precision: Precision = Field("bfloat16", description="Of the forward and backward pass; weights stay in float32.")
     batch_tokens: Count = Field(16384, description="Tokens a micro-batch, padding included.")
     checkpoint_every: Count = Field(100, description="Steps between checkpoints.")
+    online: OnlineSpec | None = Field(None, description="Online training; none: on the dataset's own pairs.")
 
     @model_validator(mode="after")
     def _objective_is_known(self) -> "Hyperparameters":

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
-from scripts.lib.config.base import Spec
+from scripts.lib.config.studies import PairsName
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
@@ -28,14 +28,6 @@ STATISTICS = {
 }
 KEY = ("dataset", "chosen", "rejected", "side")
 COLUMNS = [*KEY, "pairs", *(name + suffix for name in STATISTICS for suffix in ("", "_published"))]
-
-
-class PairsName(Spec):
-    """What a pairs dataset is called in the table."""
-
-    dataset: str
-    chosen: str
-    rejected: str
 
 
 def statistics(
@@ -55,7 +47,7 @@ def statistics(
 
 
 def main() -> None:
-    parser = cli.parser_of("scripts.studies.score_statistics", __doc__)
+    parser = cli.parser_of("scripts.studies.what_matters.table5", __doc__)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="pairs datasets, in the rows' order")
     parser.add_argument(
         "--names",

@@ -1,4 +1,4 @@
-"""The claims of "What Matters in Data for DPO?", section 5.2, as statistics with rules of judgement.
+"""The claims of "What Matters in Data for DPO?" about Table 1 (section 5.2), as statistics with rules of judgement.
 
 Statistics, margins and rules were fixed on 2026-11-21, before any run of this study had been evaluated.
 
@@ -26,12 +26,22 @@ import numpy as np
 
 from scripts.lib.config.studies import WhatMattersStudy
 from scripts.lib.ids import seed_of
-from scripts.studies.claim import Claim, Inputs, Interval, Verdict, all_of, is_negligible, is_positive
-from scripts.studies.files import read_published, read_runs
+from scripts.studies.claim import (
+    Claim,
+    Inputs,
+    Interval,
+    Verdict,
+    all_of,
+    is_negligible,
+    is_positive,
+    largest_share,
+)
+from scripts.studies.files import read_published
 from scripts.studies.statistics import interval, resampled_means, slope_weights
-from scripts.studies.what_matters import KEY, RISING, TierDataset, runs, tier_datasets
+from scripts.studies.what_matters.answers import STUDY, answers, published_means
+from scripts.studies.what_matters.layout import RISING, TierDataset, runs, tier_datasets
+from scripts.studies.what_matters.table1 import KEY
 
-STUDY = "what_matters"
 LEAST_MARGIN = 1.0
 """Points per tier: what a slope over rejected tiers may always have and count as no trend."""
 MARGIN_SHARE = 0.5
@@ -73,9 +83,7 @@ def claims(spec: WhatMattersStudy, inputs: Inputs) -> list[Claim]:
         if len(data.fixed_worst()) < 2 or len(data.fixed_best()) < 2:
             continue
         tiers = list(dict.fromkeys(data.fixed_best() + data.fixed_worst()))
-        suites = [
-            _answers(spec, inputs, [data.pairs[each] for each in tiers], benchmark) for benchmark in spec.benchmarks
-        ]
+        suites = answers([runs(spec, data.pairs[each]) for each in tiers], spec.benchmarks, inputs.evaluations)
         means = np.stack([values.mean(axis=(1, 2)) for values in suites], axis=1)
         draws = resampled_means(suites, np.random.default_rng(seed_of(STUDY, data.slug)))
         found += judge(
@@ -84,24 +92,11 @@ def claims(spec: WhatMattersStudy, inputs: Inputs) -> list[Claim]:
             len(spec.seeds),
             measured=Slopes(means, tiers, data),
             drawn=Slopes(draws, tiers, data),
-            paper=Slopes(published_means(published, data.published, tiers, spec.benchmarks), tiers, data),
+            paper=Slopes(
+                published_means(published, [(data.published, *each) for each in tiers], spec.benchmarks), tiers, data
+            ),
         )
     return found
-
-
-def _answers(spec: WhatMattersStudy, inputs: Inputs, pairs: Sequence[str], benchmark: str) -> np.ndarray:
-    """The runs on several pairs datasets: (datasets, seeds, questions)."""
-    of_all = [run for each in pairs for run in runs(spec, each)]
-    return read_runs(inputs.evaluations, of_all, benchmark).reshape(len(pairs), len(spec.seeds), -1)
-
-
-def published_means(
-    published: dict[tuple[str, ...], dict[str, float]], name: str, tiers: Sequence[Tiers], benchmarks: Sequence[str]
-) -> np.ndarray:
-    """The paper's numbers (policies, benchmarks); NaN where it has none."""
-    return np.array(
-        [[published.get((name, *each), {}).get(benchmark, np.nan) for benchmark in benchmarks] for each in tiers]
-    )
 
 
 def judge(
@@ -187,10 +182,3 @@ def judge(
         )
     )
     return found
-
-
-def largest_share(intervals: Sequence[Interval], margins: np.ndarray) -> Interval:
-    """The largest distances from zero, near ends and far ends of the intervals, as shares of their margins."""
-    near = [max(low, -high, 0.0) / margin for (low, high), margin in zip(intervals, margins, strict=True)]
-    far = [max(abs(low), abs(high)) / margin for (low, high), margin in zip(intervals, margins, strict=True)]
-    return float(max(near)), float(max(far))

@@ -1,0 +1,182 @@
+"""Make a dataset whose mean chosen score and mean gap are what one asks for.
+
+Table 3 of "What Matters in Data for DPO?" (section 5.3) compares datasets with large and small gaps and with high
+and low chosen scores, all cut from the same responses. The paper gives the means that its datasets have (Tables 3
+and 5), not how they were chosen. Here each prompt gives one pair, and of all such selections
+
+    the one that minimises  sum over prompts of (chosen - c)^2 + (gap - g)^2
+    with                    mean chosen = c,  mean gap = g
+
+is taken: the means are the targets, and single pairs lie as near to them as the responses allow. Its Lagrangian
+moves the targets and keeps the form, so each prompt takes the pair nearest to an aim (a, b), one for all prompts;
+the aim is found by bisection, for the mean gap grows with b, and the mean chosen score with a at the best b.
+A selection is of whole pairs: means are met up to a step of a few prompts.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.config.pairs import GapPairs
+from scripts.lib.errors import InputError
+from scripts.lib.schemas import PAIRS, RESPONSES
+from scripts.lib.scored import read_scored
+from scripts.lib.tables import read_table, write_json, write_table
+
+DOUBLINGS = 12
+HALVINGS = 50
+
+
+def candidates(scored: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of a prompt's responses with unequal scores, as PAIRS, sorted by prompt and ids.
+
+    scored: (prompt_id, response_id, score).
+    """
+    upper, lower = (scored.add_suffix(suffix) for suffix in ("_upper", "_lower"))
+    both = upper.merge(lower, left_on="prompt_id_upper", right_on="prompt_id_lower")
+    both = both[both["score_upper"] > both["score_lower"]]
+    pairs = pd.DataFrame(
+        {
+            "prompt_id": both["prompt_id_upper"],
+            "chosen_id": both["response_id_upper"],
+            "rejected_id": both["response_id_lower"],
+            "chosen_score": both["score_upper"],
+            "rejected_score": both["score_lower"],
+        }
+    )
+    return pairs.sort_values(["prompt_id", "chosen_id", "rejected_id"], ignore_index=True)
+
+
+def within(pairs: pd.DataFrame, above: pd.DataFrame | None, below: pd.DataFrame | None) -> pd.DataFrame:
+    """The candidates chosen above ``above``'s rejected response of the prompt and rejected below ``below``'s chosen."""
+    for bound, mine, theirs in ((above, "chosen_score", "rejected_score"), (below, "rejected_score", "chosen_score")):
+        if bound is not None:
+            limit = pairs["prompt_id"].map(bound.set_index("prompt_id")[theirs])
+            pairs = pairs[pairs[mine] > limit if theirs == "rejected_score" else pairs[mine] < limit]
+    return pairs.reset_index(drop=True)
+
+
+def select(pairs: pd.DataFrame, mean_chosen: float, mean_gap: float, tolerance: float) -> pd.DataFrame:
+    """One candidate a prompt, the means as near to their targets as the data allow.
+
+    pairs: :func:`candidates`. Stops searching once both means are within a hundredth of ``tolerance``. Of pairs
+    equally near to the aim the first is taken.
+    """
+    chosen = pairs["chosen_score"].to_numpy()
+    gap = chosen - pairs["rejected_score"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, pairs["prompt_id"].to_numpy()[1:] != pairs["prompt_id"].to_numpy()[:-1]])
+    prompt = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(pairs)]))
+    close = tolerance / 100
+
+    def nearest(a: float, b: float) -> np.ndarray:
+        cost = (chosen - a) ** 2 + (gap - b) ** 2
+        best = np.flatnonzero(cost == np.minimum.reduceat(cost, starts)[prompt])
+        return best[np.r_[True, prompt[best][1:] != prompt[best][:-1]]]
+
+    aim = [mean_chosen, mean_gap]
+    step = max(float(np.ptp(chosen)), tolerance) / 8
+
+    def gap_at(b: float) -> float:
+        aim[:] = solve(lambda a: chosen[nearest(a, b)].mean() - mean_chosen, aim[0], step, close), b
+        return gap[nearest(*aim)].mean() - mean_gap
+
+    solve(gap_at, aim[1], step, close)
+    return pairs.iloc[nearest(*aim)].reset_index(drop=True)
+
+
+def solve(function: Callable[[float], float], start: float, step: float, close: float) -> float:
+    """Where a rising step function crosses zero, or comes nearest to it; ends the search within ``close``.
+
+    The function is last called at the point returned.
+    """
+    seen: dict[float, float] = {}
+
+    def value(at: float) -> float:
+        if at not in seen:
+            seen[at] = function(at)
+        return seen[at]
+
+    low = high = start
+    for _ in range(DOUBLINGS):
+        if abs(value(low)) <= close or abs(value(high)) <= close or value(low) < 0 < value(high):
+            break
+        low, high, step = (low - step, low, 2 * step) if value(low) > 0 else (high, high + step, 2 * step)
+    for _ in range(HALVINGS if value(low) < 0 < value(high) else 0):
+        middle = (low + high) / 2
+        if min(abs(value(low)), abs(value(high))) <= close or middle in (low, high):
+            break
+        low, high = (middle, high) if value(middle) < 0 else (low, middle)
+    best = min(seen, key=lambda at: (abs(seen[at]), at))
+    function(best)
+    return best
+
+
+def described(values: pd.Series) -> dict[str, float]:
+    """Mean, spread and quartiles of scores or gaps, for a card."""
+    found = values.describe()
+    return {name: float(found[name]) for name in ("mean", "std", "min", "25%", "50%", "75%", "max")}
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.pairs.gap", __doc__)
+    parser.add_argument("--spec", type=cli.spec_of(GapPairs), required=True, help="JSON of the pairs entry")
+    parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file a family")
+    parser.add_argument("--of", type=Path, nargs="*", default=[], help="responses.parquet of spec.sources")
+    parser.add_argument("--chosen-above", type=Path, help="pairs of spec.chosen_above")
+    parser.add_argument("--rejected-below", type=Path, help="pairs of spec.rejected_below")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--card", type=Path, required=True)
+    arguments = parser.parse_args()
+    spec = arguments.spec
+
+    scored, unscored = read_scored(arguments.responses, arguments.scores)
+    if arguments.of:
+        allowed = pd.concat([read_table(path, RESPONSES)["response_id"] for path in arguments.of])
+        scored = scored[scored["response_id"].isin(allowed)]
+    bounds = [read_table(path, PAIRS) if path else None for path in (arguments.chosen_above, arguments.rejected_below)]
+    pool = candidates(scored)
+    bounded = within(pool, *bounds)
+    if bounded.empty:
+        raise InputError(
+            arguments.responses,
+            "no prompt has two responses with different scores, within what chosen_above and rejected_below leave",
+            "choose a scorer that covers the data, or add responses",
+        )
+    pairs = select(bounded, spec.mean_chosen, spec.mean_gap, spec.tolerance)
+    gaps = pairs["chosen_score"] - pairs["rejected_score"]
+    for name, reached in (("mean_chosen", pairs["chosen_score"].mean()), ("mean_gap", gaps.mean())):
+        if abs(reached - getattr(spec, name)) > spec.tolerance:
+            raise InputError(
+                f"pairs over {arguments.responses}",
+                f"{name} {getattr(spec, name):g} cannot be reached: the nearest selection has mean chosen score "
+                f"{pairs['chosen_score'].mean():.4g} and mean gap {gaps.mean():.4g}; single responses score from "
+                f"{scored['score'].min():.4g} to {scored['score'].max():.4g}, on average {scored['score'].mean():.4g}",
+                "set targets that these responses have, or a larger tolerance",
+            )
+    origin = f"gap {spec.mean_gap:g} under {spec.mean_chosen:g}"
+    write_table(pairs.assign(origin=origin), arguments.out, PAIRS)
+    prompts = scored["prompt_id"].nunique()
+    write_json(
+        {
+            **spec.model_dump(),
+            "pairs": len(pairs),
+            "reached": {"mean_chosen": float(pairs["chosen_score"].mean()), "mean_gap": float(gaps.mean())},
+            "chosen": described(pairs["chosen_score"]),
+            "rejected": described(pairs["rejected_score"]),
+            "gap": described(gaps),
+            "dropped": {
+                "response_without_score": unscored,
+                "prompt_without_unequal_scores": prompts - pool["prompt_id"].nunique(),
+                "prompt_without_a_pair_in_bounds": pool["prompt_id"].nunique() - len(pairs),
+            },
+        },
+        arguments.card,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,104 @@
+"""Mix on-policy samples into an offline dataset: Algorithm 1 of "What Matters in Data for DPO?" (Appendix B.2).
+
+For a share of the prompts the best of the policy's k samples, by the scorer that made the dataset, meets the chosen
+response: above it, the sample becomes the chosen response and the chosen the rejected one; below it, the sample
+becomes the rejected response. The algorithm leaves open which prompts, and what a tie is:
+
+- Prompts are taken in an order that the seed and the prompt ids alone decide. A larger ratio takes the prompts of a
+  smaller one and more.
+- A best sample that scores as the chosen response does expresses no preference, and a prompt may have no sample
+  with a score (all were empty). Such prompts keep their offline pair and give their place to the next in order, so
+  that the ratio is the one asked for. The card counts them.
+"""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.config.pairs import MixturePairs
+from scripts.lib.errors import InputError
+from scripts.lib.ids import seed_of
+from scripts.lib.schemas import PAIRS
+from scripts.lib.scored import read_scored
+from scripts.lib.tables import read_table, write_json, write_table
+
+CHOSEN, REJECTED = "on-policy chosen", "on-policy rejected"
+"""What the origin of a replaced pair says of the side on which the sample stands."""
+
+
+def best_of(samples: pd.DataFrame) -> pd.DataFrame:
+    """Each prompt's best-scored sample (prompt_id, response_id, score); of equals the first by id."""
+    ranked = samples.sort_values(["prompt_id", "score", "response_id"], ascending=[True, False, True])
+    return ranked.drop_duplicates("prompt_id")[["prompt_id", "response_id", "score"]]
+
+
+def mix(pairs: pd.DataFrame, samples: pd.DataFrame, ratio: float, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The mixture, in the order of ``pairs``, and counts of what became of the prompts that were taken.
+
+    pairs: PAIRS with one pair a prompt. samples: scored (prompt_id, response_id, score). Exactly
+    floor(ratio * len(pairs)) pairs are replaced. InputError: too few prompts have a sample to meet.
+    """
+    wanted = math.floor(ratio * len(pairs) + 1e-9)  # 0.29 * 100 is 28.999...
+    best = pairs[["prompt_id"]].merge(best_of(samples), on="prompt_id", how="left")
+    order = sorted(range(len(pairs)), key=lambda at: seed_of("on-policy", seed, pairs["prompt_id"].iloc[at]))
+    score, chosen = best["score"].to_numpy(), pairs["chosen_score"].to_numpy()
+    counts = dict.fromkeys(("replaced_chosen", "replaced_rejected", "kept_for_a_tie", "kept_without_a_sample"), 0)
+    mixed = pairs.copy()
+    replaced = 0
+    for at in order:
+        if replaced == wanted:
+            break
+        if math.isnan(score[at]) or score[at] == chosen[at]:
+            counts["kept_without_a_sample" if math.isnan(score[at]) else "kept_for_a_tie"] += 1
+            continue
+        sample = (best["response_id"].iloc[at], score[at])
+        row = (pairs["chosen_id"].iloc[at], chosen[at])
+        upper, lower = (sample, row) if score[at] > chosen[at] else (row, sample)
+        columns = ["chosen_id", "chosen_score", "rejected_id", "rejected_score", "origin"]
+        mixed.loc[mixed.index[at], columns] = [*upper, *lower, CHOSEN if upper is sample else REJECTED]
+        counts["replaced_chosen" if upper is sample else "replaced_rejected"] += 1
+        replaced += 1
+    if replaced < wanted:
+        raise InputError(
+            "mixture",
+            f"{wanted} of {len(pairs)} pairs are to be replaced, and {replaced} prompts have a sample that scores "
+            f"above or below their chosen response ({counts})",
+            "lower the ratio, or draw more samples a prompt",
+        )
+    return mixed, counts
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.pairs.mix", __doc__)
+    parser.add_argument("--spec", type=cli.spec_of(MixturePairs), required=True, help="JSON of the pairs entry")
+    parser.add_argument("--pairs", type=Path, required=True, help="the offline dataset")
+    parser.add_argument("--samples", type=Path, required=True, help="the sample set's responses")
+    parser.add_argument("--scores", type=Path, required=True, help="their scores, by the offline dataset's scorer")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--card", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    spec = arguments.spec
+    samples, unscored = read_scored(arguments.samples, [arguments.scores])
+    pairs = read_table(arguments.pairs, PAIRS)
+    if pairs["prompt_id"].duplicated().any():
+        raise InputError(arguments.pairs, "a prompt has several pairs", "mix into a dataset with one pair a prompt")
+    mixed, counts = mix(pairs, samples, spec.ratio, spec.seed)
+    write_table(mixed, arguments.out, PAIRS)
+    means = {side: float(mixed[f"{side}_score"].mean()) for side in ("chosen", "rejected")}
+    write_json(
+        {
+            **spec.model_dump(),
+            "pairs": len(mixed),
+            "mean_score": means,
+            **counts,
+            "dropped": {"sample_without_score": unscored},
+        },
+        arguments.card,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

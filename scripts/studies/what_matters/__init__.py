@@ -1,0 +1,1 @@
+"""What Matters in Data for DPO? Its tables, its claims, its theory."""

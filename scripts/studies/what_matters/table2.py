@@ -1,0 +1,26 @@
+"""Table 2 of "What Matters in Data for DPO?" (section 5.2): online DPO with fixed chosen responses, and continual SFT.
+
+Both train on the best responses of each dataset. Online DPO rejects what the policy itself answers while it is
+trained; continual SFT, with hyperparameters of its own (Appendix B.3), rejects nothing.
+"""
+
+from scripts.lib import cli
+from scripts.studies.files import read_published, write_csv
+from scripts.studies.what_matters import layout, measured
+
+KEY = ("dataset", "configuration")
+
+
+def main() -> None:
+    arguments = measured.arguments_of("scripts.studies.what_matters.table2", __doc__)
+    benchmarks = arguments.spec.benchmarks
+    published = read_published(arguments.published, KEY)
+    rows = [
+        measured.cells(row, benchmarks, arguments.evaluations, published)
+        for row in layout.table2(arguments.spec, arguments.pairs)
+    ]
+    write_csv(rows, [*KEY, "n_seeds", *measured.columns(benchmarks)], arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,88 @@
+"""One online run: the chosen responses stay, the rejected are sampled from the policy while it is trained.
+
+"Online DPO with Fixed Chosen Samples" ("What Matters in Data for DPO?", section 4.2): every few steps the policy as it
+then stands answers the prompts of the coming steps, and its answers take the place of the dataset's rejected
+responses. They did not exist before, so their reference log-probabilities cannot be stored: the policy that the run
+starts from stays in memory beside the one that is trained, and answers that one question.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from transformers import PreTrainedModel
+
+from scripts.lib import cli
+from scripts.lib.batching import by_tokens
+from scripts.lib.chat import Encoded, encode
+from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.ids import normalise, response_id, seed_of
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.sampling import TransformersSampler
+from scripts.training.loop import Example
+from scripts.training.train import Prepared, arguments_of, perform
+
+STEP = "scripts.training.train_online"
+
+
+class OnlineRejected:
+    """Rejected responses from the policy as it stands: of the steps from one call to the next, all at once.
+
+    A response depends on the policy, the run's seed, the step of the call and the prompt alone.
+    """
+
+    def __init__(self, run: Prepared) -> None:
+        self.run = run
+        self.every = run.spec.online.refresh_every
+        self.reference = copy.deepcopy(run.model).eval().requires_grad_(False)
+
+    def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]:
+        ids = [self.run.store.responses[each.chosen_id][0] for each in examples]
+        prompts = [self.run.store.prompts[each] for each in ids]
+        online = self.run.spec.online
+        sampling = SamplingSpec(
+            temperature=online.temperature,
+            max_new_tokens=online.max_new_tokens,
+            batch_tokens=online.batch_tokens,
+            seed=seed_of("online", self.run.seed, step),
+        )
+        model.eval()
+        with self._precision(model):
+            sampler = TransformersSampler(model, self.run.tokenizer, self.run.spec.max_length)
+            texts = [normalise(sample.text) for sample in sampler.sample(prompts, ids, sampling)]
+        model.train()
+        rejected = [
+            encode(self.run.tokenizer, prompt, text, self.run.spec.max_length)
+            for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        return [
+            replace(each, rejected_id=response_id(of_prompt, text), rejected=tokens, ref_rejected=logp)
+            for each, of_prompt, text, tokens, logp in zip(
+                examples, ids, texts, rejected, self._reference_logps(rejected), strict=True
+            )
+        ]
+
+    @torch.no_grad()
+    def _reference_logps(self, sequences: Sequence[Encoded]) -> list[float]:
+        """The log-probability of each response under the policy that the run starts from, in nats."""
+        found = [0.0] * len(sequences)
+        with self._precision(self.reference):
+            for batch in by_tokens([len(each) for each in sequences], self.run.spec.batch_tokens):
+                values = token_logprobs(
+                    self.reference, [sequences[at] for at in batch], self.run.tokenizer.pad_token_id
+                )
+                for at, of_one in zip(batch, values, strict=True):
+                    found[at] = float(of_one.double().sum())
+        return found
+
+    def _precision(self, model: PreTrainedModel) -> torch.autocast:
+        return torch.autocast(model.device.type, torch.bfloat16, enabled=self.run.spec.precision == "bfloat16")
+
+
+def main() -> None:
+    perform(STEP, arguments_of(STEP, __doc__), OnlineRejected)
+
+
+if __name__ == "__main__":
+    cli.run(main)
