@@ -58,13 +58,13 @@ def read_published(path: Path, key: Sequence[str]) -> dict[tuple[str, ...], dict
     return found
 
 
-def write_csv(rows: Sequence[dict[str, object]], columns: Sequence[str], path: Path) -> None:
-    """Write rows as CSV, numbers to DECIMALS places, what is None blank."""
+def write_csv(rows: Sequence[dict[str, object]], columns: Sequence[str], path: Path, decimals: int = DECIMALS) -> None:
+    """Write rows as CSV, numbers to ``decimals`` places, what is None blank."""
     frame = pd.DataFrame(
-        [{name: _cell(row[name]) for name in columns} for row in rows], columns=list(columns), dtype=object
+        [{name: _cell(row[name], decimals) for name in columns} for row in rows], columns=list(columns), dtype=object
     )
     write_text(frame.to_csv(index=False, lineterminator="\n"), path)
 
 
-def _cell(value: object) -> object:
-    return round(float(value), DECIMALS) + 0.0 if isinstance(value, float | np.floating) else value
+def _cell(value: object, decimals: int) -> object:
+    return round(float(value), decimals) + 0.0 if isinstance(value, float | np.floating) else value
