@@ -30,6 +30,7 @@ FIGURES = [
     "tier_scores",
     "pair_scores",
     "training_curves",
+    "theory",
     *(figure for figure in ["chosen_only", "gaps", "on_policy"] if FIGURE_OF[figure] in TABLES),
 ]
 
@@ -177,7 +178,7 @@ def study_targets(study):
     if getattr(atlas.studies, study) is None:
         return []
     tables = expand(
-        "results/tables/{study}/{table}.csv", study=study, table=[*TABLES, "table5", "sharing"]
+        "results/tables/{study}/{table}.csv", study=study, table=[*TABLES, "table5", "sharing", "theory"]
     )
     figures = expand(
         "results/figures/{study}/{figure}.{kind}", study=study, figure=FIGURES, kind=["svg", "png"]

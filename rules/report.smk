@@ -177,6 +177,29 @@ rule training_curves:
         """
 
 
+rule theory_figure:
+    """Figure 1: two rejected distributions, and the policies that DPO ends in."""
+    input:
+        "results/tables/what_matters/figure1.csv",
+    output:
+        drawn("what_matters/theory"),
+    log:
+        "logs/report/theory_figure.log",
+    benchmark:
+        "benchmarks/report/theory_figure.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.report.theory_figure"),
+    shell:
+        r"""
+        python -m scripts.report.theory_figure \
+            --picture {input} \
+            --out {output} \
+            2>{log}
+        """
+
+
 rule base_policies:
     """The policies that runs can start from, on every benchmark."""
     input:

@@ -5,6 +5,7 @@ Needs: results/evaluations/{policy}/{suite}.json of every run and of the policy 
        scripts/studies/published/, the papers' own numbers
        results/scores/, results/logprobs/ and results/samples/, to count what is shared
 Makes: results/tables/what_matters/table1.csv to table5.csv, sharing.csv
+       results/tables/what_matters/theory.csv, figure1.csv: nothing needed
        results/claims.csv
 """
 
@@ -191,6 +192,29 @@ rule sharing:
             --samples {input.samples} \
             --mixtures {params.mixtures:q} \
             --out {output} \
+            2>{log}
+        """
+
+
+rule theory:
+    """Section 4's theorems, checked numerically on tabular policies, and the densities of Figure 1."""
+    output:
+        table="results/tables/what_matters/theory.csv",
+        picture="results/tables/what_matters/figure1.csv",
+    log:
+        "logs/studies/what_matters/theory.log",
+    benchmark:
+        "benchmarks/studies/what_matters/theory.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("scripts.studies.theory"),
+    shell:
+        r"""
+        python -m scripts.studies.theory \
+            --seed 0 \
+            --picture {output.picture} \
+            --out {output.table} \
             2>{log}
         """
 
