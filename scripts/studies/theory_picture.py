@@ -1,9 +1,9 @@
 """Figure 1 of "What Matters in Data for DPO?" as densities: two rejected distributions, and the two policies.
 
-The paper prints no numbers with its picture; these were chosen so that each scene shows its case. Responses are points of a line. Chosen,
-reference and the first rejected distribution stay the same; the second rejected differs from the first only where
-the chosen are rare. In the scene "overlap" it keeps the reference's breadth there; in "gap" it leaves out
-responses that the chosen still have a few of, and equation 7 raises the ratio there to the power 1 / beta.
+The paper prints no numbers with its picture; these were chosen so that each scene shows its case. Responses are
+points of a line. Chosen, reference and the first rejected distribution stay the same; the second rejected differs from
+the first only where the chosen are rare. In the scene "overlap" it keeps the reference's breadth there; in "gap" it
+leaves out responses that the chosen still have a few of, and equation 7 raises the ratio there to the power 1 / beta.
 """
 
 import torch
