@@ -38,11 +38,3 @@ def read_rows(path: str | Path) -> list[dict]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(path, "holds no rows", remedy)
     return rows
-
-
-def split_file(folder: Path, split: str) -> Path:
-    """The file of a split in a folder of one file a split (``test.jsonl``, ``train.parquet``, ...)."""
-    for suffix in SUFFIXES:
-        if (path := folder / f"{split}{suffix}").is_file():
-            return path
-    raise InputError(folder, f"has no file of split {split}", f"put {split}{SUFFIXES[0]} there")

@@ -1,32 +1,36 @@
 """lm-eval's tasks, as its own definitions have them, on the data that a suite names."""
 
 import difflib
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from datasets import Dataset
 from datasets.exceptions import DatasetNotFoundError
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-from lm_eval.api.task import ConfigurableTask
+from lm_eval.api.task import ConfigurableTask, Task
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks.manager import TaskDict
 
 import scripts.evaluation.world_tasks.rules as rules
-from scripts.evaluation.rows import read_rows, split_file
+from scripts.evaluation.upstream import holds_splits, split_rows
 from scripts.lib.config.evaluation import HarnessSuite
 from scripts.lib.errors import InputError
 
 WORLD_TASKS = Path(rules.__file__).parent
 
+NEED_SENTENCES = {"length_constraints:number_sentences", "change_case:capital_word_frequency"}
+"""IFEval's instructions that lm-eval checks after NLTK has split the response into sentences."""
+
 
 class LocalTask(ConfigurableTask):
-    """A task whose definition is lm-eval's or the world's, and whose data is a local file or folder.
+    """A task whose definition is lm-eval's or the world's, and whose data is a local file, folder or zip.
 
     ``dataset_kwargs`` names the path, and whether few-shot examples will be asked for. A file holds the split
-    that is asked; a folder one file a split, for each subset (``dataset_name``) in a folder of its own where
-    there is one.
+    that is asked; a folder or zip all splits, as scripts.evaluation.upstream reads them.
     """
 
     def __init__(self, config: dict) -> None:
@@ -36,22 +40,19 @@ class LocalTask(ConfigurableTask):
         path = Path(dataset_kwargs["path"])
         asked = self.config.test_split or self.config.validation_split
         others = {self.config.validation_split, self.config.training_split, self.fewshot_cfg.split} - {None, asked}
-        if path.is_dir() and (path / str(self.config.dataset_name)).is_dir():
-            path /= str(self.config.dataset_name)
-        if dataset_kwargs["shots"] and path.is_file() and others:
+        if dataset_kwargs["shots"] and others and not holds_splits(path):
             raise InputError(
                 path,
                 f"one file holds the questions of {self.config.task} and no few-shot examples",
                 f"give a folder with a file for each split: {', '.join([asked, *sorted(others)])}",
             )
-        questions = _dataset(path if path.is_file() else split_file(path, asked))
-        self.dataset = dict.fromkeys([asked, *others], questions)
+        subset = self.config.dataset_name
+        self.dataset = dict.fromkeys([asked, *others], _dataset(split_rows(path, subset, asked)))
         if dataset_kwargs["shots"]:
-            self.dataset |= {split: _dataset(split_file(path, split)) for split in others}
+            self.dataset |= {split: _dataset(split_rows(path, subset, split)) for split in others}
 
 
-def _dataset(path: Path) -> Dataset:
-    rows = read_rows(path)
+def _dataset(rows: list[dict]) -> Dataset:
     columns = dict.fromkeys(column for row in rows for column in row)
     return Dataset.from_dict({column: [row.get(column) for row in rows] for column in columns})
 
@@ -82,20 +83,19 @@ def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path 
     overrides: dict = {"num_fewshot": suite.shots}
     if path is not None:
         overrides |= {"class": LocalTask, "dataset_kwargs": {"path": str(path), "shots": suite.shots}}
-    if suite.data != "world" and "ifeval" in suite.task:
-        _need_sentence_splitter(name)
     try:
-        built = TaskFactory().build(entry, overrides=overrides, registry=manager.task_index)
-        loaded = manager.load(built if isinstance(built, list) else [built])
+        with redirect_stdout(sys.stderr):  # IFEval's module says on import what it downloads, or would have
+            built = TaskFactory().build(entry, overrides=overrides, registry=manager.task_index)
+            loaded = manager.load(built if isinstance(built, list) else [built])
     except (OfflineModeIsEnabled, DatasetNotFoundError, HfHubHTTPError, ConnectionError, FileNotFoundError) as error:
         raise InputError(
             f"suite {name}",
             f"the data of task {suite.task} is neither cached nor to be had from the hub ({error})",
-            "run once with a network and without HF_HUB_OFFLINE, or name a local file or folder as the suite's data",
+            "run once with a network and without HF_HUB_OFFLINE, or name local files as the suite's data",
         ) from error
     except ImportError as error:
         raise InputError(f"suite {name}", f"{error}", "install what lm-eval's task asks for") from error
-    if path is not None and path.is_file() and len(loaded["tasks"]) > 1:
+    if path is not None and not holds_splits(path) and len(loaded["tasks"]) > 1:
         raise InputError(
             path,
             f"one file for the {len(loaded['tasks'])} tasks of {suite.task}",
@@ -103,19 +103,32 @@ def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path 
         )
     for task in loaded["tasks"].values():
         task.set_fewshot_seed(DEFAULT_OTHER_SEED)
+    if suite.data != "world" and "ifeval" in suite.task:
+        _need_sentence_splitter(name, [doc for task in loaded["tasks"].values() for doc in _asked(task, suite.limit)])
     return loaded
 
 
-def _need_sentence_splitter(name: str) -> None:
-    """IFEval counts sentences and words with NLTK's punkt data, which lm-eval fetches when it can."""
+def _asked(task: Task, limit: int | None) -> list[dict]:
+    return [doc for _, doc in task.doc_iterator(limit=limit)]
+
+
+def _need_sentence_splitter(name: str, questions: list[dict]) -> None:
+    """InputError where questions count what IFEval finds with NLTK's punkt data, and these are not here.
+
+    lm-eval has tried to download them by now.
+    """
+    counting = sum(not NEED_SENTENCES.isdisjoint(question["instruction_id_list"]) for question in questions)
+    if not counting:
+        return
     import nltk  # a second and a half that no other task need wait for
 
     try:
         nltk.data.find("tokenizers/punkt_tab")
     except LookupError:
-        if not nltk.download("punkt_tab", quiet=True):
-            raise InputError(
-                f"suite {name}",
-                "IFEval needs NLTK's punkt_tab data, which is not here and cannot be downloaded",
-                "run `python -m nltk.downloader -d DIR punkt_tab` where there is a network, and set NLTK_DATA=DIR here",
-            ) from None
+        raise InputError(
+            f"suite {name}",
+            f"{counting} of its {len(questions)} questions count sentences or words in capitals, "
+            "which needs NLTK's punkt_tab data, which is not here and cannot be downloaded",
+            "run `python -m nltk.downloader -d DIR punkt_tab` where there is a network, and set NLTK_DATA=DIR here; "
+            "or give a file without these questions",
+        ) from None

@@ -16,7 +16,9 @@ class HarnessSuite(Spec):
     task: str = Field(description="lm-eval's name of the task, or the didactic world's (world_*).")
     metric: str = Field(description="The metric to report, as lm-eval spells it, such as exact_match,strict-match.")
     shots: Annotated[int, Field(ge=0)] = 0
-    data: str | None = Field(None, description="world, or a local file in place of the task's hub dataset.")
+    data: str | None = Field(
+        None, description="world, or a local file, folder or zip in place of the task's hub dataset (docs/suites.md)."
+    )
     size: Count = Field(200, description="Questions to make, where data is world.")
     limit: Count | None = Field(None, description="Ask only the first so many questions (of each subtask).")
     batch_size: Count = 32
