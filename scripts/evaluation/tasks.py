@@ -9,7 +9,7 @@ from pathlib import Path
 from datasets import Dataset
 from datasets.exceptions import DatasetNotFoundError
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-from lm_eval.api.task import ConfigurableTask, Task
+from lm_eval.api.task import ConfigurableTask
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._factory import TaskFactory
@@ -104,19 +104,20 @@ def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path 
     for task in loaded["tasks"].values():
         task.set_fewshot_seed(DEFAULT_OTHER_SEED)
     if suite.data != "world" and "ifeval" in suite.task:
-        _need_sentence_splitter(name, [doc for task in loaded["tasks"].values() for doc in _asked(task, suite.limit)])
+        _prepare_ifeval(
+            name, [doc for task in loaded["tasks"].values() for _, doc in task.doc_iterator(limit=suite.limit)]
+        )
     return loaded
 
 
-def _asked(task: Task, limit: int | None) -> list[dict]:
-    return [doc for _, doc in task.doc_iterator(limit=limit)]
+def _prepare_ifeval(name: str, questions: list[dict]) -> None:
+    """Seed the guess of a response's language; InputError where questions need NLTK's punkt data and it is not here.
 
-
-def _need_sentence_splitter(name: str, questions: list[dict]) -> None:
-    """InputError where questions count what IFEval finds with NLTK's punkt data, and these are not here.
-
-    lm-eval has tried to download them by now.
+    lm-eval has tried to download it by now.
     """
+    from langdetect import DetectorFactory  # an extra of lm-eval's, which has imported it by now
+
+    DetectorFactory.seed = DEFAULT_OTHER_SEED
     counting = sum(not NEED_SENTENCES.isdisjoint(question["instruction_id_list"]) for question in questions)
     if not counting:
         return
