@@ -13,6 +13,7 @@ import lm_eval
 import nltk
 import pytest
 import torch
+from langdetect import DetectorFactory, detect
 from lm_eval.tasks import TaskManager
 from transformers import LlamaForCausalLM, LlamaForSequenceClassification
 
@@ -277,6 +278,17 @@ COUNTING = [
 @pytest.fixture
 def without_punkt(tmp_path, monkeypatch):
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nowhere")])
+
+
+def test_ifeval_guesses_a_language_alike_each_time(tmp_path, without_punkt, monkeypatch):
+    monkeypatch.setattr(DetectorFactory, "seed", None)
+    unclear = "yes no hello bonjour"
+    assert len({detect(unclear) for _ in range(200)}) > 1
+    path = tmp_path / "input_data.jsonl"
+    path.write_text(json.dumps(COUNTING[0]) + "\n")
+    suite = HarnessSuite(kind="harness", task="ifeval", metric="prompt_level_loose_acc,none", data=str(path))
+    load_tasks(TaskManager(include_path=IFEVAL, include_defaults=False), "ifeval", suite)
+    assert len({detect(unclear) for _ in range(200)}) == 1
 
 
 @pytest.mark.parametrize(("limit", "counting"), [(None, "2 of its 4"), (3, "1 of its 3"), (2, None)])
