@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.evaluation.judging import annotator_of, judged, quieten
+from scripts.evaluation.rates import MINIMAL, LengthControl, WinRates, fitted, in_order, published, win_rates
 from scripts.evaluation.suite_files import ALPACA_EVAL, Instruction, read_instructions
-from scripts.evaluation.win_rate import FITTED, MINIMAL, PUBLISHED, LengthControl, WinRates, in_order, win_rates
 from scripts.lib import cli
 from scripts.lib.config.evaluation import AnnotatorJudge, WinRateSuite
 from scripts.lib.config.scorers import ScorerSpec
@@ -58,9 +58,10 @@ def judgement_table(
 def control_of(suite: WinRateSuite, folder: Path | None) -> LengthControl:
     """The length control that this suite and judge allow."""
     if folder is not None:
-        return LengthControl(FITTED, folder)
-    published = isinstance(suite.judge, AnnotatorJudge) and suite.data.startswith(ALPACA_EVAL)
-    return LengthControl(PUBLISHED if published else MINIMAL)
+        return fitted(folder)
+    if isinstance(suite.judge, AnnotatorJudge) and suite.data.startswith(ALPACA_EVAL):
+        return published()
+    return LengthControl(MINIMAL)
 
 
 def evaluation_of(

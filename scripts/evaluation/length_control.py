@@ -22,8 +22,8 @@ from alpaca_eval.annotators import PairwiseAnnotator
 from alpaca_eval.metrics.glm_winrate import fit_LogisticRegressionCV
 
 from scripts.evaluation.judging import annotator_of, judged, quieten
+from scripts.evaluation.rates import DIFFICULTY, GAMED, gamed_rows
 from scripts.evaluation.suite_files import Instruction, read_instructions
-from scripts.evaluation.win_rate import DIFFICULTY, GAMED, gamed_rows
 from scripts.lib import cli
 from scripts.lib.config.evaluation import WinRateSuite
 from scripts.lib.config.scorers import ScorerSpec

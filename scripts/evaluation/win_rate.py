@@ -1,191 +1,155 @@
-"""Win rate and length-controlled win rate from judgements, by alpaca-eval's own formulas.
+"""Win rates of any number of models from AlpacaEval annotations, for whoever holds a file of them.
 
-The length-controlled win rate (Dubois et al., "Length-Controlled AlpacaEval", 2024) is what a logistic model of
-the judge's preferences predicts at equal lengths:
+Columns read: index (the instruction's place in the reference, from 0), model, len_output_1 and len_output_2
+(characters, of the reference and of the model), preference (1 to 2; blank where the judge gave none), and, where
+the file has it, row (the row's place among its model's own annotations, from 0).
 
-    logit p = bias + a tanh((reference length - length) / sd) + b difficulty of the instruction
+Columns written, one row a model: model; win_rate, in points; lc_win_rate, the length-controlled win rate with the
+instruction known by its ``index``; lc_win_rate_as_published, the same with the ``row`` in the index's place; n,
+the preferences.
 
-fitted to the judgements and, with less weight, to those of the reference made verbose and concise ("gamed").
-The difficulties and the gamed judgements are two files that the package reads from the hub. It takes a row's
-position for the instruction's identity; here every row carries its instruction's place in the reference, so that
-neither a shuffled nor a missing row moves another.
+The package names an annotation's instruction by the annotation's position. A model whose third annotation is
+missing has the fourth instruction's preference in third place, where it meets the third's difficulty, and so on
+to the end; the predictions at equal lengths are of the first so many difficulties. The public board was made so:
+``lc_win_rate_as_published`` is its number, ``lc_win_rate`` the right one. They are equal where no row is missing.
 """
 
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import argparse
+import logging
 from pathlib import Path
 
-import huggingface_hub.constants as hub
-import numpy as np
 import pandas as pd
-from alpaca_eval import constants, metrics
-from huggingface_hub.errors import LocalEntryNotFoundError
 
+from scripts.evaluation.judging import quieten
+from scripts.evaluation.rates import LengthControl, published, win_rates_of
+from scripts.evaluation.rows import read_rows
+from scripts.lib import cli
 from scripts.lib.errors import InputError
+from scripts.lib.tables import write_text
 
-GAMED = "df_gamed.csv"
-DIFFICULTY = "instruction_difficulty.csv"
-PUBLISHED = "length_controlled_v1, with the published difficulties and gamed judgements of AlpacaEval 2"
-FITTED = "length_controlled_v1, with difficulties and gamed judgements of this suite and judge"
-MINIMAL = (
-    "length_controlled_minimal, for no difficulties and no gamed judgements are known of this judge; it predicts the "
-    "same for every question, so a question's value is its own preference, moved as the mean is moved"
-)
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class LengthControl:
-    """Where difficulties and gamed judgements come from. name: PUBLISHED, FITTED or MINIMAL; folder: of FITTED."""
-
-    name: str
-    folder: Path | None = None
+INDEX = "an instruction's place in the reference: 0, 1, 2, ..."
+ROW = "an annotation's place among its model's: 0, 1, 2, ..., or leave the column out"
+LENGTH = "an output's length in characters"
+PREFERENCE = "1 (the reference's output) to 2 (the model's), 1.5 a draw, blank where the judge gave none"
 
 
-@dataclass(frozen=True)
-class WinRates:
-    """Metrics in points, and the values a question, in the reference's order, that their means are of."""
+def read_annotations(path: Path) -> pd.DataFrame:
+    """index, row (NaN where unknown), model, reference_length, length, preference (NaN where there is none).
 
-    metrics: dict[str, float]
-    win_rate: list[float]
-    length_controlled: list[float]
-
-
-def in_order(judgements: pd.DataFrame, prompt_ids: Sequence[str]) -> pd.DataFrame:
-    """The judgements sorted as the reference's instructions, with their places among them as column ``index``.
-
-    InputError: a judgement of no instruction of the reference, or two of one.
+    InputError: no rows, a column or a value that is not as the module's docstring has it, or two annotations of
+    one model with the same index, or with the same row.
     """
-    place = {each: at for at, each in enumerate(prompt_ids)}
-    unknown = ~judgements["prompt_id"].isin(place)
-    if unknown.any() or judgements["prompt_id"].duplicated().any() or len(place) < len(prompt_ids):
-        raise InputError(
-            "judgements",
-            f"{int(unknown.sum())} are of instructions that the reference lacks, or an instruction comes twice",
-            "judge the outputs to the reference's own instructions, one each",
-        )
-    return judgements.assign(index=judgements["prompt_id"].map(place)).sort_values("index", ignore_index=True)
-
-
-def win_rates(judgements: pd.DataFrame, control: LengthControl) -> WinRates:
-    """The metrics of judgements as :func:`in_order` gives them.
-
-    Columns: index, reference_length and length (characters), preference (in [1, 2], NaN where there is none). A
-    row without a preference is left out of the win rate and of the fit, and predicted at equal lengths as well.
-    InputError: fewer than five preferences (the fit is cross-validated in five parts), differences of length that
-    are all the same, or no data of length control.
-    """
-    n = int(judgements["preference"].notna().sum())
-    if n < 5:
-        raise InputError("judgements", f"only {n} preferences", "judge five instructions or more")
-    if (judgements["reference_length"] - judgements["length"]).nunique() < 2:
-        problem = "every output differs by the same length from the reference's, so that length cannot be controlled"
-        raise InputError("judgements", problem, "judge outputs of a policy that is not the reference itself")
-    frame = pd.DataFrame(
+    raw = pd.DataFrame(read_rows(path)).astype(object)
+    raw = raw.mask(raw.isna() | (raw == ""), None)
+    needed = ["index", "model", "len_output_1", "len_output_2", "preference"]
+    if absent := [column for column in needed if column not in raw]:
+        raise InputError(path, f"has no column {', '.join(absent)}", f"its columns are to be {', '.join(needed)}")
+    if raw["model"].isna().any():
+        raise InputError(f"{path}, row {int(raw['model'].isna().argmax())}", "names no model", "name the model")
+    raw["model"] = raw["model"].astype(str)
+    table = pd.DataFrame(
         {
-            "index": judgements["index"],
-            "preference": judgements["preference"].astype(float),
-            "output_1": [" " * int(length) for length in judgements["reference_length"]],
-            "output_2": [" " * int(length) for length in judgements["length"]],
-            "generator_1": "reference",
-            "generator_2": "policy",
+            "index": _numbers(raw, "index", path, INDEX).astype(int),
+            "row": _numbers(raw, "row", path, ROW, gaps=True) if "row" in raw else float("nan"),
+            "model": raw["model"],
+            "reference_length": _numbers(raw, "len_output_1", path, LENGTH).astype(int),
+            "length": _numbers(raw, "len_output_2", path, LENGTH).astype(int),
+            "preference": _numbers(raw, "preference", path, PREFERENCE, gaps=True, low=1, high=2, whole=False),
         }
     )
-    with _files_of(control, size=int(judgements["index"].max()) + 1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # scikit-learn's, of the package's arguments
-        found = metrics.get_length_controlled_winrate(
-            frame,
-            glm_name="length_controlled_minimal" if control.name == MINIMAL else "length_controlled_v1",
-            save_weights_dir=None,
-        )
-    values = 100.0 * (frame["preference"].dropna() - 1.0)
-    controlled = 100.0 * frame["glm_preference"]
-    if control.name == MINIMAL:
-        controlled = values + (controlled.mean() - values.mean())
-    return WinRates(
-        metrics={
-            "win_rate": float(found["win_rate"]),
-            "length_controlled_winrate": float(found["length_controlled_winrate"]),
-            "lc_standard_error": float(controlled.sem()),
-            "standard_error": float(found["standard_error"]),
-            "discrete_win_rate": float(found["discrete_win_rate"]),
-            "avg_length": float(judgements["length"].mean()),
-            "n": n,
-        },
-        win_rate=values.tolist(),
-        length_controlled=controlled.tolist(),
-    )
+    for column in ("index", "row"):
+        repeated = table.duplicated(["model", column]) & table[column].notna()
+        if repeated.any():
+            model, value = table.loc[repeated.idxmax(), ["model", column]]
+            problem = f"model {model} has two annotations of {column} {int(value)}"
+            raise InputError(path, problem, f"keep one annotation for each model and {column}")
+    return table
 
 
-@contextmanager
-def _files_of(control: LengthControl, size: int) -> Iterator[None]:
-    """Let the package read its two files from where ``control`` says; they are to know ``size`` instructions."""
-    if control.name == PUBLISHED:
-        try:
-            yield
-        except LocalEntryNotFoundError as error:
-            raise InputError(
-                "length control",
-                f"the published files {GAMED} and {DIFFICULTY} are neither cached nor to be had from the hub ({error})",
-                "run once with a network and without HF_HUB_OFFLINE",
-            ) from error
-    else:
-        with tempfile.TemporaryDirectory() as cache:
-            _lay_out(control, size, Path(cache))
-            before = constants.DEFAULT_CACHE_DIR, hub.HF_HUB_OFFLINE
-            constants.DEFAULT_CACHE_DIR, hub.HF_HUB_OFFLINE = cache, True
-            try:
-                yield
-            finally:
-                constants.DEFAULT_CACHE_DIR, hub.HF_HUB_OFFLINE = before
+def _numbers(
+    raw: pd.DataFrame,
+    column: str,
+    path: Path,
+    meaning: str,
+    *,
+    gaps: bool = False,
+    low: float = 0,
+    high: float = 1e9,
+    whole: bool = True,
+) -> pd.Series:
+    """A column as floats; InputError at the first value that is not a number from low to high."""
+    given = raw[column]
+    values = pd.to_numeric(given, errors="coerce").astype(float)
+    fits = values.between(low, high) & ((values % 1 == 0) | (not whole))
+    wrong = ~fits & ~(given.isna() & gaps)
+    if wrong.any():
+        at = int(wrong.argmax())
+        where = f"{path}, row {at} (model {raw['model'][at]}, index {raw['index'][at]})"
+        problem = f"{column} is {'missing' if given.isna()[at] else given[at]}"
+        raise InputError(where, problem, f"{column} is to be {meaning}")
+    return values
 
 
-def _lay_out(control: LengthControl, size: int, cache: Path) -> None:
-    """Put the two files where the hub's own client would have cached them."""
-    repository = cache / "datasets--tatsu-lab--alpaca_eval"
-    snapshot = repository / "snapshots" / "local"
-    for folder in (snapshot, repository / "refs"):
-        folder.mkdir(parents=True)
-    (repository / "refs" / "main").write_text("local")
-    if control.folder is None:
-        _placeholder(size).to_csv(snapshot / GAMED, index=False)
-        return
-    for file in (GAMED, DIFFICULTY):
-        if not (control.folder / file).is_file():
-            raise InputError(control.folder / file, "no such file", "run snakemake: it fits a suite's length control")
-        shutil.copy(control.folder / file, snapshot / file)
-    if len(pd.read_csv(snapshot / DIFFICULTY)) < size:
-        problem = f"knows fewer than the suite's {size} instructions"
-        raise InputError(control.folder / DIFFICULTY, problem, "delete it and run snakemake again")
+def win_rate_table(annotations: pd.DataFrame, control: LengthControl) -> pd.DataFrame:
+    """One row a model, by name: model, win_rate, lc_win_rate, lc_win_rate_as_published (NaN without rows), n.
 
-
-def _placeholder(size: int) -> pd.DataFrame:
-    """What the package reads and, under the minimal formula, does not use."""
-    return gamed_rows({"none": (np.full(size, 0.5), np.zeros(size))}, np.zeros(size))
-
-
-def gamed_rows(gamed: dict[str, tuple[np.ndarray, np.ndarray]], difficulty: np.ndarray) -> pd.DataFrame:
-    """The package's table of gamed judgements.
-
-    gamed: model -> preferences in [0, 1] and standardised differences of length (reference - gamed), both
-    (instructions,); difficulty: (instructions,).
+    InputError: a model with fewer than five preferences, or with lengths that all differ alike from the
+    reference's; an index or a row that the difficulties do not know.
     """
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "preference": preferences,
-                    "index": range(len(difficulty)),
-                    "std_delta_len": differences,
-                    "instruction_difficulty": difficulty,
-                    "not_gamed_baseline": False,
-                    "model": model,
-                }
-            )
-            for model, (preferences, differences) in gamed.items()
-        ],
-        ignore_index=True,
-    )
+    tables = {}
+    for model, own in annotations.groupby("model"):
+        tables[f"model {model}"] = own.sort_values("index", ignore_index=True)
+        if own["row"].notna().all() and not (own["row"] == own["index"]).all():
+            by_row = own.assign(index=own["row"].astype(int))
+            tables[f"model {model}, its rows"] = by_row.sort_values("index", ignore_index=True)
+    found = {where: rates.metrics for where, rates in win_rates_of(tables, control).items()}
+    rows = []
+    for model, own in annotations.groupby("model"):
+        right = found[f"model {model}"]
+        as_published = found.get(f"model {model}, its rows", right)["length_controlled_winrate"]
+        rows.append(
+            {
+                "model": model,
+                "win_rate": right["win_rate"],
+                "lc_win_rate": right["length_controlled_winrate"],
+                "lc_win_rate_as_published": as_published if own["row"].notna().all() else float("nan"),
+                "n": int(right["n"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.evaluation.win_rate", __doc__)
+    parser.add_argument("--annotations", type=Path, required=True, help="Parquet, CSV, JSON or JSON Lines")
+    parser.add_argument("--difficulty", type=Path, help="instruction_difficulty.csv of the hub, when offline")
+    parser.add_argument("--gamed", type=Path, help="df_gamed.csv of the hub, when offline")
+    parser.add_argument("--out", type=_csv, required=True)
+    arguments = parser.parse_args()
+    quieten()
+
+    annotations = read_annotations(arguments.annotations)
+    table = win_rate_table(annotations, published(arguments.gamed, arguments.difficulty))
+    write_text(table.to_csv(index=False), arguments.out)
+    unknown = table.loc[table["lc_win_rate_as_published"].isna(), "model"]
+    if len(unknown):
+        names = "all models" if len(unknown) == len(table) else ", ".join(unknown)
+        log.info("lc_win_rate_as_published is blank for %s: the file does not say the row of each annotation", names)
+    for row in table[table["lc_win_rate"] != table["lc_win_rate_as_published"]].dropna().itertuples():
+        log.info(
+            "%s: its rows are not its instructions' places: %.2f by instruction, %.2f as published",
+            *(row.model, row.lc_win_rate, row.lc_win_rate_as_published),
+        )
+    log.info("%s: %d models", arguments.out, len(table))
+
+
+def _csv(text: str) -> Path:
+    if not text.endswith(".csv"):
+        raise argparse.ArgumentTypeError(f"{text} does not end in .csv")
+    return Path(text)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -8,15 +8,15 @@ import pytest
 from alpaca_eval import constants, metrics
 
 from scripts.evaluation.judging import LocalAnnotator
-from scripts.evaluation.win_rate import (
+from scripts.evaluation.rates import (
     DIFFICULTY,
-    FITTED,
     GAMED,
     MINIMAL,
-    PUBLISHED,
     LengthControl,
+    fitted,
     gamed_rows,
     in_order,
+    published,
     win_rates,
 )
 from scripts.lib.errors import InputError
@@ -88,7 +88,7 @@ def test_we_give_what_the_packages_leaderboard_says(board, in_cache):
         is_return_instead_of_print=True,
     )
     theirs = leaderboard.loc["model"]
-    rates = ours(judgements, LengthControl(FITTED, folder))
+    rates = ours(judgements, fitted(folder))
     assert [each["instruction"] for each in annotations] == IDS
     for metric in ("win_rate", "standard_error", "length_controlled_winrate", "lc_standard_error", "discrete_win_rate"):
         assert rates.metrics[metric] == pytest.approx(theirs[metric], abs=1e-9), metric
@@ -102,7 +102,7 @@ def test_we_give_what_the_packages_leaderboard_says(board, in_cache):
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_neither_order_nor_gaps_move_an_instruction(board, in_cache):
     judgements, folder, _ = board
-    control = LengthControl(FITTED, folder)
+    control = fitted(folder)
     whole = ours(judgements, control)
     shuffled = judgements.sample(frac=1, random_state=3)
     assert ours(shuffled, control) == whole
@@ -129,7 +129,7 @@ def test_neither_order_nor_gaps_move_an_instruction(board, in_cache):
 def test_a_row_without_a_preference_is_predicted_and_not_counted(board, in_cache):
     judgements, folder, _ = board
     silent = judgements.assign(preference=judgements["preference"].where(judgements.index != 5))
-    rates = ours(silent, LengthControl(FITTED, folder))
+    rates = ours(silent, fitted(folder))
     assert rates.metrics["n"] == len(rates.win_rate) == N - 1
     assert len(rates.length_controlled) == N
     frame = in_order(silent, IDS)
@@ -170,7 +170,7 @@ def test_without_difficulties_the_minimal_formula_is_the_packages(board, in_cach
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_the_published_files_are_read_where_the_package_reads_them(board, in_cache, tmp_path, monkeypatch):
     judgements, folder, _ = board
-    assert ours(judgements, LengthControl(PUBLISHED)) == ours(judgements, LengthControl(FITTED, folder))
+    assert ours(judgements, published()) == ours(judgements, fitted(folder))
     monkeypatch.setattr(constants, "DEFAULT_CACHE_DIR", str(tmp_path))
     with pytest.raises(InputError, match="published files"):
-        ours(judgements, LengthControl(PUBLISHED))
+        ours(judgements, published())

@@ -16,9 +16,9 @@ from scripts.evaluation.judge import outputs_of
 from scripts.evaluation.judging import LocalAnnotator, annotator_of, judged, scorer_judge
 from scripts.evaluation.length_control import concise, difficulties, verbose
 from scripts.evaluation.prompts import prompt_table, reference_rows, reference_table
+from scripts.evaluation.rates import fitted, in_order, win_rates
 from scripts.evaluation.rows import read_rows
 from scripts.evaluation.suite_files import Instruction, read_instructions
-from scripts.evaluation.win_rate import FITTED, LengthControl, in_order, win_rates
 from scripts.lib.config.evaluation import AnnotatorJudge, WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.ids import response_id
@@ -175,15 +175,17 @@ def test_a_judgement_without_an_instruction_is_refused():
 def test_a_control_of_fewer_instructions_is_refused(tmp_path):
     frame = pd.DataFrame({"index": range(6), "reference_length": 3, "length": range(6), "preference": 1.5})
     with pytest.raises(InputError, match=r"df_gamed\.csv"):
-        win_rates(frame, LengthControl(FITTED, tmp_path))
-    (tmp_path / "df_gamed.csv").write_text("index,instruction_difficulty\n0,0.0\n")
+        win_rates(frame, fitted(tmp_path))
+    (tmp_path / "df_gamed.csv").write_text(
+        "preference,index,std_delta_len,instruction_difficulty,not_gamed_baseline,model\n0.5,0,1.0,0.0,False,gamed\n"
+    )
     (tmp_path / "instruction_difficulty.csv").write_text("index,instruction_difficulty\n0,0.0\n")
-    with pytest.raises(InputError, match="fewer than the suite's 6"):
-        win_rates(frame, LengthControl(FITTED, tmp_path))
+    with pytest.raises(InputError, match="judgements of index 5"):
+        win_rates(frame, fitted(tmp_path))
     with pytest.raises(InputError, match="only 4"):
-        win_rates(frame[:4], LengthControl(FITTED, tmp_path))
+        win_rates(frame[:4], fitted(tmp_path))
     with pytest.raises(InputError, match="same length"):
-        win_rates(frame.assign(length=3), LengthControl(FITTED, tmp_path))
+        win_rates(frame.assign(length=3), fitted(tmp_path))
 
 
 def samples_of(instructions, competence, change=str):
@@ -323,7 +325,7 @@ def test_length_control_takes_the_judges_liking_for_length_out(world_suite, tmp_
         rows = [(each.text, each.reference, output) for each, output in zip(instructions, outputs, strict=True)]
         table = judge.judgement_table(instructions, outputs, judged(annotator, rows))
         ordered = in_order(table, [each.prompt_id for each in instructions])
-        found[change] = win_rates(ordered, LengthControl(FITTED, tmp_path)).metrics
+        found[change] = win_rates(ordered, fitted(tmp_path)).metrics
     raw, controlled = (
         found[verbose][rate] - found[concise][rate] for rate in ("win_rate", "length_controlled_winrate")
     )
