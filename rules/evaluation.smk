@@ -5,6 +5,7 @@ Needs: results/policies/{policy}/, results/samples/{policy}/{suite}.parquet for 
 Makes: results/suites/{suite}/questions.jsonl of the didactic world
        results/suites/{suite}/prompts.parquet, and for win rates reference.parquet and length_control/
        results/evaluations/{policy}/{suite}.json, and for win rates {suite}.judgements.parquet
+Keeps: cache/verdicts/, what LLM judges said, by content: no rule's output, and never asked or paid for again
 """
 
 
@@ -167,6 +168,7 @@ rule judge:
         reference="results/suites/{suite}/reference.parquet",
         length_control=lambda w: length_control(w.suite),
         scorer=lambda w: judging_model(w.suite),
+        own=lambda w: judging_texts(w.suite),
     output:
         evaluation="results/evaluations/{policy}/{suite}.json",
         judgements="results/evaluations/{policy}/{suite}.judgements.parquet",
@@ -187,6 +189,7 @@ rule judge:
             if fits_length_control(w.suite)
             else ""
         ),
+        verdicts=lambda w: "--verdicts cache/verdicts" if is_paid(w.suite) else "",
     shell:
         r"""
         python -m scripts.evaluation.judge \
@@ -198,6 +201,7 @@ rule judge:
             --reference {input.reference} \
             {params.length_control} \
             {params.scorer:q} \
+            {params.verdicts} \
             --judgements {output.judgements} \
             --out {output.evaluation} \
             2>{log}

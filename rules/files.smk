@@ -84,7 +84,19 @@ def questions_file(suite):
 
 def fits_length_control(suite):
     """Whether what length control needs is fitted here: on the didactic world, whose judge nobody has published."""
-    return SUITES[suite].data == "world" and SUITES[suite].judge.kind != "alpaca_eval"
+    return SUITES[suite].data == "world" and not is_paid(suite)
+
+
+def is_paid(suite):
+    """Whether a suite's judge is an LLM behind an API."""
+    return SUITES[suite].judge.kind in ("alpaca_eval", "openai")
+
+
+def judging_texts(suite):
+    """What an LLM judge is asked by, where that is a file or folder of one's own."""
+    judge = SUITES[suite].judge
+    own = {"alpaca_eval": "annotators_config", "openai": "prompt"}
+    return local_files(getattr(judge, own[judge.kind])) if judge.kind in own else []
 
 
 def length_control(suite):

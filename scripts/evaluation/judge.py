@@ -1,6 +1,7 @@
 """Judge a policy's outputs against the reference's, and take the win rate and its length-controlled kin.
 
-A policy's empty output is an output, and is judged.
+A policy's empty output is an output, and is judged. An LLM's verdicts are kept in ``--verdicts``, from where every
+policy and suite takes those that it shares; what they will cost is logged before the first is asked for.
 """
 
 import logging
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.evaluation.asking import judged_once
 from scripts.evaluation.judging import annotator_of, judged, quieten
+from scripts.evaluation.llm_judges import llm_judge
 from scripts.evaluation.rates import MINIMAL, LengthControl, WinRates, fitted, in_order, published, win_rates
 from scripts.evaluation.suite_files import ALPACA_EVAL, Instruction, read_instructions
+from scripts.evaluation.verdicts import Row, Verdicts
 from scripts.lib import cli
-from scripts.lib.config.evaluation import AnnotatorJudge, WinRateSuite
+from scripts.lib.config.evaluation import PaidJudge, WinRateSuite
 from scripts.lib.config.scorers import ScorerSpec
 from scripts.lib.errors import InputError
 from scripts.lib.results import Evaluation, evaluation, write_evaluation
@@ -59,9 +63,14 @@ def control_of(suite: WinRateSuite, folder: Path | None) -> LengthControl:
     """The length control that this suite and judge allow."""
     if folder is not None:
         return fitted(folder)
-    if isinstance(suite.judge, AnnotatorJudge) and suite.data.startswith(ALPACA_EVAL):
+    if isinstance(suite.judge, PaidJudge) and suite.data.startswith(ALPACA_EVAL):
         return published()
     return LengthControl(MINIMAL)
+
+
+def rows_of(instructions: Sequence[Instruction], outputs: Sequence[str]) -> list[Row]:
+    """What a judge is asked, in the instructions' order."""
+    return [(each.text, each.reference, output) for each, output in zip(instructions, outputs, strict=True)]
 
 
 def evaluation_of(
@@ -95,6 +104,7 @@ def main() -> None:
     parser.add_argument("--length-control", type=Path, help="folder of the suite's length control, where it was fitted")
     parser.add_argument("--scorer", type=cli.spec_of(ScorerSpec), help="JSON of the scorer, where it judges")
     parser.add_argument("--model-dir", type=Path, help="its folder, where it was trained here")
+    parser.add_argument("--verdicts", type=Path, help="folder in which an LLM judge's verdicts are kept")
     parser.add_argument("--judgements", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -103,20 +113,24 @@ def main() -> None:
     spec = arguments.spec
     instructions = read_instructions(arguments.prompts, arguments.reference)
     outputs = outputs_of(read_table(arguments.samples, SAMPLES), instructions, arguments.samples)
-    scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir) if arguments.scorer else None
-    kept = arguments.judgements.with_name(f".{arguments.suite}.annotations.json")
-    annotator = annotator_of(spec.judge, scorer, kept)
-    rows = [(each.text, each.reference, output) for each, output in zip(instructions, outputs, strict=True)]
-    table = judgement_table(instructions, outputs, judged(annotator, rows))
+    control = control_of(spec, arguments.length_control)  # before a verdict is paid for
+    rows = rows_of(instructions, outputs)
+    if isinstance(spec.judge, PaidJudge):
+        if arguments.verdicts is None:
+            raise InputError("--verdicts", f"a judge of kind {spec.judge.kind} costs money", "add --verdicts")
+        judge = llm_judge(spec.judge)
+        preferences = judged_once(spec.judge, judge, rows, Verdicts(arguments.verdicts, judge.identity))
+    else:
+        scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir) if arguments.scorer else None
+        preferences = judged(annotator_of(spec.judge, scorer), rows)
+    table = judgement_table(instructions, outputs, preferences)
     write_table(table, arguments.judgements, JUDGEMENTS)
 
-    control = control_of(spec, arguments.length_control)
     rates = win_rates(in_order(table, [each.prompt_id for each in instructions]), control)
     unjudged = int(table["preference"].isna().sum())
     reference = ", ".join(sorted({each.generator for each in instructions}))
     record = evaluation_of(arguments.name, arguments.suite, spec, rates, control, unjudged, reference)
     write_evaluation(record, arguments.out)
-    kept.unlink(missing_ok=True)
     log.info(
         "%s: win rate %.2f, length-controlled %.2f, %d unjudged",
         *(arguments.suite, rates.metrics["win_rate"], rates.metrics["length_controlled_winrate"], unjudged),

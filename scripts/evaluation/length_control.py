@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from alpaca_eval.annotators import PairwiseAnnotator
 from alpaca_eval.metrics.glm_winrate import fit_LogisticRegressionCV
 
-from scripts.evaluation.judging import annotator_of, judged, quieten
+from scripts.evaluation.judging import LocalAnnotator, annotator_of, judged, quieten
 from scripts.evaluation.rates import DIFFICULTY, GAMED, gamed_rows
 from scripts.evaluation.suite_files import Instruction, read_instructions
 from scripts.lib import cli
@@ -75,7 +74,7 @@ def difficulties(preferences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([[0.0], fitted.coef_[0][2 * writers :]])
 
 
-def write_control(instructions: Sequence[Instruction], annotator: PairwiseAnnotator, folder: Path) -> None:
+def write_control(instructions: Sequence[Instruction], annotator: LocalAnnotator, folder: Path) -> None:
     """Judge the writers and the reference's rewrites, fit, and write the two files into ``folder``."""
     references = [each.reference for each in instructions]
     written = {
@@ -100,7 +99,7 @@ def write_control(instructions: Sequence[Instruction], annotator: PairwiseAnnota
 
 
 def _preferences(
-    annotator: PairwiseAnnotator, instructions: Sequence[Instruction], outputs: Sequence[Sequence[str]]
+    annotator: LocalAnnotator, instructions: Sequence[Instruction], outputs: Sequence[Sequence[str]]
 ) -> np.ndarray:
     """Preferences in [0, 1], (writers, instructions), for each writer's outputs over the reference's."""
     rows = [

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from scripts.evaluation import judge, length_control, prompts
 from scripts.evaluation.judge import outputs_of
-from scripts.evaluation.judging import LocalAnnotator, annotator_of, judged, scorer_judge
+from scripts.evaluation.judging import LocalAnnotator, judged, scorer_judge
 from scripts.evaluation.length_control import concise, difficulties, verbose
 from scripts.evaluation.prompts import prompt_table, reference_rows, reference_table
 from scripts.evaluation.rates import fitted, in_order, win_rates
 from scripts.evaluation.rows import read_rows
 from scripts.evaluation.suite_files import Instruction, read_instructions
-from scripts.lib.config.evaluation import AnnotatorJudge, WinRateSuite
+from scripts.lib.config.evaluation import WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.ids import response_id
 from scripts.lib.results import Evaluation, evaluation, read_evaluation, write_evaluation
@@ -138,11 +138,6 @@ def test_judgements_keep_the_order_draws_and_gaps():
     assert found == [found[0], 1.5, found[0], None, pytest.approx(2, abs=1e-2), found[5]]
     assert found[0] < 1.5 and found[5] < 1.5
     assert len(asked) == 4, "a draw is not judged, a repeated row once"
-
-
-def test_an_unknown_annotator_is_refused():
-    with pytest.raises(InputError, match="no_such_judge"):
-        annotator_of(AnnotatorJudge(kind="alpaca_eval", annotators_config="no_such_judge"))
 
 
 def test_difficulties_are_recovered():

@@ -1,10 +1,10 @@
 """Evaluation suites: what a policy is measured by."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from scripts.lib.config.base import Count, Name, ScorerRef, Spec
+from scripts.lib.config.base import Count, Name, Positive, ScorerRef, Spec
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.sampling import SamplingSpec
 
@@ -39,14 +39,57 @@ class ScorerJudge(Spec):
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
 
 
-class AnnotatorJudge(Spec):
+Price = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class PaidJudge(Spec):
+    """A judge that is asked through an API: what it costs, in any one currency, and how fast it may be asked."""
+
+    input_price: Price | None = Field(None, description="Per million input tokens.")
+    output_price: Price | None = Field(None, description="Per million output tokens.")
+    budget: Positive | None = Field(None, description="A policy's judgements estimated to cost more are refused.")
+    concurrency: Count = Field(5, description="Requests at a time.")
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> Self:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("input_price and output_price go together: set both")
+        if self.budget is not None and self.input_price is None:
+            raise ValueError("a budget needs input_price and output_price")
+        return self
+
+
+class AnnotatorJudge(PaidJudge):
     """An annotator configuration of alpaca-eval (an LLM behind an API)."""
 
     kind: Literal["alpaca_eval"]
     annotators_config: str = "weighted_alpaca_eval_gpt4_turbo"
 
 
-JudgeSpec = Annotated[WorldJudge | ScorerJudge | AnnotatorJudge, Field(discriminator="kind")]
+class OpenAIJudge(PaidJudge):
+    """An LLM behind any OpenAI-compatible endpoint that gives log-probabilities; its key is OPENAI_API_KEY."""
+
+    kind: Literal["openai"]
+    model: str = Field(description="As the endpoint calls it.")
+    base_url: str | None = Field(
+        None, description="Where it is served; else the environment's OPENAI_BASE_URL, else OpenAI itself."
+    )
+    prompt: str = Field(
+        "alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt",
+        description="A template of alpaca-eval's, or a file of your own, that asks for m or M alone.",
+    )
+    max_tokens: Count = Field(1, description="Of an answer, whose first token is m or M.")
+    temperature: Annotated[float, Field(ge=0.0)] = 0.0
+
+    @field_validator("base_url")
+    @classmethod
+    def _has_no_secrets(cls, url: str | None) -> str | None:
+        if url is not None and (not url.startswith(("http://", "https://")) or "@" in url or "?" in url):
+            raise ValueError("an address such as http://localhost:8000/v1, without a name, password or query")
+        return url
+
+
+JudgeSpec = Annotated[WorldJudge | ScorerJudge | AnnotatorJudge | OpenAIJudge, Field(discriminator="kind")]
 
 
 class ReferenceColumns(Spec):

@@ -1,0 +1,95 @@
+"""A little OpenAI-compatible endpoint on loopback, which prefers the longer output and can be told to fail."""
+
+import json
+import math
+import re
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+OUTPUT = re.compile(r'"output": """(.*?)"""\n    \}', re.DOTALL)
+
+
+def wins(first: str, second: str) -> float:
+    """The endpoint's probability that the second of two outputs is the better."""
+    return 1 / (1 + math.exp(-0.1 * (len(second) - len(first))))
+
+
+class Endpoint:
+    """Counts what it is asked. healthy: requests it answers before it fails with ``status``; delay: of each, in s."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked: list[dict] = []
+        self.failed = 0
+        self.healthy = math.inf
+        self.status = 500
+        self.tokens = ("m", "M")
+        self.logprobs = True
+        self.delay = 0.0
+        self.url = ""
+
+    @property
+    def answered(self) -> int:
+        return len(self.asked)
+
+    def reply(self, body: dict, authorization: str) -> tuple[int, dict]:
+        with self.lock:
+            if len(self.asked) >= self.healthy:
+                self.failed += 1
+                return self.status, {"error": {"message": f"cannot serve {authorization} now", "type": "server"}}
+            self.asked.append({**body, "authorization": authorization})
+        first, second = OUTPUT.findall(body["messages"][-1]["content"])
+        share = wins(first, second)
+        likely = [
+            {"token": token, "logprob": math.log(part), "bytes": None}
+            for token, part in zip(self.tokens, (1 - share, share), strict=True)
+        ]
+        content = [{**max(likely, key=lambda each: each["logprob"]), "top_logprobs": likely}]
+        return 200, {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": body["model"],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "length",
+                    "message": {"role": "assistant", "content": content[0]["token"]},
+                    "logprobs": {"content": content} if self.logprobs else None,
+                }
+            ],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
+        }
+
+
+@contextmanager
+def serving():
+    """An Endpoint that answers at ``url`` while the block lasts."""
+    endpoint = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.path == "/v1/chat/completions"
+            time.sleep(endpoint.delay)
+            status, reply = endpoint.reply(body, self.headers["Authorization"])
+            text = json.dumps(reply).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.send_header("retry-after-ms", "1")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_args) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
+        yield endpoint
+        server.shutdown()
+        thread.join()
