@@ -208,10 +208,10 @@ rule theory:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.studies.theory"),
+        code=code("scripts.studies.what_matters.theory"),
     shell:
         r"""
-        python -m scripts.studies.theory \
+        python -m scripts.studies.what_matters.theory \
             --seed 0 \
             --picture {output.picture} \
             --out {output.table} \

@@ -29,10 +29,10 @@ import torch
 from torch import Tensor
 
 from scripts.lib import cli
-from scripts.studies import tabular, theory_picture
+from scripts.studies.what_matters import tabular, theory_picture
 from scripts.studies.files import write_csv
-from scripts.studies.theory_claims import COLUMNS, Row
-from scripts.studies.theory_instances import (
+from scripts.studies.what_matters.theory_claims import COLUMNS, Row
+from scripts.studies.what_matters.theory_instances import (
     EXACT,
     HALVINGS,
     NEARLY,
@@ -43,7 +43,7 @@ from scripts.studies.theory_instances import (
     Draws,
     order,
 )
-from scripts.studies.theory_online import online
+from scripts.studies.what_matters.theory_online import online
 
 STEP, BETA, BETAS = 1.0, 0.1, (0.1, 0.3, 1.0)
 """Step size; beta, the paper's in training."""
@@ -216,7 +216,7 @@ def theory(seed: int) -> list[Row]:
 
 
 def main() -> None:
-    parser = cli.parser_of("scripts.studies.theory", __doc__)
+    parser = cli.parser_of("scripts.studies.what_matters.theory", __doc__)
     parser.add_argument("--seed", type=int, required=True, help="of the random instances")
     parser.add_argument("--picture", type=Path, required=True, help="CSV of the densities that Figure 1 shows")
     parser.add_argument("--out", type=Path, required=True)

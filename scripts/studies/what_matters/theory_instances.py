@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from scripts.lib.ids import seed_of
-from scripts.studies import tabular
-from scripts.studies.theory_claims import INSTANCES
+from scripts.studies.what_matters import tabular
+from scripts.studies.what_matters.theory_claims import INSTANCES
 
 RESPONSES, SUPPORTED = 8, 5
 """Of an instance; proposals are among the first SUPPORTED."""

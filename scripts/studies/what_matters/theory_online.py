@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from scripts.studies import tabular
-from scripts.studies.theory_claims import Row
-from scripts.studies.theory_instances import ALIKE, HALVINGS, MOSTLY, ORDER, RESPONSES, Draws, order
+from scripts.studies.what_matters import tabular
+from scripts.studies.what_matters.theory_claims import Row
+from scripts.studies.what_matters.theory_instances import ALIKE, HALVINGS, MOSTLY, ORDER, RESPONSES, Draws, order
 
 BETA, LARGEST_BETA = 0.1, 0.2
 TRAINING_STEPS = 10

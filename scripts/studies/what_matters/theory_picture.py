@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from scripts.studies import tabular
+from scripts.studies.what_matters import tabular
 
 BETA = 0.1
 SCENES = ("overlap", "gap")
