@@ -190,7 +190,9 @@ def study_targets(study):
     if getattr(atlas.studies, study) is None:
         return []
     tables = expand(
-        "results/tables/{study}/{table}.csv", study=study, table=[*TABLES, "table5", "sharing", "theory"]
+        "results/tables/{study}/{table}.csv",
+        study=study,
+        table=[*TABLES, "table5", "sharing", "theory"],
     )
     figures = expand(
         "results/figures/{study}/{figure}.{kind}", study=study, figure=FIGURES, kind=["svg", "png"]

@@ -223,6 +223,7 @@ rule claims:
     """Every claim of the studies as a statistic with an interval and a verdict."""
     input:
         evaluations=evaluations(table_runs()),
+        theory="results/tables/what_matters/theory.csv" if STUDY else [],
         published=expand("scripts/studies/published/what_matters/{table}.csv", table=TABLES),
     output:
         "results/claims.csv",
@@ -242,6 +243,7 @@ rule claims:
             --spec {params.spec:q} \
             --pairs {params.pairs:q} \
             --evaluations results/evaluations \
+            --tables results/tables \
             --published scripts/studies/published \
             --out {output} \
             2>{log}

@@ -44,10 +44,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What claims are judged from: pairs by name, and the folders of evaluations and of published numbers."""
+    """What claims are judged from: pairs by name, and the folders of evaluations, tables and published numbers."""
 
     pairs: dict[str, PairsSpec]
     evaluations: Path
+    tables: Path
     published: Path
 
 

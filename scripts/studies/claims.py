@@ -32,11 +32,12 @@ def main() -> None:
         "--pairs", type=cli.spec_of(dict[str, PairsSpec]), required=True, help="JSON: the pairs entries, by name"
     )
     parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
+    parser.add_argument("--tables", type=Path, required=True, help="folder of <study>/<table>.csv made here")
     parser.add_argument("--published", type=Path, required=True, help="folder of <study>/<table>.csv")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
-    inputs = Inputs(arguments.pairs, arguments.evaluations, arguments.published)
+    inputs = Inputs(arguments.pairs, arguments.evaluations, arguments.tables, arguments.published)
     write_csv([asdict(claim) for claim in all_claims(arguments.spec, inputs)], COLUMNS, arguments.out)
 
 

@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 
 from scripts.lib import cli
-from scripts.studies.what_matters import tabular, theory_picture
 from scripts.studies.files import write_csv
+from scripts.studies.what_matters import tabular, theory_picture
 from scripts.studies.what_matters.theory_claims import COLUMNS, Row
 from scripts.studies.what_matters.theory_instances import (
     EXACT,
