@@ -43,6 +43,7 @@ PLACED = (
     "pair_scores",
     "training_curves",
     "base_policies",
+    "theory",
     *(view.figure for view in tables_view.CONTRASTS.values()),
 )
 """Figures with a place of their own on the page, by file name; others follow them."""
@@ -53,6 +54,11 @@ AGREEMENT = "_agreement"
 def points(value: float | None, places: int = 2) -> str:
     """A number to so many places with a true minus sign, or a dash where there is none."""
     return "–" if value is None or pd.isna(value) else f"{value:.{places}f}".replace("-", "−")
+
+
+def short(value: float) -> str:
+    """A number of any size to three figures, with a true minus sign."""
+    return f"{value:.3g}".replace("-", "−")
 
 
 def words(name: str) -> str:
@@ -163,7 +169,13 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Callable] = {"points": points, "words": words, "fact": fact, "benchmark": benchmark}
+    filters: dict[str, Callable] = {
+        "points": points,
+        "short": short,
+        "words": words,
+        "fact": fact,
+        "benchmark": benchmark,
+    }
     found.filters.update(filters)
     return found
 
@@ -199,6 +211,7 @@ def render(arguments: Any) -> str:
             table1=tables_view.table1(tables["table1"]) if "table1" in tables else None,
             contrasts=[tables_view.contrast(tables[name], name) for name in tables_view.CONTRASTS if name in tables],
             table5=tables_view.table5(tables["table5"]) if "table5" in tables else None,
+            theory=tables_view.theory(tables["theory"]) if "theory" in tables else None,
             sharing=tables_view.sharing(arguments.sharing) if arguments.sharing else None,
             sampling=sampling(config),
             suites=suites(config),

@@ -133,3 +133,16 @@ def contrast(path: Path, name: str) -> dict[str, Any]:
 def sharing(path: Path) -> list[dict[str, Any]]:
     """What the study computed, and what its runs would have computed one by one."""
     return pd.read_csv(path).to_dict("records")
+
+
+def theory(path: Path) -> list[dict[str, Any]]:
+    """The theory's quantities, whether each agrees with what is predicted."""
+    rows = pd.read_csv(path).to_dict("records")
+    return [
+        row
+        | {
+            "first": at == 0 or rows[at - 1]["statement"] != row["statement"],
+            "agrees": abs(row["measured"] - row["predicted"]) <= row["tolerance"],
+        }
+        for at, row in enumerate(rows)
+    ]

@@ -9,9 +9,9 @@ import pytest
 
 from scripts.lib.config.studies import StudiesSpec
 from scripts.studies import claims as step
-from scripts.studies import what_matters, what_matters_claims
 from scripts.studies.claim import Inputs, all_of, is_negligible, is_positive
 from scripts.studies.statistics import interval, resampled_means, slope_weights
+from scripts.studies.what_matters import layout, tier_claims
 from tests.unit.test_studies import SEVEN, STUDY, TIERS, put, tier_pairs
 
 
@@ -61,14 +61,14 @@ def plant(folder, mean_of, study, questions=400, seed_spread=0.5, seed=0):
         hard = rng.normal(0, 10, questions)
         for name, entry in tier_pairs().items():
             level = mean_of(TIERS.index(entry.chosen), TIERS.index(entry.rejected))
-            for run in what_matters.runs(study, name):
+            for run in layout.runs(study, name):
                 values = level + hard + rng.normal(0, seed_spread) + rng.normal(0, 8, questions)
                 put(folder, run, suite, values.tolist())
 
 
 def judged(folder, study):
-    inputs = Inputs(tier_pairs(), folder, Path("scripts/studies/published"))
-    return {claim.claim: claim for claim in what_matters_claims.claims(study, inputs)}
+    inputs = Inputs(tier_pairs(), folder, folder, Path("scripts/studies/published"))
+    return {claim.claim: claim for claim in tier_claims.claims(study, inputs)}
 
 
 WORLDS = {
@@ -109,7 +109,7 @@ def test_slopes_are_brute_force_lines_through_the_tiers(tmp_path):
         (chosen, rejected): np.mean(
             [
                 pd.read_json(tmp_path / run / "mmlu.json", typ="series")["value"]
-                for run in what_matters.runs(STUDY, f"uf_{chosen}_{rejected}")
+                for run in layout.runs(STUDY, f"uf_{chosen}_{rejected}")
             ]
         )
         for chosen, rejected in SEVEN
@@ -142,19 +142,31 @@ def test_data_that_the_paper_has_not_has_no_published_statistic(tmp_path):
 
 
 def test_a_dataset_without_four_tiers_a_side_makes_no_claims(tmp_path):
-    inputs = Inputs(tier_pairs(tiers=[("best", "worst"), ("high", "worst")]), tmp_path, tmp_path)
+    inputs = Inputs(tier_pairs(tiers=[("best", "worst"), ("high", "worst")]), tmp_path, tmp_path, tmp_path)
     inputs.published.joinpath("what_matters").mkdir()
     inputs.published.joinpath("what_matters", "table1.csv").write_text("dataset,chosen,rejected,mmlu\n")
-    assert what_matters_claims.claims(STUDY, inputs) == []
+    assert tier_claims.claims(STUDY, inputs) == []
 
 
 def test_the_step_is_fast_repeatable_and_writes_the_columns(tmp_path, monkeypatch):
     plant(tmp_path, WORLDS["the paper's"][0], STUDY, questions=805)
+    theory = tmp_path / "tables" / "what_matters" / "theory.csv"
+    theory.parent.mkdir(parents=True)
+    theory.write_text("statement,quantity,predicted,measured,tolerance\nTheorem 0: it is,a distance,0,0.5,0.1\n")
     texts = []
     for out in (tmp_path / "1.csv", tmp_path / "2.csv"):
         spec = StudiesSpec(what_matters=STUDY).model_dump_json()
         pairs = "{" + ",".join(f'"{name}":{entry.model_dump_json()}' for name, entry in tier_pairs().items()) + "}"
-        arguments = ["--spec", spec, "--pairs", pairs, "--evaluations", str(tmp_path)]
+        arguments = [
+            "--spec",
+            spec,
+            "--pairs",
+            pairs,
+            "--evaluations",
+            str(tmp_path),
+            "--tables",
+            str(tmp_path / "tables"),
+        ]
         monkeypatch.setattr(
             "sys.argv", ["x", *arguments, "--published", "scripts/studies/published", "--out", str(out)]
         )
@@ -165,7 +177,8 @@ def test_the_step_is_fast_repeatable_and_writes_the_columns(tmp_path, monkeypatc
     assert texts[0] == texts[1]
     table = pd.read_csv(tmp_path / "1.csv")
     assert texts[0].split(b"\n")[0] == b"study,claim,statement,published,measured,ci_low,ci_high,n_seeds,verdict"
-    assert len(table) == 2 * (1 + 2 + 1 + 2 + 1)
+    assert len(table) == 2 * (1 + 2 + 1 + 2 + 1) + 1
+    assert list(table.iloc[-1][["claim", "verdict"]]) == ["theory.theorem_0", "fails"]
     assert (table["ci_low"] <= table["measured"]).all()
 
 

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.lib.config.studies import PairsName
 from scripts.lib.errors import InputError
 from scripts.lib.results import evaluation, write_evaluation
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES, TIERS, TRAINING
@@ -24,12 +25,15 @@ from scripts.report import (
     page,
     pair_scores,
     scorer_agreement,
+    table2_figure,
+    table3_figure,
+    table4_figure,
     tier_scores,
     training_curves,
     what_matters_figures,
 )
 from scripts.report.inline import inline_svg
-from scripts.report.names import PairsName, in_order
+from scripts.report.names import in_order
 from scripts.report.study_table import read_table1
 from tests.unit.test_report_dag import DOT
 
@@ -77,6 +81,49 @@ def config(folder):
     path = folder / "configuration.json"
     write_json(spec, path)
     return path
+
+
+def measured(rng, published=True):
+    """The cells of two benchmarks."""
+    cells = {}
+    for name in ("gsm8k", "mmlu"):
+        cells |= {name: rng.uniform(20, 60), f"{name}_se": rng.uniform(1, 3)}
+        cells |= {f"{name}_published": rng.uniform(20, 60) if published else None}
+    return cells
+
+
+def table2(folder):
+    rng = np.random.default_rng(2)
+    rows = [{"dataset": "SFT baseline", "configuration": None, "n_seeds": 1} | measured(rng)]
+    for data in ("Data", NASTY):
+        for name in ("Continual SFT", "Online DPO"):
+            rows.append({"dataset": data, "configuration": name, "n_seeds": 2} | measured(rng, data == "Data"))
+    pd.DataFrame(rows).to_csv(folder / "table2.csv", index=False)
+    return folder / "table2.csv"
+
+
+def table3(folder):
+    rng = np.random.default_rng(3)
+    rows = []
+    for part in ("Part 1: quality", "Part 2: gap"):
+        for name in ("A", NASTY):
+            gain = {"gain": 1.5, "gain_se": 0.5, "gain_published": 2.0} if name == "A" else {}
+            scores = {"mean_chosen": 0.7, "mean_chosen_published": -3, "mean_gap": 0.3, "mean_gap_published": None}
+            rows.append({"part": part, "configuration": name, "n_seeds": 2} | scores | measured(rng) | gain)
+    pd.DataFrame(rows).to_csv(folder / "table3.csv", index=False)
+    return folder / "table3.csv"
+
+
+def table4(folder):
+    rng = np.random.default_rng(4)
+    rows = [
+        {"quality": quality, "on_policy": percent, "n_seeds": 2, "mean_chosen": 0.9, "mean_chosen_published": -0.9}
+        | measured(rng, percent < 20)
+        for quality in ("high", "low")
+        for percent in (0, 10, 20)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "table4.csv", index=False)
+    return folder / "table4.csv"
 
 
 def draw_all(folder, monkeypatch):
@@ -136,6 +183,12 @@ def draw_all(folder, monkeypatch):
         folder / "scores.parquet", "--out", *out("scorer_agreement"))  # fmt: skip
     run(monkeypatch, base_policies.main, "--evaluations", folder, "--policies", "weak", "strong", "--suites", "gsm8k",
         "mmlu", "--out", *out("base_policies"))  # fmt: skip
+    for step, table, name in (
+        (table2_figure, table2(folder), "chosen_only"),
+        (table3_figure, table3(folder), "gaps"),
+        (table4_figure, table4(folder), "on_policy"),
+    ):
+        run(monkeypatch, step.main, "--table", table, "--out", *out(name))
     return sorted(folder.glob("*.svg"))
 
 
@@ -146,7 +199,7 @@ def figures(tmp_path_factory):
 
 
 def test_figures_are_drawn_the_same_bit_for_bit(figures, tmp_path, monkeypatch):
-    assert {path.stem for path in figures} == {*page.PLACED, "scorer_agreement"}
+    assert {path.stem for path in figures} == {*page.PLACED, "scorer_agreement"} - {"theory"}
     again = draw_all(tmp_path, monkeypatch)
     for first, second in zip(figures, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
@@ -213,7 +266,7 @@ def test_names_stand_in_table_1s_order():
 def test_a_table_that_is_no_table_1_is_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("dataset,chosen,rejected,n_seeds\n")
-    with pytest.raises(InputError, match="is no Table 1"):
+    with pytest.raises(InputError, match="has no rows"):
         read_table1(path)
 
 
@@ -266,9 +319,14 @@ def test_the_whole_page(figures, tmp_path, monkeypatch):
     dot.write_text(DOT)
     table5 = tmp_path / "table5.csv"
     table5.write_text("dataset,chosen,rejected,side,pairs,mean,mean_published\n<b>Data</b>,best,worst,chosen,9,-1.5,\n")
+    theory = tmp_path / "theory.csv"
+    theory.write_text(f"statement,quantity,predicted,measured,tolerance\n{NASTY},a share,1,0.25,0.5\n".replace('"', ""))
+    sharing = tmp_path / "sharing.csv"
+    sharing.write_text("quantity,shared,separate\nscored responses,100,2500\nsampled responses,0,0\n")
     html = render(
-        monkeypatch, tmp_path / "report.html", "--config", config(tmp_path), "--claims", claims(tmp_path), "--table1",
-        table1(tmp_path), "--table5", table5, "--figures", *figures, "--source-cards", source / "card.json",
+        monkeypatch, tmp_path / "report.html", "--config", config(tmp_path), "--claims", claims(tmp_path), "--tables",
+        *(table(tmp_path) for table in (table1, table2, table3, table4)), table5, theory, "--sharing", sharing,
+        "--figures", *figures, "--source-cards", source / "card.json",
         "--pairs-cards", tmp_path / "d_best_worst.card.json", "--rulegraph", dot,
     )  # fmt: skip
     assert "<script" not in html and "<b>Data" not in html and "&lt;script&gt;" in html
@@ -279,6 +337,9 @@ def test_the_whole_page(figures, tmp_path, monkeypatch):
     assert html.count("<figure") == len(figures) + 1
     assert "12,345" in html and "−1.50" in html and ">train<" in html
     assert html.count("✓ holds") == 1
+    for each in ("table2", "table3", "table4", "theory"):
+        assert f'<section id="{each}">' in html and f'href="#{each}"' in html
+    assert "1.50 <span" in html and "2,500" in html and "25.0" in html
     again = tmp_path / "again.html"
     run(monkeypatch, page.main, "--config", config(tmp_path), "--out", again)
     assert len(again.read_text()) < len(html)

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.config.pairs import TierPairs
-from scripts.lib.config.studies import WhatMattersStudy
+from scripts.lib.config.studies import PairsName, WhatMattersStudy
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.results import evaluation, write_evaluation
-from scripts.studies import score_statistics, statistics, what_matters
+from scripts.studies import statistics
 from scripts.studies.files import read_published, read_runs, write_csv
-from scripts.studies.score_statistics import PairsName
+from scripts.studies.what_matters import layout, measured, table1, table5
 
 PUBLISHED = "scripts/studies/published/what_matters"
 SUITES = ["gsm8k", "mmlu"]
@@ -46,7 +46,7 @@ def put(folder, policy, suite, values):
 @pytest.fixture
 def results(tmp_path):
     """Evaluations of the study: 30 questions a suite, a run's answers drawn from its name."""
-    for policy in ["base", *(run for name in tier_pairs() for run in what_matters.runs(STUDY, name))]:
+    for policy in ["base", *(run for name in tier_pairs() for run in layout.runs(STUDY, name))]:
         for suite in SUITES:
             rng = np.random.default_rng(seed_of(policy, suite))
             put(tmp_path, policy, suite, (100.0 * rng.integers(0, 2, 30)).tolist())
@@ -115,8 +115,8 @@ def test_draws_are_repeatable_whatever_the_block(monkeypatch):
 
 
 def test_table1_has_the_papers_rows_in_its_order(results):
-    published = read_published(f"{PUBLISHED}/table1.csv", what_matters.KEY)
-    table = what_matters.table1(STUDY, tier_pairs(), results, published)
+    published = read_published(f"{PUBLISHED}/table1.csv", table1.KEY)
+    table = [measured.cells(row, SUITES, results, published) for row in layout.table1(STUDY, tier_pairs())]
     assert len(table) == 17
     assert [(row["chosen"], row["rejected"]) for row in table[1:9]] == [
         *(("best", tier) for tier in ("worst", "low", "medium", "high")),
@@ -143,9 +143,9 @@ def test_pairs_in_neither_group_and_data_the_paper_has_not_are_rows_too(results)
     study = STUDY.model_copy(
         update={"datasets": [STUDY.datasets[0].model_copy(update={"name": "Mine"})], "benchmarks": ["mmlu"]}
     )
-    for run in what_matters.runs(study, "x"):
+    for run in layout.runs(study, "x"):
         put(results, run, "mmlu", [0.0, 100.0] * 15)
-    last = what_matters.table1(study, pairs, results, {})[-1]
+    last = measured.cells(layout.table1(study, pairs)[-1], ["mmlu"], results, {})
     assert (last["dataset"], last["chosen"], last["mmlu"], last["mmlu_published"]) == (
         "Mine (Other)",
         "high",
@@ -157,7 +157,7 @@ def test_pairs_in_neither_group_and_data_the_paper_has_not_are_rows_too(results)
 def test_a_prompt_set_tiered_by_two_scorers_is_two_datasets():
     second = {f"o_{name}": pairs for name, pairs in tier_pairs(["oa"], scorer="oracle").items()}
     study = STUDY.model_copy(update={"datasets": STUDY.datasets[:1]})
-    found = what_matters.tier_datasets(study, tier_pairs(["oa"]) | second)
+    found = layout.tier_datasets(study, tier_pairs(["oa"]) | second)
     assert [(each.name, each.slug, each.published) for each in found] == [
         ("Open Assistant 2 by rm", "oa-rm", "Open Assistant 2"),
         ("Open Assistant 2 by oracle", "oa-oracle", "Open Assistant 2"),
@@ -173,7 +173,7 @@ def test_a_prompt_set_tiered_by_two_scorers_is_two_datasets():
 )
 def test_impossible_studies_are_refused(pairs, message):
     with pytest.raises(InputError, match=message):
-        what_matters.rows(STUDY, pairs)
+        layout.table1(STUDY, pairs)
 
 
 def test_evaluations_that_do_not_fit_are_refused(results):
@@ -189,11 +189,11 @@ def test_evaluations_that_do_not_fit_are_refused(results):
 
 
 def test_table5_is_what_numpy_says_and_keeps_the_papers_misprint():
-    published = read_published(f"{PUBLISHED}/table5.csv", score_statistics.KEY)
+    published = read_published(f"{PUBLISHED}/table5.csv", table5.KEY)
     scores = np.array([3.0, 1.0, 2.0, 10.0])
     pairs = pd.DataFrame({"chosen_score": scores, "rejected_score": scores - 5})
     name = PairsName(dataset="UltraFeedback", chosen="best", rejected="worst")
-    chosen, rejected = score_statistics.statistics(pairs, name, published)
+    chosen, rejected = table5.statistics(pairs, name, published)
     assert (chosen["mean"], chosen["min"], chosen["25%"], chosen["median"], chosen["max"]) == (
         4.0,
         1.0,
@@ -207,28 +207,28 @@ def test_table5_is_what_numpy_says_and_keeps_the_papers_misprint():
 
 
 def test_published_tables_are_whole_and_agree_with_themselves():
-    table1 = read_published(f"{PUBLISHED}/table1.csv", what_matters.KEY)
-    assert len(table1) == 15
-    assert all(len(numbers) == 5 for numbers in table1.values())
-    table5 = read_published(f"{PUBLISHED}/table5.csv", score_statistics.KEY)
-    assert len(table5) == 28
+    first = read_published(f"{PUBLISHED}/table1.csv", table1.KEY)
+    assert len(first) == 15
+    assert all(len(numbers) == 5 for numbers in first.values())
+    fifth = read_published(f"{PUBLISHED}/table5.csv", table5.KEY)
+    assert len(fifth) == 44
     of_tier = {}
-    for (dataset, chosen, rejected, side), numbers in table5.items():
+    for (dataset, chosen, rejected, side), numbers in fifth.items():
         tier = chosen if side == "chosen" else rejected
-        assert of_tier.setdefault((dataset, tier), numbers) == numbers
+        assert of_tier.setdefault((dataset, tier if tier in TIERS else (tier, side)), numbers) == numbers
 
 
 def test_published_files_with_mistakes_are_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("# from somewhere\ndataset,chosen,rejected,a\nx,best,low,1\nx,best,low,2\n")
     with pytest.raises(InputError, match="a second row"):
-        read_published(path, what_matters.KEY)
+        read_published(path, table1.KEY)
     path.write_text("dataset,chosen,rejected,a\nx,best,low,one\n")
     with pytest.raises(InputError, match="could not convert"):
-        read_published(path, what_matters.KEY)
+        read_published(path, table1.KEY)
     path.write_text("dataset,chosen,a\n")
     with pytest.raises(InputError, match="no column rejected"):
-        read_published(path, what_matters.KEY)
+        read_published(path, table1.KEY)
 
 
 def test_csv_cells(tmp_path):
@@ -241,7 +241,7 @@ def test_the_step_from_its_command_line(results, tmp_path, monkeypatch):
     pairs = json.dumps({name: entry.model_dump() for name, entry in tier_pairs().items()})
     arguments = ["--spec", STUDY.model_dump_json(), "--pairs", pairs, "--evaluations", str(results)]
     monkeypatch.setattr("sys.argv", ["x", *arguments, "--published", f"{PUBLISHED}/table1.csv", "--out", str(out)])
-    what_matters.main()
+    table1.main()
     table = pd.read_csv(out)
     assert list(table)[:7] == ["dataset", "chosen", "rejected", "n_seeds", "gsm8k", "gsm8k_se", "gsm8k_published"]
     assert len(table) == 17
