@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,34 @@ def test_a_variant_departs_from_the_defaults_in_what_it_names() -> None:
     assert spec.variant("hot").learning_rate == 1e-3 != spec.variant("dpo").learning_rate
     with pytest.raises(ValueError, match="variants"):
         TrainingSpec(variants={"x": {"variants": {}}})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("pairs", "gap_lg_hq", "chosen_above"), "nothing", "no pairs 'nothing'"),
+        (
+            ("pairs", "gap_lg_hq", "sources"),
+            ["world_mistral", "world_open_assistant"],
+            "world_open_assistant is no source",
+        ),
+        (("pairs", "gap_sg_hq", "chosen_above"), "gap_lg_hq", "gap_sg_hq is made from itself"),
+        (("pairs", "gap_sg_hq_inverse", "rejected_of"), "open_assistant_best_low", "use datasets over one prompt set"),
+        (("samples", "on_policy", "prompt_set"), "open_assistant", "the base is of ultrafeedback"),
+        (("samples", "on_policy", "policy"), "huge", "no policies 'huge'"),
+        (("training", "variants", "online_dpo"), {}, "stands for online DPO and is not online"),
+        (("training", "variants", "dpo"), {"online": {}}, "variant dpo is online"),
+        (("studies", "what_matters", "headline"), "nope", "no evaluation.suites 'nope'"),
+        (("studies", "what_matters", "table4", "low", "mixtures"), ["on_policy_high_10"], "is no mixture over"),
+        (("prompt_sets", "ultrafeedback", "generators"), ["on_policy"], "give the sample set another name"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_with_their_line(path, value, message) -> None:
+    raw = yaml.safe_load(Path("config.yaml").read_text())
+    part = raw
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        root.load(raw, ["config.yaml"])
+    assert "config.yaml:" in str(caught.value) and "remedy" in str(caught.value)

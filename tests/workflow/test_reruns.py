@@ -10,8 +10,10 @@ import pytest
 
 from tests.workflow.house import House
 
-REPORTING = {"all", "table1", "table5", "claims", "table_figures", "tier_scores", "pair_scores", "training_curves"}
-REPORTING |= {"report", "configuration", "rulegraph"}
+TABLES = {"table1", "table2", "table3", "table4", "table5", "sharing", "claims"}
+FIGURES = {"table_figures", "chosen_only_figure", "gaps_figure", "on_policy_figure"}
+FIGURES |= {"tier_scores", "pair_scores", "training_curves"}
+REPORTING = {"all", "report", "configuration", "rulegraph"} | TABLES | FIGURES
 PER_RUN = {"train", "sample", "harness", "judge"}
 
 
@@ -38,18 +40,34 @@ def test_everything_is_made_and_nothing_is_left_to_do(finished: House) -> None:
     claims = pd.read_csv(finished.folder / "results/claims.csv")
     columns = ["study", "claim", "statement", "published", "measured", "ci_low", "ci_high", "n_seeds", "verdict"]
     assert list(claims.columns) == columns and set(claims["verdict"]) <= {"holds", "fails", "undecided"}
+    for name, rows in (("table2", 3), ("table3", 12), ("table4", 4), ("table5", 30)):
+        assert len(pd.read_csv(finished.folder / f"results/tables/what_matters/{name}.csv")) == rows
     assert "report.html" in made
     assert finished.planned() == {}
 
 
 def test_each_response_is_scored_once_and_has_log_probs_once(finished: House) -> None:
     results = finished.folder / "results"
-    responses = pd.read_parquet(results / "prompt_sets/open_assistant/responses.parquet")
+    sampled = "open_assistant.on_policy"
+    tables = ["prompt_sets/open_assistant/responses.parquet", f"samples/medium/{sampled}.responses.parquet"]
+    known = {table: pd.read_parquet(results / table)["response_id"] for table in tables}
     for folder in ("scores/oracle", "logprobs/medium"):
         files = sorted((results / folder).iterdir())
-        assert len(files) == 5
-        ids = pd.concat(pd.read_parquet(path)["response_id"] for path in files)
-        assert sorted(ids) == sorted(responses["response_id"])
+        assert len(files) == 6
+        ids = {path.stem: pd.read_parquet(path)["response_id"] for path in files}
+        assert sorted(ids.pop(sampled)) == sorted(known[tables[1]])
+        assert sorted(pd.concat(ids.values())) == sorted(known[tables[0]])
+
+
+def test_a_counterfactual_has_its_partners_chosen_rows(finished: House) -> None:
+    pairs = {
+        name: pd.read_parquet(finished.folder / f"results/pairs/gap_{name}.parquet")
+        for name in ("lg_hq", "sg_hq", "sg_lq", "lg_hq_inverse", "sg_hq_inverse")
+    }
+    for inverse, chosen, rejected in (("lg_hq_inverse", "lg_hq", "sg_hq"), ("sg_hq_inverse", "sg_hq", "sg_lq")):
+        columns = ["prompt_id", "chosen_id", "chosen_score"]
+        pd.testing.assert_frame_equal(pairs[inverse][columns], pairs[chosen][columns])
+        assert set(pairs[inverse]["rejected_id"]) == set(pairs[rejected]["rejected_id"])
 
 
 def test_file_times_alone_rerun_nothing(twin: House) -> None:
@@ -83,15 +101,35 @@ def test_remarks_rerun_nothing(twin: House, file: str, old: str, new: str) -> No
 def test_a_changed_tier_rule_reruns_pairs_and_what_follows_alone(twin: House) -> None:
     twin.edit("scripts/pairs/tiers.py", "ascending=[True, False, True]", "ascending=[True, False, False]")
     planned = twin.planned()
-    assert planned["tiers"] == 1 and planned["pair"] == 7 and planned["train"] == 7
-    assert set(planned) <= {"tiers", "pair"} | PER_RUN | REPORTING
-    assert planned["sample"] == 7  # the retrained policies', not the base policies'
+    counts = {"tiers": 1, "pair": 7, "mix": 2, "train": 10, "train_online": 1}  # gap pairs do not rest on tiers
+    assert {rule: planned[rule] for rule in counts} == counts
+    assert set(planned) <= set(counts) | PER_RUN | REPORTING
+    assert planned["sample"] == 11  # the retrained policies', not the base policies'
+
+
+def test_a_changed_gap_reruns_what_it_bounds_and_nothing_else(twin: House) -> None:
+    twin.configure("pairs", "gap_lg_lq", "mean_gap", 0.32)
+    planned = twin.planned()
+    assert {rule: planned[rule] for rule in ("gap", "train")} == {"gap": 1, "train": 1}
+    twin.configure("pairs", "gap_sg_lq", "mean_gap", 0.14)
+    planned = twin.planned()
+    counts = {"gap": 2, "counterfactual": 1, "train": 3}
+    assert {rule: planned[rule] for rule in counts} == counts
+    assert set(planned) <= set(counts) | PER_RUN | REPORTING
+
+
+def test_a_changed_mixture_samples_and_scores_nothing(twin: House) -> None:
+    twin.configure("pairs", "on_policy_low_20", "ratio", 0.3)
+    planned = twin.planned()
+    assert planned["mix"] == 1 and planned["train"] == 1
+    assert set(planned) <= {"mix"} | PER_RUN | REPORTING
 
 
 def test_a_changed_objective_reruns_training_and_not_log_probs(twin: House) -> None:
     twin.configure("training", "beta", 0.2)
     planned = twin.planned()
-    assert planned["train"] == 7 and set(planned) <= PER_RUN | REPORTING
+    assert (planned["train"], planned["train_online"]) == (16, 1)
+    assert set(planned) <= {"train_online"} | PER_RUN | REPORTING
 
 
 def test_a_ninth_dataset_trains_one_run_and_does_nothing_else(twin: House) -> None:
