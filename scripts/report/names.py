@@ -11,11 +11,11 @@ Content = TypeVar("Content")
 _RISING = (*reversed(TIERS), "")
 
 
-def rank(name: PairsName) -> tuple[int, int]:
-    """Table 1's order: the best chosen first, under each the rejected from the worst up; then what has no tiers."""
+def rank(name: PairsName) -> tuple[bool, int, int]:
+    """Table 1's order: the best chosen first, under each the rejected from the worst up; then gaps, then mixtures."""
     chosen = TIERS.index(name.chosen) if name.chosen in TIERS else len(TIERS)
     rejected = _RISING.index(name.rejected) if name.rejected in TIERS else len(TIERS)
-    return chosen, rejected
+    return bool(name.on_policy), chosen, rejected
 
 
 def name_of(path: Path, dataset: str, names: dict[str, PairsName]) -> PairsName:

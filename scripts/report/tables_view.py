@@ -83,7 +83,8 @@ def table5(path: Path) -> dict[str, Any]:
         {key: row[key] for key in ("dataset", "side", "pairs")}
         | {
             "configuration": PairsName(
-                dataset=row["dataset"], chosen=row["chosen"], rejected=row["rejected"]
+                **{key: row[key] for key in ("dataset", "chosen", "rejected")},
+                on_policy="" if pd.isna(row["on_policy"]) else f"{row['on_policy']:g}",
             ).configuration,
             "first": place == 0 or names[place - 1] != names[place],
             "cells": [{"value": row[name], "published": row[f"{name}_published"]} for name in statistics],

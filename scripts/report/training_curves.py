@@ -1,5 +1,6 @@
 """Figure: the course of training. A line a pairs dataset, the mean over seeds; a band from the least to the most."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,12 @@ SMOOTHING = 20
 POINTS = 120
 """The most points that a curve is drawn with."""
 
+OTHERS = (*style.SERIES, style.MUTED)
+NamedRun = tuple[PairsName, tuple[str, pd.DataFrame]]
+"""What a run's pairs are called; the run's variant and its training table."""
+Lines = dict[str, tuple[str, list[pd.DataFrame]]]
+"""Configuration -> its colour and the tables of its runs, one a seed."""
+
 
 def smooth(values: np.ndarray) -> np.ndarray:
     """Moving average of the values (steps,), the window cut off at both ends."""
@@ -35,27 +42,34 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def groups(runs: list[tuple[PairsName, pd.DataFrame]]) -> dict[str, dict[str, tuple[str, list[pd.DataFrame]]]]:
+def groups(runs: list[NamedRun]) -> dict[str, Lines]:
     """Panel rows: title -> configuration -> (colour, the tables of its runs).
 
     Runs with rejected worst are coloured by their chosen tier, runs with chosen best by their rejected tier;
-    best/worst stands in both.
+    best/worst stands in both. What varies something else has rows of its own: gaps, mixtures, other training.
     """
-    found: dict[str, dict[str, tuple[str, list[pd.DataFrame]]]] = {}
-    for name, table in runs:
-        rows = {}
-        if name.rejected == "worst":
-            rows["chosen varies"] = style.CHOSEN_TIERS.get(name.chosen, style.MUTED)
-        if name.chosen == "best":
-            rows["rejected varies"] = style.REJECTED_TIERS.get(name.rejected, style.MUTED)
-        for group, colour in (rows or {"other pairs": style.MUTED}).items():
+    found: dict[str, Lines] = {}
+    usual = Counter(variant for _, (variant, _) in runs).most_common(1)[0][0]
+    for name, (variant, table) in runs:
+        rows: dict[str, str | None] = {}
+        if variant != usual:
+            rows[variant.replace("_", " ")] = None
+        elif name.on_policy:
+            rows["on-policy mixtures"] = None
+        else:
+            if name.rejected == "worst":
+                rows["chosen varies"] = style.CHOSEN_TIERS.get(name.chosen)
+            if name.chosen == "best":
+                rows["rejected varies"] = style.REJECTED_TIERS.get(name.rejected)
+        for group, colour in (rows or {"other pairs": None}).items():
             row = found.setdefault(f"{name.dataset}\n{group}", {})
+            colour = colour or OTHERS[len(row) % len(OTHERS)]
             row.setdefault(name.configuration, (colour, []))[1].append(table)
     datasets = list(dict.fromkeys(name.dataset for name, _ in runs))
     return dict(sorted(found.items(), key=lambda row: (datasets.index(row[0].split("\n")[0]), row[0])))
 
 
-def draw(axis: Axes, column: str, lines: dict[str, tuple[str, list[pd.DataFrame]]]) -> None:
+def draw(axis: Axes, column: str, lines: Lines) -> None:
     for colour, tables in lines.values():
         curves = [smooth(table[column].to_numpy()) for table in tables]
         steps = min(len(curve) for curve in curves)
@@ -66,14 +80,14 @@ def draw(axis: Axes, column: str, lines: dict[str, tuple[str, list[pd.DataFrame]
         axis.plot(at + 1, values.mean(axis=0), color=colour, linewidth=1.5)
 
 
-def legend(axis: Axes, lines: dict[str, tuple[str, list[pd.DataFrame]]]) -> None:
+def legend(axis: Axes, lines: Lines) -> None:
     for place, (configuration, (colour, _)) in enumerate(lines.items()):
         axis.text(
             1.03, 0.97 - 0.14 * place, configuration, transform=axis.transAxes, color=colour, va="top", fontsize=8
         )
 
 
-def figure(runs: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
+def figure(runs: list[NamedRun]) -> style.Figure:
     rows = groups(runs)
     drawn, axes = style.panels(len(rows), len(CURVES), 1.55, sharex=True)
     for row, (title, lines) in zip(axes, rows.items(), strict=True):
@@ -105,13 +119,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
     arguments = parser.parse_args()
 
-    runs = [
-        (
-            name_of(path, Run.parse(path.name.removesuffix(".parquet")).pairs, arguments.names),
-            read_table(path, TRAINING),
-        )
-        for path in arguments.runs
-    ]
+    runs = []
+    for path in arguments.runs:
+        run = Run.parse(path.name.removesuffix(".parquet"))
+        runs.append((name_of(path, run.pairs, arguments.names), (run.variant, read_table(path, TRAINING))))
     with style.drawing():
         style.save(figure(in_order(runs)), arguments.out)
 

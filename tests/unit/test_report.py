@@ -318,7 +318,9 @@ def test_the_whole_page(figures, tmp_path, monkeypatch):
     dot = tmp_path / "rules.dot"
     dot.write_text(DOT)
     table5 = tmp_path / "table5.csv"
-    table5.write_text("dataset,chosen,rejected,side,pairs,mean,mean_published\n<b>Data</b>,best,worst,chosen,9,-1.5,\n")
+    table5.write_text(
+        "dataset,chosen,rejected,on_policy,side,pairs,mean,mean_published\n<b>Data</b>,best,worst,20,chosen,9,-1.5,\n"
+    )
     theory = tmp_path / "theory.csv"
     theory.write_text(f"statement,quantity,predicted,measured,tolerance\n{NASTY},a share,1,0.25,0.5\n".replace('"', ""))
     sharing = tmp_path / "sharing.csv"

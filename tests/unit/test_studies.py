@@ -213,9 +213,9 @@ def test_published_tables_are_whole_and_agree_with_themselves():
     fifth = read_published(f"{PUBLISHED}/table5.csv", table5.KEY)
     assert len(fifth) == 44
     of_tier = {}
-    for (dataset, chosen, rejected, side), numbers in fifth.items():
+    for (dataset, chosen, rejected, mixed, side), numbers in fifth.items():
         tier = chosen if side == "chosen" else rejected
-        assert of_tier.setdefault((dataset, tier if tier in TIERS else (tier, side)), numbers) == numbers
+        assert of_tier.setdefault((dataset, mixed, tier if tier in TIERS else (tier, side)), numbers) == numbers
 
 
 def test_published_files_with_mistakes_are_refused(tmp_path):

@@ -13,16 +13,21 @@ class TableDataset(Spec):
 
 
 class PairsName(Spec):
-    """What tables and figures call a pairs dataset: its data, and whose chosen and rejected responses it has."""
+    """What tables and figures call a pairs dataset: its data, and whose chosen and rejected responses it has.
+
+    on_policy: the share of on-policy pairs in a mixture, in percent; blank where nothing was mixed in.
+    """
 
     dataset: str
     chosen: str
     rejected: str
+    on_policy: str = ""
 
     @property
     def configuration(self) -> str:
         """Chosen/Rejected, as the paper writes it; one name where both are of one kind."""
-        return self.chosen if self.chosen == self.rejected else f"{self.chosen}/{self.rejected}"
+        sides = self.chosen if self.chosen == self.rejected else f"{self.chosen}/{self.rejected}"
+        return f"{sides}, {self.on_policy} % on-policy" if self.on_policy else sides
 
 
 class ChosenOnly(Spec):

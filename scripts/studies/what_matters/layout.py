@@ -211,8 +211,7 @@ def names(spec: WhatMattersStudy, pairs: Specs) -> dict[str, PairsName]:
         base = called.get(half.base, PairsName(dataset=half.base, chosen="chosen", rejected="rejected"))
         called.setdefault(half.base, base)
         for each in half.mixtures:
-            data = f"{base.dataset}, {percent_of(pairs, half, each)} % on-policy"
-            called[each] = PairsName(dataset=data, chosen=base.chosen, rejected=base.rejected)
+            called[each] = base.model_copy(update={"on_policy": percent_of(pairs, half, each)})
     return called
 
 

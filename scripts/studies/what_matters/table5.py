@@ -26,7 +26,7 @@ STATISTICS = {
     "75%": lambda scores: np.quantile(scores, 0.75),
     "max": np.max,
 }
-KEY = ("dataset", "chosen", "rejected", "side")
+KEY = ("dataset", "chosen", "rejected", "on_policy", "side")
 COLUMNS = [*KEY, "pairs", *(name + suffix for name in STATISTICS for suffix in ("", "_published"))]
 
 
@@ -37,7 +37,7 @@ def statistics(
     rows = []
     for side in ("chosen", "rejected"):
         scores = pairs[f"{side}_score"].to_numpy()
-        at = (name.dataset, name.chosen, name.rejected, side)
+        at = (name.dataset, name.chosen, name.rejected, name.on_policy, side)
         row: dict[str, object] = dict(zip(KEY, at, strict=True)) | {"pairs": len(scores)}
         for statistic, function in STATISTICS.items():
             row[statistic] = function(scores)
