@@ -23,10 +23,12 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/studies.smk"
 include: "rules/report.smk"
+include: "rules/plan.smk"
 
 
 localrules:
     all,
+    plan,
     what_matters,
     world,
 

@@ -312,7 +312,9 @@ rule report:
     input:
         config="results/configuration.json",
         claims="results/claims.csv",
-        tables=expand("results/tables/what_matters/{table}.csv", table=[*TABLES, "table5", "theory"]),
+        tables=expand(
+            "results/tables/what_matters/{table}.csv", table=[*TABLES, "table5", "theory"]
+        ),
         sharing="results/tables/what_matters/sharing.csv",
         figures=[
             path for figure in figures_shown() for path in drawn(figure) if path.endswith(".svg")

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from scripts.lib.config import references
 from scripts.lib.config.base import Name, Spec
 from scripts.lib.config.evaluation import EvaluationSpec
+from scripts.lib.config.hardware import HardwareSpec
 from scripts.lib.config.pairs import PairsSpec
 from scripts.lib.config.policies import PolicySpec
 from scripts.lib.config.sampling import SampleSet
@@ -38,6 +39,7 @@ class AtlasConfig(Spec):
     training: TrainingSpec = Field(description="How policies are trained on pairs.")
     evaluation: EvaluationSpec = Field(description="What policies are measured by.")
     studies: StudiesSpec = Field(description="The papers to reproduce.")
+    hardware: dict[Name, HardwareSpec] = Field({}, description="Machines for which `snakemake plan` estimates time.")
 
 
 def load(raw: dict[str, Any], files: Iterable[str | Path]) -> AtlasConfig:

@@ -1,0 +1,18 @@
+"""Hardware: how fast a machine does each kind of work, as measured on it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from scripts.lib.config.base import Count, Positive, Spec
+
+
+class HardwareSpec(Spec):
+    """Throughputs of one device, in tokens of prompt and response a second; a job's start is counted apart."""
+
+    devices: Count = Field(1, description="Devices, one job on each at a time.")
+    score: Positive
+    sample: Positive
+    logprobs: Positive
+    train: Positive
+    start_seconds: Annotated[float, Field(ge=0.0)] = Field(0.0, description="Until a job has loaded its model.")

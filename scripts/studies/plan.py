@@ -1,0 +1,132 @@
+"""What a study needs before it is run: responses to score and sample, reference forwards, training tokens, and time.
+
+Counts are of the curated prompt sets; nothing else has to exist. A pairs dataset is taken to have one pair a prompt,
+and a response that is yet to be sampled to be as long as its prompt set's are on average. Tokens are UTF-8 bytes / 4,
+near for English and most tokenizers. `separate` is what the study's runs would need one by one: each scores all
+responses behind its pairs, draws its own samples and computes the references of its own pairs. `cached` is what lies
+under results/ already, which snakemake -n alone can say to be up to date. Hours are of what is not cached, from the
+throughputs that the configuration states for a machine.
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.config.base import Spec
+from scripts.lib.config.hardware import HardwareSpec
+from scripts.lib.errors import InputError
+from scripts.lib.schemas import PROMPTS, RESPONSES
+from scripts.lib.tables import read_table
+from scripts.studies.files import write_csv
+
+BYTES_A_TOKEN = 4
+Kind = Literal["score", "sample", "logprobs", "train"]
+QUANTITIES: dict[Kind, str] = {
+    "score": "scored responses",
+    "sample": "sampled responses",
+    "logprobs": "reference forwards (responses)",
+    "train": "training pairs",
+}
+COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left", "jobs_left"]
+
+
+class Job(Spec):
+    """One output of the DAG and what it works through.
+
+    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs of each row. separate: how often the
+    runs would do it one by one, as a multiple.
+    """
+
+    kind: Kind
+    out: str
+    of: str
+    times: float = 1.0
+    separate: float = 1.0
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a family, prompt set or suite holds: rows to work through, and tokens of one, prompt and response."""
+
+    rows: int
+    tokens: float
+
+
+def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame) -> dict[str, Texts]:
+    """The families of a prompt set or suite, and ``<name>/prompts``: its prompts, each with an average response."""
+    of_prompt = {
+        key: sum(len(turn["content"].encode()) for turn in prompt)
+        for key, prompt in zip(prompts["prompt_id"], prompts["prompt"], strict=True)
+    }
+    size = responses["response"].map(lambda text: len(text.encode())) + responses["prompt_id"].map(of_prompt)
+    found = {
+        str(family): Texts(len(own), own.mean() / BYTES_A_TOKEN) for family, own in size.groupby(responses["family"])
+    }
+    return found | {f"{name}/prompts": Texts(len(prompts), size.mean() / BYTES_A_TOKEN)}
+
+
+def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str, HardwareSpec]) -> list[dict]:
+    """One row a kind of work, and one for all of it; two columns a machine: device hours and hours on its devices.
+
+    InputError: a job over texts that nobody counted.
+    """
+    rows = []
+    references = sum(2 * texts[job.of].rows for job in jobs if job.kind == "train")  # of each run's own pairs, once
+    for kind, work in QUANTITIES.items():
+        own = [job for job in jobs if job.kind == kind]
+        for job in own:
+            if job.of not in texts:
+                raise InputError(job.out, f"works through {job.of}, which is not counted", "give its prompts")
+        count = {job.out: texts[job.of].rows * job.times for job in own}
+        sides = 2 if kind == "train" else 1  # a pair is two sequences
+        tokens = {job.out: sides * count[job.out] * texts[job.of].tokens for job in own}
+        left = [job for job in own if not Path(job.out).exists()]
+        row = {
+            "work": work,
+            "needed": round(sum(count.values())),
+            "separate": round(references if kind == "logprobs" else sum(count[job.out] * job.separate for job in own)),
+            "cached": round(sum(count.values()) - sum(count[job.out] for job in left)),
+            "tokens_needed": round(sum(tokens.values())),
+            "tokens_left": round(sum(tokens[job.out] for job in left)),
+            "jobs_left": len(left),
+        }
+        for name, machine in hardware.items():
+            seconds = [machine.start_seconds + tokens[job.out] / getattr(machine, kind) for job in left]
+            rounds = math.ceil(len(left) / machine.devices)
+            row[f"{name}_device_hours"] = sum(seconds) / 3600
+            row[f"{name}_hours"] = max(sum(seconds) / machine.devices, rounds * min(seconds, default=0.0)) / 3600
+        rows.append(row)
+    total = {"work": "all"} | dict.fromkeys(COLUMNS[1:4])
+    return [*rows, total | {name: sum(row[name] for row in rows) for name in rows[0] if name not in total}]
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.studies.plan", __doc__)
+    parser.add_argument("--jobs", type=cli.spec_of(list[Job]), required=True, help="JSON: the outputs to come")
+    parser.add_argument(
+        "--hardware", type=cli.spec_of(dict[str, HardwareSpec]), required=True, help="JSON: machine -> throughputs"
+    )
+    parser.add_argument(
+        "--texts", type=Path, nargs="+", required=True, help="folders with prompts.parquet and the responses to them"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    texts: dict[str, Texts] = {}
+    for folder in arguments.texts:
+        responses = next(path for name in ("responses", "reference") if (path := folder / f"{name}.parquet").exists())
+        prompts = read_table(folder / "prompts.parquet", PROMPTS)
+        texts |= texts_of(folder.name, prompts, read_table(responses, RESPONSES))
+    rows = plan(arguments.jobs, texts, arguments.hardware)
+    write_csv(rows, list(rows[0]), arguments.out)
+    sys.stdout.write(pd.DataFrame(rows).to_string(index=False, na_rep="", float_format="{:,.2f}".format) + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(main)
