@@ -85,6 +85,10 @@ rule plan:
             f"{folder}/{'reference' if 'suites' in folder else 'responses'}.parquet"
             for folder in counted_folders()
         ],
+    log:
+        "logs/plan.log",
+    conda:
+        "../envs/workflow.yaml"
     params:
         jobs=json.dumps(planned_jobs()),
         hardware=json.dumps({name: each.model_dump() for name, each in atlas.hardware.items()}),
@@ -95,5 +99,6 @@ rule plan:
             --jobs {params.jobs:q} \
             --hardware {params.hardware:q} \
             --texts {params.folders} \
-            --out results/plan.csv
+            --out results/plan.csv \
+            2>{log}
         """

@@ -5,7 +5,7 @@ and a response that is yet to be sampled to be as long as its prompt set's are o
 near for English and most tokenizers. `separate` is what the study's runs would need one by one: each scores all
 responses behind its pairs, draws its own samples and computes the references of its own pairs. `cached` is what lies
 under results/ already, which snakemake -n alone can say to be up to date. Hours are of what is not cached, from the
-throughputs that the configuration states for a machine.
+throughputs that the configuration states for a machine; what lm-eval asks of each policy is not in them.
 """
 
 import math
@@ -106,6 +106,16 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
     return [*rows, total | {name: sum(row[name] for row in rows) for name in rows[0] if name not in total}]
 
 
+def table_of(rows: Sequence[dict]) -> str:
+    """The rows for a terminal: whole numbers as such, hours to two places."""
+
+    def cell(value: object) -> str:
+        return "" if value is None else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+
+    shown = [{name: value if name == "work" else cell(value) for name, value in row.items()} for row in rows]
+    return pd.DataFrame(shown).rename(columns=lambda name: name.replace("_", " ")).to_string(index=False)
+
+
 def main() -> None:
     parser = cli.parser_of("scripts.studies.plan", __doc__)
     parser.add_argument("--jobs", type=cli.spec_of(list[Job]), required=True, help="JSON: the outputs to come")
@@ -125,7 +135,7 @@ def main() -> None:
         texts |= texts_of(folder.name, prompts, read_table(responses, RESPONSES))
     rows = plan(arguments.jobs, texts, arguments.hardware)
     write_csv(rows, list(rows[0]), arguments.out)
-    sys.stdout.write(pd.DataFrame(rows).to_string(index=False, na_rep="", float_format="{:,.2f}".format) + "\n")
+    sys.stdout.write(table_of(rows) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+"""The plan: counts by hand, what is there already, and hours from stated throughputs."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scripts.lib.config.hardware import HardwareSpec
+from scripts.lib.errors import InputError
+from scripts.lib.schemas import PROMPTS, RESPONSES
+from scripts.lib.tables import write_table
+from scripts.studies import plan as step
+from scripts.studies.plan import Job, Texts, plan, table_of, texts_of
+
+TEXTS = {"ps.a": Texts(100, 20.0), "ps.b": Texts(50, 40.0), "ps/prompts": Texts(100, 30.0)}
+MACHINE = HardwareSpec(devices=2, score=1000, sample=100, logprobs=500, train=200, start_seconds=10)
+
+
+def jobs(folder: Path) -> list[Job]:
+    def job(kind: str, of: str, name: str, **more) -> Job:
+        return Job(kind=kind, of=of, out=str(folder / name), **more)
+
+    return [
+        job("score", "ps.a", "score_a", separate=3),
+        job("score", "ps.b", "score_b", separate=3),
+        job("sample", "ps/prompts", "samples", times=8, separate=0.3),
+        job("logprobs", "ps.a", "logprobs_a"),
+        *(job("train", "ps/prompts", f"run{seed}", times=2) for seed in range(3)),
+    ]
+
+
+def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "score_a").touch()
+    (tmp_path / "run0").touch()
+    rows = {row["work"]: row for row in plan(jobs(tmp_path), TEXTS, {"box": MACHINE})}
+    scored = rows["scored responses"]
+    assert [scored[name] for name in ("needed", "separate", "cached", "jobs_left")] == [150, 450, 100, 1]
+    assert (scored["tokens_needed"], scored["tokens_left"]) == (100 * 20 + 50 * 40, 50 * 40)
+    assert scored["box_device_hours"] == pytest.approx((10 + 50 * 40 / 1000) / 3600)
+    assert scored["box_hours"] == scored["box_device_hours"]  # one job cannot use two devices
+    sampled = rows["sampled responses"]
+    assert (sampled["needed"], sampled["separate"], sampled["tokens_left"]) == (800, 240, 800 * 30)
+    references = rows["reference forwards (responses)"]
+    assert (references["needed"], references["separate"]) == (100, 3 * 2 * 100)
+    trained = rows["training pairs"]
+    assert (trained["needed"], trained["cached"], trained["tokens_left"]) == (600, 200, 2 * 2 * 200 * 30)
+    assert trained["box_device_hours"] == pytest.approx(2 * (10 + 2 * 200 * 30 / 200) / 3600)
+    assert trained["box_hours"] == pytest.approx(trained["box_device_hours"] / 2)
+    assert rows["all"]["jobs_left"] == 1 + 1 + 1 + 2
+    assert rows["all"]["box_hours"] == pytest.approx(sum(rows[name]["box_hours"] for name in rows if name != "all"))
+
+
+def test_nothing_left_takes_no_time(tmp_path: Path) -> None:
+    for job in jobs(tmp_path):
+        Path(job.out).touch()
+    total = plan(jobs(tmp_path), TEXTS, {"box": MACHINE})[-1]
+    assert (total["tokens_left"], total["jobs_left"], total["box_hours"]) == (0, 0, 0)
+
+
+def test_a_job_over_unknown_texts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="works through ps.c"):
+        plan([Job(kind="score", of="ps.c", out="x")], TEXTS, {})
+
+
+def test_texts_are_counted_in_bytes_of_prompt_and_response() -> None:
+    turns = [[{"role": "user", "content": "abcd"}], [{"role": "user", "content": "ü"}]]
+    prompts = pd.DataFrame({"prompt_id": ["p", "q"], "prompt": turns})
+    responses = pd.DataFrame(
+        {"prompt_id": ["p", "p", "q"], "family": ["s.a", "s.b", "s.a"], "response": ["abcd", "", "abcdef"]}
+    )
+    found = texts_of("s", prompts, responses)
+    assert found["s.a"] == Texts(2, (8 + 8) / 2 / 4) and found["s.b"] == Texts(1, 1.0)
+    assert found["s/prompts"] == Texts(2, (8 + 4 + 8) / 3 / 4)
+
+
+def test_the_step_writes_and_prints_the_plan(tmp_path: Path, monkeypatch, capsys) -> None:
+    folder = tmp_path / "ps"
+    prompts = pd.DataFrame({"prompt_id": ["p"], "prompt": [[{"role": "user", "content": "abcd"}]]})
+    write_table(prompts.assign(source="s", split="train"), folder / "prompts.parquet", PROMPTS)
+    responses = pd.DataFrame({"response_id": ["r"], "prompt_id": ["p"], "family": ["ps"], "response": ["abcd"]})
+    write_table(responses, folder / "responses.parquet", RESPONSES)
+    asked = json.dumps([{"kind": "score", "out": "none", "of": "ps"}])
+    hardware = json.dumps({"box": MACHINE.model_dump()})
+    arguments = ["--jobs", asked, "--hardware", hardware, "--texts", folder, "--out", tmp_path / "plan.csv"]
+    monkeypatch.setattr(sys, "argv", ["x", *map(str, arguments)])
+    step.main()
+    table = pd.read_csv(tmp_path / "plan.csv")
+    assert list(table["work"]) == [*step.QUANTITIES.values(), "all"] and table["needed"][0] == 1
+    printed = capsys.readouterr().out
+    assert "scored responses" in printed and "box hours" in printed and "nan" not in printed.lower()
+
+
+def test_whole_numbers_are_printed_as_such(tmp_path: Path) -> None:
+    text = table_of(plan(jobs(tmp_path), TEXTS, {"box": MACHINE}))
+    assert "800 " in text and "800.0" not in text
