@@ -23,6 +23,7 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/studies.smk"
 include: "rules/report.smk"
+include: "rules/planning.smk"
 include: "rules/plan.smk"
 
 

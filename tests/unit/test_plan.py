@@ -60,7 +60,7 @@ def test_nothing_left_takes_no_time(tmp_path: Path) -> None:
 
 
 def test_a_job_over_unknown_texts_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="works through ps.c"):
+    with pytest.raises(InputError, match=r"works through ps\.c"):
         plan([Job(kind="score", of="ps.c", out="x")], TEXTS, {})
 
 
