@@ -25,6 +25,7 @@ include: "rules/studies.smk"
 include: "rules/report.smk"
 include: "rules/planning.smk"
 include: "rules/plan.smk"
+include: "rules/versioning.smk"
 
 
 localrules:
@@ -40,6 +41,7 @@ rule all:
     input:
         "results/report.html",
         "results/claims.csv",
+        "results/metrics.json",
         study_targets("what_matters"),
 
 

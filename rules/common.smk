@@ -20,6 +20,7 @@ from scripts.lib.config.objectives import objective_options
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.studies.what_matters import layout
+from scripts.versioning import seen
 
 REPOSITORY = Path(workflow.basedir)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -29,6 +30,10 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
     TOKENIZERS_PARALLELISM="false",
 )
+
+
+if workflow.is_main_process and not seen.is_seen(Path.cwd()):
+    raise WorkflowError(seen.UNSEEN)
 
 
 def checked_configuration():

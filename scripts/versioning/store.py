@@ -1,0 +1,62 @@
+"""DVC, through its own command line."""
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.errors import InputError
+
+STAGE = "atlas"
+
+
+def dvc(root: Path, *arguments: str) -> None:
+    """Run `dvc <arguments>`, its messages shown; InputError when it fails."""
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, env=_environment())
+    if done.returncode:
+        raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "mend what it says above")
+
+
+def commit(root: Path) -> None:
+    """Hash the outputs of the stage into the cache and dvc.lock; the files themselves stay as they are."""
+    dvc(root, "commit", "--quiet", "--force", "--no-relink", STAGE)
+
+
+def pull(root: Path, paths: Sequence[str]) -> None:
+    """Bring all outputs or some from the default remote; from the cache alone where no remote is set."""
+    dvc(root, "pull" if _text(root, "config", "core.remote", empty=True) else "checkout", *paths)
+
+
+def unprotect(root: Path, path: str) -> None:
+    """Turn links to the cache into files of their own that can be written."""
+    dvc(root, "unprotect", path)
+
+
+def changes(root: Path) -> dict[str, list[str]]:
+    """How the files here differ from those recorded: added, modified, deleted. Folders themselves are left out."""
+    found: dict[str, Any] = json.loads(_text(root, "data", "status", "--granular", "--json"))
+    kinds = ("added", "modified", "deleted")
+    return {kind: [path for path in found.get("uncommitted", {}).get(kind, []) if path[-1] != "/"] for kind in kinds}
+
+
+def _text(root: Path, *arguments: str, empty: bool = False) -> str:
+    """What `dvc <arguments>` prints; with empty, the empty text when it fails."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True)
+    if done.returncode and not empty:
+        print(done.stderr, end="", file=sys.stderr)
+        raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "mend what it says above")
+    return "" if done.returncode else done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """DVC asks for the user's name and fails for an id without one (containers), unless USER is set."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return {"USER": str(os.getuid()), **os.environ}
+    return dict(os.environ)
