@@ -16,7 +16,8 @@ STAGE = "atlas"
 
 def dvc(root: Path, *arguments: str) -> None:
     """Run `dvc <arguments>`, its messages shown; InputError when it fails."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, env=_environment())
+    _name_user()
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root)
     if done.returncode:
         raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "mend what it says above")
 
@@ -27,7 +28,16 @@ def commit(root: Path) -> None:
 
 
 def pull(root: Path, paths: Sequence[str]) -> None:
-    """Bring all outputs or some from the default remote; from the cache alone where no remote is set."""
+    """Bring all outputs or some from the default remote; from the cache alone where no remote is set.
+
+    DVC 3.67 keeps an index of what a pull needs without the paths that it was asked for: after two pulls of a part it
+    takes that part for the whole, fetches nothing more, and deletes the folder. So the index goes first.
+    """
+    from dvc.repo import Repo
+
+    _name_user()
+    with Repo(root) as repo:
+        repo.drop_data_index()
     dvc(root, "pull" if _text(root, "config", "core.remote", empty=True) else "checkout", *paths)
 
 
@@ -45,18 +55,18 @@ def changes(root: Path) -> dict[str, list[str]]:
 
 def _text(root: Path, *arguments: str, empty: bool = False) -> str:
     """What `dvc <arguments>` prints; with empty, the empty text when it fails."""
+    _name_user()
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode and not empty:
         print(done.stderr, end="", file=sys.stderr)
         raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "mend what it says above")
     return "" if done.returncode else done.stdout
 
 
-def _environment() -> dict[str, str]:
+def _name_user() -> None:
     """DVC asks for the user's name and fails for an id without one (containers), unless USER is set."""
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
-        return {"USER": str(os.getuid()), **os.environ}
-    return dict(os.environ)
+        os.environ.setdefault("USER", str(os.getuid()))
