@@ -86,7 +86,7 @@ def ssh_server(tmp_path: Path) -> Iterator[dict[str, str]]:
 def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The settings of a DVC remote on moto's server, which speaks S3 over HTTP."""
     needs("dvc_s3", "pip install dvc-s3")
-    needs("moto", "pip install 'moto[server]'")
+    needs("moto", "pip install 'moto[s3]' flask flask-cors")
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     port = free_port()
