@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["Snakefile", "config.yaml", "config.schema.json", "rules", "scripts", "studies", "profiles", "envs"]
+PARTS = ["Snakefile", "config.yaml", "params.yaml", "config.schema.json", "rules", "scripts", "studies", "profiles"]
+PARTS += ["envs", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"]
 
 
 class House:
@@ -27,7 +28,7 @@ class House:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
+                shutil.copy2(source, target, follow_symlinks=False)
         shutil.copy2(ROOT / "tests/workflow/miniature.yaml", folder / "miniature.yaml")
         return cls(folder)
 

@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,18 +14,6 @@ FIGURES = {"table_figures", "chosen_only_figure", "gaps_figure", "on_policy_figu
 FIGURES |= {"tier_scores", "pair_scores", "training_curves"}
 REPORTING = {"all", "report", "configuration", "rulegraph"} | TABLES | FIGURES
 PER_RUN = {"train", "sample", "harness", "judge"}
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> House:
-    house = House.build(tmp_path_factory.mktemp("finished") / "house")
-    house.snakemake("--", "all", "world")
-    return house
-
-
-@pytest.fixture
-def twin(finished: House, tmp_path: Path) -> House:
-    return finished.twin(tmp_path / "house")
 
 
 def test_everything_is_made_and_nothing_is_left_to_do(finished: House) -> None:
