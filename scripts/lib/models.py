@@ -19,6 +19,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from scripts.lib import devices
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, replacing, write_json
 
@@ -133,7 +134,8 @@ def load_causal(
 
 
 def device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
+    """CUDA where there is one, on a GPU that no other job has, else the CPU."""
+    devices.lease()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
