@@ -1,0 +1,65 @@
+"""What the machinery costs beside the work: the DAG of a large study, and versioning a thousand artifacts.
+
+Seconds are of processor time, which other users of the machine do not stretch; all of this runs on one core at a
+time, so that an idle machine takes as long by the clock.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.house import House
+from tests.workflow.toy_house import Checkout
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Cost:
+    """seconds: of processor time, of a process and its children. gigabytes: the largest of them at its peak."""
+
+    seconds: float
+    gigabytes: float
+    text: str
+
+
+def cost_of(command: list[str], folder: Path) -> Cost:
+    with open(folder / "said.txt", "w+") as said:
+        process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read()
+    assert process.returncode == 0, text[-3000:]
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, text)
+
+
+def test_a_thousand_artifacts(tmp_path: Path) -> None:
+    house = Checkout.build(tmp_path / "house")
+    house.edit("params.yaml", "bulk: 0", "bulk: 50")
+    house.snakemake("--quiet", "all")
+    record, status = (
+        cost_of([sys.executable, "-m", "scripts.versioning", name], house.folder) for name in ("record", "status")
+    )
+    print(f"record {record.seconds:.1f} s, status {status.seconds:.1f} s")
+    assert "1010 artifacts" in record.text and record.seconds < 10
+    assert "results/ is as recorded" in status.text and status.seconds < 3
+
+
+def test_the_dag_of_a_large_study(tmp_path: Path) -> None:
+    """The default study with so many seeds that it has 150 runs and more."""
+    house = House.build(tmp_path / "house")
+    seeds = {"studies": {"what_matters": {"seeds": list(range(8))}}}
+    (house.folder / "seeds.yaml").write_text(yaml.safe_dump(seeds))
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--configfile", "seeds.yaml"]
+    cost = cost_of(command, house.folder)
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", cost.text, re.MULTILINE)}
+    print(f"{jobs['total']} jobs, {jobs['train']} runs: {cost.seconds:.1f} s, {cost.gigabytes:.2f} GB")
+    assert jobs["train"] >= 150
+    assert cost.seconds < 15 and cost.gigabytes < 1

@@ -1,0 +1,83 @@
+"""What Snakemake's summary says, which files belong to the store, and the metrics that DVC shows."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.errors import InputError
+from scripts.versioning import metrics, seen
+from scripts.versioning.artifacts import Artifact, by_folder, check_complete, in_store, parse_summary, stored_files
+
+SUMMARY = """noise that a Snakefile prints
+output_file\tdate\trule\tlog-file(s)\tstatus\tplan
+results/a.csv\tSat Nov 21 17:00:00 2026\ttable\tlogs/a.log\tok\tno update
+results/b/c.csv\t-\ttable\t-\tmissing\tno update
+results/b/d.csv\tSat Nov 21 17:00:00 2026\tmodel\t-\tparams changed\tupdate pending
+results/temporary.txt\t-\tmodel\t-\tremoved temp file\tno update
+"""
+
+
+def test_the_summary_is_read_row_by_row() -> None:
+    assert parse_summary(SUMMARY) == [
+        Artifact("results/a.csv", "table", "ok", False),
+        Artifact("results/b/c.csv", "table", "missing", False),
+        Artifact("results/b/d.csv", "model", "params changed", True),
+    ]
+
+
+def test_no_table_is_no_empty_table() -> None:
+    with pytest.raises(InputError, match="printed no table"):
+        parse_summary("")
+
+
+@pytest.mark.parametrize(
+    ("artifact", "problem"),
+    [
+        (Artifact("results/a", "r", "missing", False), "1 of 2 artifacts are not there"),
+        (Artifact("results/a", "r", "ok", True), "1 of 2 artifacts are not up to date"),
+        (Artifact("cache/a", "r", "ok", False), "1 of 2 artifacts are not under results/"),
+        (Artifact("results/../a", "r", "ok", False), "1 of 2 artifacts are not under results/"),
+    ],
+)
+def test_what_is_not_complete_is_named_with_the_remedy(artifact: Artifact, problem: str) -> None:
+    fine = Artifact("results/fine", "r", "ok", False)
+    check_complete([fine], "run")
+    with pytest.raises(InputError) as error:
+        check_complete([fine, artifact], "run it")
+    assert problem in str(error.value) and artifact.path in str(error.value) and "remedy: run it" in str(error.value)
+
+
+def test_folders_are_counted_under_the_store() -> None:
+    paths = ["results/a.csv", "results/x/a", "results/x/y/b", "results/z/c"]
+    assert by_folder(paths) == {"results": 1, "results/x": 2, "results/z": 1}
+    assert in_store("results/x/a") and not in_store("results/../x") and not in_store("/results/x")
+
+
+def test_stored_files_leave_out_snakemakes_own_marks(tmp_path: Path) -> None:
+    (tmp_path / "results/x").mkdir(parents=True)
+    for name in ("a", "x/b", "x/.snakemake_timestamp"):
+        (tmp_path / "results" / name).touch()
+    (tmp_path / "results/link").symlink_to("nowhere")
+    assert stored_files(tmp_path) == ["results/a", "results/link", "results/x/b"]
+
+
+def test_provenance_is_seen_until_it_changes(tmp_path: Path) -> None:
+    assert seen.is_seen(tmp_path)
+    (tmp_path / seen.PROVENANCE).write_text("one")
+    assert not seen.is_seen(tmp_path)
+    seen.see(tmp_path)
+    assert seen.is_seen(tmp_path)
+    (tmp_path / seen.PROVENANCE).write_text("two")
+    assert not seen.is_seen(tmp_path)
+
+
+def test_metrics_of_claims_and_evaluations() -> None:
+    rows = [
+        {"study": "s", "claim": "a.b", "measured": "0.5", "verdict": "holds"},
+        {"study": "s", "claim": "c", "measured": "", "verdict": "undecided"},
+    ]
+    assert metrics.of_claims(rows) == {
+        "verdicts": {"holds": 1, "fails": 0, "undecided": 1},
+        "claims": {"s": {"a.b": 0.5}},
+    }
+    assert metrics.of_evaluations([("mmlu", 1.0), ("mmlu", 2.0), ("gsm8k", 4.0)]) == {"gsm8k": 4.0, "mmlu": 1.5}
