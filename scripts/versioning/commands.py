@@ -109,7 +109,7 @@ def _write_provenance(root: Path, arguments: Sequence[str]) -> list[str]:
     _say(f"{len(declared)} artifacts, all there and up to date")
     if extra := set(stored) - set(declared):
         folders = ", ".join(f"{count} in {folder}" for folder, count in by_folder(extra).items())
-        _say(f"{len(extra)} files of other configurations are stored with them: {folders}")
+        _say(f"{len(extra)} more files, which other configurations or targets made, are stored with them: {folders}")
     return outside
 
 
