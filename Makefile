@@ -33,7 +33,7 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	rm -rf .venv-lock
 
 clean: ## everything that make run makes
-	rm -rf results logs benchmarks checkpoints .snakemake
+	rm -rf results provenance.json logs benchmarks checkpoints .snakemake
 
 .venv/run: requirements.txt
 	test -d .venv || $(PYTHON) -m venv .venv
