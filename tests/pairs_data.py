@@ -13,7 +13,7 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES
 from scripts.lib.tables import write_table
-from scripts.training.loop import Example
+from scripts.training.step import Example
 from scripts.training.train import examples_of, read_store
 
 LETTERS = ["a", "b", "c", "d", "e", "f", "g", "h"]

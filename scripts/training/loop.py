@@ -9,9 +9,8 @@ The reference policy's log-probabilities are given, so that no second model is i
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Protocol
 
@@ -23,36 +22,18 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
 
-from scripts.lib.batching import by_tokens
-from scripts.lib.chat import Encoded
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
-from scripts.lib.logprobs import token_logprobs
-from scripts.lib.objectives import PairLogps, implicit_rewards, with_options
+from scripts.lib.objectives import with_options
+from scripts.lib.packing import reason_against
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.step import Example, accumulate
 
 LOG_EVERY = 10.0
 """Seconds between lines of the log."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Example:
-    """A pair as token ids, with the reference policy's log-probability of each response, in nats."""
-
-    chosen_id: str
-    rejected_id: str
-    chosen: Encoded
-    rejected: Encoded
-    ref_chosen: float
-    ref_rejected: float
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of both sequences, the prompt counted in each."""
-        return len(self.chosen) + len(self.rejected)
 
 
 class Renewal(Protocol):
@@ -89,12 +70,16 @@ def train(
         lr=spec.learning_rate,
         betas=(spec.adam_beta1, spec.adam_beta2),
         eps=1e-8,
+        fused=True,
     )
     warmup = math.ceil(spec.warmup_ratio * len(steps))
     scheduler = get_cosine_schedule_with_warmup(optimizer, warmup, len(steps))
     rows: list[dict[str, Any]] = []
     progress = _Progress(len(steps))
     every = renewal.every if renewal else 1
+    reason = reason_against(model, spec.max_length)
+    if reason:
+        log.info("pairs are padded, not packed: %s", reason)
 
     with _own_randomness(model.device, seed):
         if checkpoints and (state := checkpoints.newest()):
@@ -106,7 +91,7 @@ def train(
                 coming = [examples[index] for index in chain(*steps[step : step + every])]
                 ahead = iter(renewal(model, step, coming) if renewal else coming)
             batch = list(islice(ahead, len(steps[step])))
-            per_pair = accumulate(model, batch, objective, spec, pad_id)
+            per_pair = accumulate(model, batch, objective, spec, pad_id, packed=reason is None)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
             _refuse_non_finite(rows[-1])
@@ -136,51 +121,6 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
         order = np.random.default_rng(seed_of("order of pairs", seed, epoch)).permutation(pairs).tolist()
         steps += [order[start : start + batch_pairs] for start in range(0, pairs, batch_pairs)]
     return steps[:total]
-
-
-def accumulate(
-    model: PreTrainedModel,
-    batch: Sequence[Example],
-    objective: Callable[[PairLogps], Tensor],
-    spec: Hyperparameters,
-    pad_id: int,
-) -> Tensor:
-    """Add the gradient of the batch's mean loss to the parameters' gradients, a micro-batch at a time.
-
-    A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens, padding included; how the batch is cut
-    changes the sum by rounding alone. Returns float32 (5, pairs): loss, chosen and rejected log-probability,
-    chosen and rejected reward; the order of the pairs is the micro-batches'.
-    """
-    lengths = [max(len(each.chosen), len(each.rejected)) for each in batch]
-    measured = []
-    for micro in by_tokens(lengths, spec.batch_tokens // 2):
-        logps = pair_logps(model, [batch[index] for index in micro], spec.precision, pad_id)
-        losses = objective(logps)
-        (losses.sum() / len(batch)).backward()
-        measured.append(
-            torch.stack([losses, logps.chosen, logps.rejected, *implicit_rewards(logps, spec.beta)]).detach()
-        )
-    return torch.cat(measured, dim=1)
-
-
-def pair_logps(model: PreTrainedModel, batch: Sequence[Example], precision: str, pad_id: int) -> PairLogps:
-    """The log-probabilities of a batch of pairs under ``model``, differentiable, with the references beside them."""
-
-    def column(values: list) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32, device=model.device)
-
-    sequences = [each.chosen for each in batch] + [each.rejected for each in batch]
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        per_token = token_logprobs(model, sequences, pad_id)
-    chosen, rejected = torch.stack([values.sum() for values in per_token]).chunk(2)
-    return PairLogps(
-        chosen=chosen,
-        rejected=rejected,
-        ref_chosen=column([each.ref_chosen for each in batch]),
-        ref_rejected=column([each.ref_rejected for each in batch]),
-        chosen_length=column([len(each.chosen.response_ids) for each in batch]),
-        rejected_length=column([len(each.rejected.response_ids) for each in batch]),
-    )
 
 
 def _parameter_groups(model: PreTrainedModel, weight_decay: float) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ from scripts.lib.models import PolicyCard, load_causal, load_tokenizer, read_pol
 from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES, TRAINING
 from scripts.lib.tables import read_table, write_table
 from scripts.training.checkpoints import Checkpoints
-from scripts.training.loop import Example, Renewal, train
+from scripts.training.loop import Renewal, train
+from scripts.training.step import Example
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

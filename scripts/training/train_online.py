@@ -20,7 +20,7 @@ from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import normalise, response_id, seed_of
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.sampling import TransformersSampler
-from scripts.training.loop import Example
+from scripts.training.step import Example
 from scripts.training.train import Prepared, arguments_of, perform
 
 STEP = "scripts.training.train_online"

@@ -19,7 +19,8 @@ from scripts.lib.config.training import Hyperparameters
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.objectives import with_options
-from scripts.training.loop import Example, accumulate, batches, train
+from scripts.training.loop import batches, train
+from scripts.training.step import Example, accumulate
 
 trl = pytest.importorskip("trl")
 
@@ -118,7 +119,7 @@ def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000
     """Our loss and the other measurements, each a mean over pairs; the gradients are in a copy of ``model``."""
     model = copy.deepcopy(model).train()
     spec = SPEC.model_copy(update={"objective": objective, "batch_tokens": batch_tokens})
-    per_pair = accumulate(model, examples, with_options(objective, spec.beta, {}), spec, tokenizer.pad_token_id)
+    per_pair = accumulate(model, examples, with_options(objective, spec.beta, {}), spec, tokenizer.pad_token_id, True)
     return model, per_pair
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from scripts.lib.errors import InputError
 from scripts.lib.models import load_causal, read_policy
 from scripts.lib.objectives import with_options
-from scripts.training.loop import accumulate, batches, train
+from scripts.training.loop import batches, train
+from scripts.training.step import accumulate
 from tests.pairs_data import SPEC, Data, spec_of
 
 
@@ -68,19 +70,19 @@ def test_learning_rate_rises_and_then_falls_as_a_cosine(data) -> None:
     assert rows["pairs"].tolist() == [8, 8, 4] * 7
 
 
-def gradient(data: Data, batch_tokens: int, objective: str = "dpo") -> tuple[torch.Tensor, torch.Tensor]:
+def gradient(data: Data, batch_tokens: int, objective: str, packed: bool) -> tuple[torch.Tensor, torch.Tensor]:
     spec = spec_of(batch_tokens=batch_tokens, objective=objective)
     data.model.zero_grad()
-    per_pair = accumulate(data.model, data.examples(), with_options(objective, 0.5, {}), spec, 0)
+    per_pair = accumulate(data.model, data.examples(), with_options(objective, 0.5, {}), spec, 0, packed)
     return torch.cat([each.grad.flatten() for each in data.model.parameters()]), per_pair.mean(dim=1)
 
 
 @pytest.mark.parametrize("objective", ["dpo", "sft"])
-def test_micro_batches_change_nothing(data, objective) -> None:
-    whole, values = gradient(data, 100_000, objective)
+def test_neither_packing_nor_micro_batches_change_anything(data, objective) -> None:
+    whole, values = gradient(data, 100_000, objective, packed=False)
     assert whole.norm() > 0.01
-    for budget in (1, 100, 300):
-        cut, cut_values = gradient(data, budget, objective)
+    for budget, packed in product((1, 100, 300, 100_000), (False, True)):
+        cut, cut_values = gradient(data, budget, objective, packed)
         assert (cut - whole).norm() <= 1e-5 * whole.norm()
         torch.testing.assert_close(cut_values, values, rtol=1e-5, atol=1e-5)
 

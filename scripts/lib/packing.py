@@ -1,0 +1,224 @@
+"""Responses end to end in one row, what they share computed once.
+
+The responses to one prompt share a trunk: the prompt and what the responses begin with alike. A row holds each trunk
+once, its branches behind it, and any number of such groups, so that there is neither padding nor a second forward
+pass over a prompt. Positions count as in each sequence alone; a branch attends to its trunk and to itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import signature
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from scripts.lib.chat import Encoded
+from scripts.lib.logprobs import token_logprobs
+
+IMPLEMENTATION = "packed_responses"
+"""What transformers calls :func:`attend`."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sequences in a row: how many tokens they share, and how many each has of its own; the first has one or more."""
+
+    trunk: int
+    branches: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        return self.trunk + sum(self.branches)
+
+
+def group_of(responses: Sequence[Encoded]) -> Group:
+    """How sequences that begin alike lie in a row; at least one token of the first is no trunk."""
+    ids = [each.prompt_ids + each.response_ids for each in responses]
+    trunk = min(map(len, ids))
+    for other in ids[1:]:
+        trunk = next((at for at in range(trunk) if ids[0][at] != other[at]), trunk)
+    trunk = min(trunk, len(ids[0]) - 1)
+    return Group(trunk, tuple(len(each) - trunk for each in ids))
+
+
+@dataclass(frozen=True)
+class Row:
+    """Groups of responses as one row of tokens.
+
+    ids, positions: (1, tokens). where: the places in the row whose hidden states say the response tokens
+    ``targets``, response after response, of ``lengths`` tokens each.
+    """
+
+    groups: tuple[Group, ...]
+    ids: Tensor
+    positions: Tensor
+    where: Tensor
+    targets: Tensor
+    lengths: tuple[int, ...]
+
+    @cached_property
+    def segments(self) -> list[int]:
+        """The tokens of each group's trunk with its first branch, and of its further branches, in order."""
+        return [size for group in self.groups for size in (group.trunk + group.branches[0], *group.branches[1:])]
+
+    @cached_property
+    def masks(self) -> dict[tuple[int, int], Tensor]:
+        """For (own tokens, trunk): which keys (trunk, then own) the tokens of a branch attend to."""
+        pairs = {(own, group.trunk) for group in self.groups for own in group.branches[1:]}
+        return {
+            (own, trunk): torch.ones(own, trunk + own, dtype=torch.bool, device=self.ids.device).tril(trunk)[None, None]
+            for own, trunk in pairs
+        }
+
+
+def pack(groups: Sequence[Sequence[Encoded]], device: torch.device | str = "cpu") -> Row:
+    """A row of groups of responses; the responses of a group begin alike, with the same prompt at least."""
+    shapes = tuple(group_of(group) for group in groups)
+    ids: list[int] = []
+    positions: list[int] = []
+    where: list[int] = []
+    targets: list[int] = []
+    lengths: list[int] = []
+    for group, shape in zip(groups, shapes, strict=True):
+        start = len(ids)
+        ids += (group[0].prompt_ids + group[0].response_ids)[: shape.trunk]
+        positions += range(shape.trunk)
+        for each in group:
+            places = [*range(start, start + shape.trunk), *range(len(ids), len(ids) + len(each) - shape.trunk)]
+            ids += (each.prompt_ids + each.response_ids)[shape.trunk :]
+            positions += range(shape.trunk, len(each))
+            where += places[len(each.prompt_ids) - 1 : len(each) - 1]
+            targets += each.response_ids
+            lengths.append(len(each.response_ids))
+
+    def tensor(values: list[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=device)
+
+    return Row(shapes, tensor(ids)[None], tensor(positions)[None], tensor(where), tensor(targets), tuple(lengths))
+
+
+def rows_by_tokens(tokens: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices into ``tokens``, in rows of at most ``budget`` tokens: longest first, each into the first that has room.
+
+    What is longer than the budget is a row of its own.
+    """
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(tokens)), key=lambda at: -tokens[at]):
+        row = next((at for at, left in enumerate(room) if left >= tokens[index]), len(rows))
+        if row == len(rows):
+            rows.append([])
+            room.append(budget)
+        rows[row].append(index)
+        room[row] -= tokens[index]
+    return rows
+
+
+def hidden_states(model: PreTrainedModel, row: Row) -> Tensor:
+    """What the model's head is given at ``row.where``: (response tokens, hidden). Within :func:`packed_attention`."""
+    output = model.base_model(
+        input_ids=row.ids, position_ids=row.positions, attention_mask=None, use_cache=False, row=row
+    )
+    return output.last_hidden_state[0].index_select(0, row.where)
+
+
+@contextmanager
+def packed_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Inside, the model's attention layers see rows: for forward, backward and what checkpointing computes again."""
+    before = model.config._attn_implementation
+    model.config._attn_implementation = IMPLEMENTATION
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    *,
+    row: Row,
+    **others,
+) -> tuple[Tensor, None]:
+    """Attention within a row, as transformers calls it: (1, heads, tokens, size) -> (1, tokens, heads, size).
+
+    One causal call for a trunk with its first branch, one with a mask for each further branch.
+    NotImplementedError: the model wants attention that is more than a scaled softmax.
+    """
+    if more := [name for name in ("softcap", "s_aux", "position_bias") if others.get(name) is not None]:
+        raise NotImplementedError(", ".join(more))
+    queries, keys, values = (each.split(row.segments, dim=2) for each in (query, key, value))
+    outputs = []
+    at = 0
+
+    def add(key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+        output, _ = sdpa_attention_forward(
+            module, queries[at], key, value, mask, dropout=dropout, scaling=scaling, is_causal=mask is None
+        )
+        outputs.append(output)
+
+    for group in row.groups:
+        add(keys[at], values[at], None)
+        trunk = [each[at][:, :, : group.trunk] for each in (keys, values)]
+        at += 1
+        for own in group.branches[1:]:
+            if own:
+                both = [
+                    torch.cat([of_trunk, each[at]], dim=2) for of_trunk, each in zip(trunk, (keys, values), strict=True)
+                ]
+                add(*both, row.masks[own, group.trunk])
+            at += 1
+    return torch.cat(outputs, dim=1), None
+
+
+AttentionInterface.register(IMPLEMENTATION, attend)
+AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)
+
+
+def reason_against(model: PreTrainedModel, max_length: int) -> str | None:
+    """Why a model cannot take rows of sequences up to ``max_length`` tokens; None where it can.
+
+    What its configuration does not tell (logits that are scaled, biases in its attention) is seen from the
+    log-probabilities of a few tokens, which must be those that the model gives without packing.
+    """
+    config = model.config.get_text_config()
+    if not getattr(model, "_supports_attention_backend", False):
+        return "transformers has no exchangeable attention for it"
+    if "position_ids" not in signature(model.base_model.forward).parameters:
+        return "it takes no position_ids"
+    if other := set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}:
+        return f"it has layers of {', '.join(sorted(other))}"
+    window = getattr(config, "sliding_window", None)
+    if window is not None and window < max_length:
+        return f"its attention has a window of {window} tokens"
+    if capped := [name for name, value in config.to_dict().items() if "softcap" in name and value is not None]:
+        return f"it has {', '.join(capped)}"
+    try:
+        agrees = _agrees(model)
+    except NotImplementedError as error:
+        return f"its attention has {error}"
+    return None if agrees else "its log-probabilities of packed responses are not those of single ones"
+
+
+@torch.no_grad()
+def _agrees(model: PreTrainedModel) -> bool:
+    ids = [at % model.get_output_embeddings().weight.shape[0] for at in range(10, 30)]
+    responses = [Encoded(ids[:5], ids[5:12]), Encoded(ids[:5], ids[14:20])]
+    training = model.training
+    model.eval()
+    single = torch.cat(token_logprobs(model, responses, ids[0]))
+    row = pack([responses, responses[::-1]], model.device)
+    with packed_attention(model):
+        logits = model.get_output_embeddings()(hidden_states(model, row)).float()
+    model.train(training)
+    packed = logits.log_softmax(-1).gather(1, row.targets[:, None]).squeeze(1)
+    return torch.allclose(packed[: len(single)], single, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,163 @@
+"""The gradient of one step: what it costs in time and memory is decided here, what it means is not.
+
+A step is so many pairs and the mean of their losses, however they are laid out. Packed, pairs lie end to end without
+padding, what both responses of a pair share is computed once ("Accelerating Direct Preference Optimization with Prefix
+Sharing", arXiv 2410.20305), and the head goes over the responses a pair at a time: a pair's loss depends on the head
+through two sums alone, so the head's gradient is formed before the logits of the next pair are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from scripts.lib.batching import by_tokens
+from scripts.lib.chat import Encoded
+from scripts.lib.config.training import Hyperparameters
+from scripts.lib.head import Head
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.models import PRECISIONS
+from scripts.lib.objectives import PairLogps, implicit_rewards
+from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
+
+Objective = Callable[[PairLogps], Tensor]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair as token ids, with the reference policy's log-probability of each response, in nats."""
+
+    chosen_id: str
+    rejected_id: str
+    chosen: Encoded
+    rejected: Encoded
+    ref_chosen: float
+    ref_rejected: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of both sequences, the prompt counted in each."""
+        return len(self.chosen) + len(self.rejected)
+
+
+def accumulate(
+    model: PreTrainedModel,
+    batch: Sequence[Example],
+    objective: Objective,
+    spec: Hyperparameters,
+    pad_id: int,
+    packed: bool,
+) -> Tensor:
+    """Add the gradient of the batch's mean loss to the parameters' gradients, a micro-batch at a time.
+
+    A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens: where ``packed``, what a pair shares
+    counts once (``packing.reason_against`` says which models can be packed), else padding counts too. How the batch is
+    cut changes the sum by rounding alone. Returns float32 (5, pairs): loss, chosen and rejected log-probability,
+    chosen and rejected reward; the order of the pairs is the micro-batches'.
+    """
+    if not packed:
+        lengths = [max(len(each.chosen), len(each.rejected)) for each in batch]
+        micros = [[batch[at] for at in micro] for micro in by_tokens(lengths, spec.batch_tokens // 2)]
+        return torch.cat([_padded(model, each, objective, spec, pad_id, len(batch)) for each in micros], dim=1)
+
+    both = uses_rejected(objective)
+    responses = [[each.chosen, each.rejected] if both else [each.chosen] for each in batch]
+    rows = rows_by_tokens([group_of(each).tokens for each in responses], spec.batch_tokens)
+    head = Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
+    head.reserve(max(sum(len(each.response_ids) for each in of_pair) for of_pair in responses))
+    with packed_attention(model):
+        measured = [_packed(model, head, [batch[at] for at in row], objective, spec, both, len(batch)) for row in rows]
+    return torch.cat(measured, dim=1)
+
+
+def uses_rejected(objective: Objective) -> bool:
+    """Whether an objective looks at the rejected responses' log-probabilities."""
+    ones = [torch.ones(1, requires_grad=True) for _ in range(2)]
+    losses = objective(PairLogps(*ones, *[torch.ones(1)] * 4))
+    return torch.autograd.grad(losses.sum(), ones[1], allow_unused=True)[0] is not None
+
+
+def _padded(
+    model: PreTrainedModel,
+    batch: Sequence[Example],
+    objective: Objective,
+    spec: Hyperparameters,
+    pad_id: int,
+    pairs: int,
+) -> Tensor:
+    with _precision(model, spec):
+        per_token = token_logprobs(model, [each.chosen for each in batch] + [each.rejected for each in batch], pad_id)
+    logps = _pair_logps(batch, *torch.stack([values.sum() for values in per_token]).chunk(2))
+    losses = objective(logps)
+    (losses.sum() / pairs).backward()
+    return _measured(losses, logps, spec)
+
+
+def _packed(
+    model: PreTrainedModel,
+    head: Head,
+    batch: Sequence[Example],
+    objective: Objective,
+    spec: Hyperparameters,
+    both: bool,
+    pairs: int,
+) -> Tensor:
+    """Without ``both``, the objective does not use the rejected responses, and they get no backward pass."""
+    rejected = None if both else _forward_only(model, head, [each.rejected for each in batch], spec)
+    row = pack([[each.chosen, each.rejected] if both else [each.chosen] for each in batch], model.device)
+    with _precision(model, spec):
+        states = hidden_states(model, row)
+    sides = 2 if both else 1
+    tokens = [sum(row.lengths[at : at + sides]) for at in range(0, len(row.lengths), sides)]
+    runs = head.runs(tokens)
+    leaves = [leaf.requires_grad_() for leaf in states.detach().split([sum(tokens[at] for at in run) for run in runs])]
+    targets = row.targets.split([len(leaf) for leaf in leaves])
+    measured = []
+    for run, leaf, wanted in zip(runs, leaves, targets, strict=True):
+        lengths = row.lengths[run[0] * sides : (run[-1] + 1) * sides]
+        sums = _sums(head.logprobs(leaf, wanted), lengths).view(-1, sides)
+        of_rejected = sums[:, 1] if rejected is None else rejected[run[0] : run[-1] + 1]
+        logps = _pair_logps([batch[at] for at in run], sums[:, 0], of_rejected)
+        losses = objective(logps)
+        (losses.sum() / pairs).backward()
+        measured.append(_measured(losses, logps, spec))
+    states.backward(torch.cat([leaf.grad for leaf in leaves]))
+    return torch.cat(measured, dim=1)
+
+
+@torch.no_grad()
+def _forward_only(model: PreTrainedModel, head: Head, responses: Sequence[Encoded], spec: Hyperparameters) -> Tensor:
+    """The log-probability (responses,) of each response."""
+    row = pack([[each] for each in responses], model.device)
+    with _precision(model, spec):
+        states = hidden_states(model, row)
+    parts = zip(states.split(row.lengths), row.targets.split(row.lengths), strict=True)
+    return torch.stack([head.logprobs(*part).sum() for part in parts])
+
+
+def _sums(values: Tensor, lengths: Sequence[int]) -> Tensor:
+    return torch.stack([each.sum() for each in values.split(lengths)])
+
+
+def _pair_logps(batch: Sequence[Example], chosen: Tensor, rejected: Tensor) -> PairLogps:
+    def column(values: list) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=chosen.device)
+
+    return PairLogps(
+        chosen=chosen,
+        rejected=rejected,
+        ref_chosen=column([each.ref_chosen for each in batch]),
+        ref_rejected=column([each.ref_rejected for each in batch]),
+        chosen_length=column([len(each.chosen.response_ids) for each in batch]),
+        rejected_length=column([len(each.rejected.response_ids) for each in batch]),
+    )
+
+
+def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor:
+    return torch.stack([losses, logps.chosen, logps.rejected, *implicit_rewards(logps, spec.beta)]).detach()
+
+
+def _precision(model: PreTrainedModel, spec: Hyperparameters) -> torch.autocast:
+    return torch.autocast(model.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16")
