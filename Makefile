@@ -4,7 +4,7 @@ CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-all lint schema lock clean
+.PHONY: run test test-all bench lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/python -m snakemake --cores $(CORES) --logger prefatlas
@@ -14,6 +14,10 @@ test: .venv/test lint ## all tests that take seconds to a few minutes
 
 test-all: .venv/test lint ## the slow ones too
 	$(BIN)/python -m pytest
+
+bench: .venv/test ## the training step against TRL's, in turns: make bench DATA=folder of UltraFeedback binarized
+	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
+	$(BIN)/python -m tests.benchmarks.head
 
 lint: .venv/test
 	$(BIN)/ruff check .

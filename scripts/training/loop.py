@@ -77,6 +77,8 @@ def train(
     rows: list[dict[str, Any]] = []
     progress = _Progress(len(steps))
     every = renewal.every if renewal else 1
+    if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
     reason = reason_against(model, spec.max_length)
     if reason:
         log.info("pairs are padded, not packed: %s", reason)
@@ -85,6 +87,8 @@ def train(
         if checkpoints and (state := checkpoints.newest()):
             rows = _restore(state, model, optimizer, scheduler)
         model.train()
+        if spec.gradient_checkpointing:
+            model.activation_checkpointing_enable()
         saved = len(rows)
         for step in range(len(rows), len(steps)):
             if step % every == 0:
@@ -102,6 +106,8 @@ def train(
             if checkpoints and len(rows) % every == 0 and len(rows) - saved >= spec.checkpoint_every:
                 checkpoints.save(len(rows), _state(model, optimizer, scheduler, rows))
                 saved = len(rows)
+        if spec.gradient_checkpointing:
+            model.activation_checkpointing_disable()
         model.eval()
     return pd.DataFrame(rows)
 

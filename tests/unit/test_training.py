@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,17 +10,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.lib.chat import Encoded
 from scripts.lib.errors import InputError
+from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, read_policy
-from scripts.lib.objectives import with_options
+from scripts.lib.objectives import OBJECTIVES, with_options
+from scripts.training import loop
 from scripts.training.loop import batches, train
-from scripts.training.step import accumulate
+from scripts.training.step import Example, accumulate, uses_rejected
 from tests.pairs_data import SPEC, Data, spec_of
 
 
 @pytest.fixture
 def data(tmp_path, tiny_policy) -> Data:
     return Data(tmp_path, tiny_policy)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_policy):
+    return load_causal(read_policy(tiny_policy / "policy.json"))
 
 
 @settings(deadline=None)
@@ -85,6 +94,81 @@ def test_neither_packing_nor_micro_batches_change_anything(data, objective) -> N
         cut, cut_values = gradient(data, budget, objective, packed)
         assert (cut - whole).norm() <= 1e-5 * whole.norm()
         torch.testing.assert_close(cut_values, values, rtol=1e-5, atol=1e-5)
+
+
+TOKENS = st.lists(st.integers(3, 30), min_size=1, max_size=12)
+
+
+@st.composite
+def a_step(draw) -> list[Example]:
+    """Pairs of one token and of many, that begin alike or are alike, with prompts that come back."""
+    prompts = draw(st.lists(TOKENS, min_size=1, max_size=3))
+    found = []
+    for at in range(draw(st.integers(1, 6))):
+        prompt, beginning = draw(st.sampled_from(prompts)), draw(st.sampled_from([[], [8, 9]]))
+        chosen, rejected = (Encoded(prompt, (beginning + draw(TOKENS))[:10]) for _ in range(2))
+        found.append(Example(f"c{at}", f"r{at}", chosen, rejected, -3.0 * len(chosen), -3.0 * len(rejected)))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+@settings(deadline=None, max_examples=12)
+@given(batch=a_step(), budget=st.sampled_from([1, 40, 1000]))
+def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
+    """Losses, log-probabilities, rewards and gradients of every objective, to 1e-5."""
+    found = []
+    for packed in (False, True):
+        spec = spec_of(objective=name, batch_tokens=budget if packed else 10_000)
+        model.zero_grad()
+        per_pair = accumulate(model, batch, with_options(name, 0.1, {}), spec, 0, packed)
+        order = per_pair[1:3].sum(0).argsort()
+        found.append((per_pair[:, order], torch.cat([each.grad.flatten() for each in model.parameters()])))
+    (padded, plain), (values, mine) = found
+    torch.testing.assert_close(values, padded, rtol=1e-5, atol=1e-5)
+    assert (mine - plain).norm() <= 1e-5 * plain.norm() + 1e-5  # equal sides: nothing is left but rounding
+
+
+@settings(deadline=None, max_examples=12)
+@given(batch=a_step())
+def test_any_packed_step_at_the_reference_has_loss_log_2(model, batch) -> None:
+    with torch.no_grad():
+        sums = [[token_logprobs(model, [each], 0)[0].sum().item() for each in (a.chosen, a.rejected)] for a in batch]
+    batch = [replace(each, ref_chosen=of[0], ref_rejected=of[1]) for each, of in zip(batch, sums, strict=True)]
+    per_pair = accumulate(model, batch, with_options("dpo", 0.1, {}), SPEC, 0, packed=True)
+    assert per_pair[0].tolist() == pytest.approx([math.log(2)] * len(batch), abs=1e-5)
+
+
+def test_rejected_responses_without_a_use_get_no_backward(data) -> None:
+    assert not uses_rejected(with_options("sft", 0.1, {})) and uses_rejected(with_options("dpo", 0.1, {}))
+    seen = []
+
+    def see(_module, _arguments, keywords) -> None:
+        seen.append((torch.is_grad_enabled(), keywords["input_ids"].numel()))
+
+    handle = data.model.base_model.register_forward_pre_hook(see, with_kwargs=True)
+    batch = data.examples()
+    accumulate(data.model, batch, with_options("sft", 0.1, {}), SPEC, 0, packed=True)
+    handle.remove()
+    assert sum(tokens for enabled, tokens in seen if enabled) == sum(len(each.chosen) for each in batch)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_gradient_checkpointing_changes_no_bit(data, packed) -> None:
+    def run(**changes) -> dict:
+        model = copy.deepcopy(data.model)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "reason_against", lambda *_: None if packed else "asked not to")
+            rows = train(model, data.examples(), spec_of(epochs=0.5, **changes), 1, 0)
+        assert not model.is_activation_checkpointing
+        return rows.to_dict() | {name: each.tolist() for name, each in model.state_dict().items()}
+
+    counted = []
+    handle = data.model.base_model.layers[0].input_layernorm.register_forward_hook(lambda *_: counted.append(1))
+    plain, without = run(), len(counted)
+    counted.clear()
+    assert run(gradient_checkpointing=True) == plain
+    assert len(counted) > without
+    handle.remove()
 
 
 def test_gradients_are_clipped_to_the_norm(data) -> None:

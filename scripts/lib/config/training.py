@@ -34,7 +34,12 @@ class Hyperparameters(Spec):
     epochs: Positive = 2
     max_length: Count = Field(2048, description="Tokens of prompt and response together; longer responses are cut.")
     precision: Precision = Field("bfloat16", description="Of the forward and backward pass; weights stay in float32.")
-    batch_tokens: Count = Field(16384, description="Tokens a micro-batch, padding included.")
+    batch_tokens: Count = Field(
+        16384, description="Tokens a micro-batch; what a pair's responses share counts once where pairs can be packed."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Keep each layer's input alone and compute the layer again in backward: less memory, slower."
+    )
     checkpoint_every: Count = Field(100, description="Steps between checkpoints.")
     online: OnlineSpec | None = Field(None, description="Online training; none: on the dataset's own pairs.")
 

@@ -1,0 +1,161 @@
+"""`make bench`: the training step against TRL's DPOTrainer and a plain loop, in turns, on the same pairs.
+
+Every measurement is a process of its own, so that its peak memory is its own. A turn runs every variant on the same
+pairs, one after the other, and gives one ratio each; turns differ in their pairs. Turns are added to the file as they
+end: a killed benchmark loses one turn, and a later call adds to what is there.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+from scripts.lib.tables import write_json
+
+TEXTS = 4000
+
+RATIOS = {
+    "ratio_plain_loop": ("ours", ["plain_loop"]),
+    "ratio_trl_default": ("ours", ["trl_default"]),
+    "ratio_trl_precomputed": ("ours", ["trl_precomputed"]),
+    "ratio_trl_tuned": ("ours", ["trl_tuned_1", "trl_tuned_2"]),
+    "ratio_trl_bfloat16": ("ours_bfloat16", ["trl_bfloat16"]),
+}
+"""Name -> (ours, theirs): pairs/s of ours over those of the best of theirs in the same turn."""
+
+
+def measure(variant: str, folder: Path, first: int, steps: int, threads: int) -> dict:
+    """What one variant does on the pairs from the ``first`` on, in this process."""
+    import torch
+
+    from tests.benchmarks import data
+    from tests.benchmarks.variants import SPEC, VARIANTS
+
+    torch.set_num_threads(threads)
+    model, tokenizer = data.load(folder)
+    pairs = data.read(folder, first, steps * SPEC.batch_pairs)
+    tokens = sum(len(each) for pair in pairs for each in pair)
+    outcome = VARIANTS[variant](model, tokenizer, pairs, folder)
+    return {
+        "pairs_per_s": len(pairs) / outcome.seconds,
+        "tokens_per_s": tokens / outcome.seconds,
+        "pairs_per_cpu_s": len(pairs) / outcome.cpu_seconds,
+        "pairs_per_s_with_references": len(pairs) / (outcome.seconds + outcome.reference_seconds),
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        **asdict(outcome),
+    }
+
+
+def in_process(variant: str, folder: Path, first: int, steps: int, threads: int) -> dict:
+    """:func:`measure` in a fresh process."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+    flags = [
+        "--measure",
+        variant,
+        "--out",
+        str(folder),
+        "--first",
+        str(first),
+        "--steps",
+        str(steps),
+        "--threads",
+        str(threads),
+    ]
+    command = [sys.executable, "-m", "tests.benchmarks.training", *flags]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def summary(turns: list[dict]) -> dict:
+    """Medians and spreads over turns of each variant's measurements, and of the ratios within turns."""
+
+    def spread(values: list[float]) -> dict:
+        return {"median": statistics.median(values), "low": min(values), "high": max(values), "turns": len(values)}
+
+    def ratios(key: str, mine: str, theirs: list[str]) -> list[float]:
+        return [
+            turn[mine][key] / max(turn[each][key] for each in theirs) for turn in turns if {mine, *theirs} <= set(turn)
+        ]
+
+    found = {}
+    for name, (mine, theirs) in RATIOS.items():
+        for suffix, key in (
+            ("", "pairs_per_s"),
+            ("_cpu", "pairs_per_cpu_s"),
+            ("_with_references", "pairs_per_s_with_references"),
+        ):
+            if values := ratios(key, mine, theirs):
+                found[name + suffix] = spread(values)
+    if memory := ratios("peak_gb", "ours", ["trl_default"]):
+        found["memory_ratio_trl_default"] = spread(memory)
+    variants = sorted({name for turn in turns for name in turn if isinstance(turn[name], dict)})
+    keys = ("pairs_per_s", "pairs_per_cpu_s", "tokens_per_s", "pairs_per_s_with_references", "peak_gb")
+    found["variants"] = {
+        name: {key: spread([turn[name][key] for turn in turns if name in turn]) for key in keys} for name in variants
+    }
+    return found
+
+
+def prepare(folder: Path, given: Path | None) -> dict:
+    """The pairs and the policy in ``folder``, and what they are; made once."""
+    from tests.benchmarks import data
+
+    about = folder / "about.json"
+    if not about.exists():
+        texts = list(islice(data.real_texts(given) if given else data.synthetic_texts(TEXTS), TEXTS))
+        found = {"text": "real" if given else "synthetic", **data.make(folder, texts, pairs=400)}
+        write_json(found, about)
+    return json.loads(about.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of UltraFeedback binarized; without it the text is synthetic")
+    parser.add_argument("--turns", type=int, default=5, help="turns to add")
+    parser.add_argument("--steps", type=int, default=1, help="steps of 8 pairs in each measurement")
+    parser.add_argument("--threads", type=int, default=2, help="of every measurement")
+    parser.add_argument("--variants", nargs="+", help="only these")
+    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(
+            json.dumps(measure(arguments.measure, arguments.out, arguments.first, arguments.steps, arguments.threads))
+        )
+        return
+
+    from tests.benchmarks.variants import SPEC, VARIANTS
+
+    work = arguments.out / ("real" if arguments.data else "synthetic")
+    about = prepare(work, arguments.data)
+    print(f"{about['pairs']} pairs of {about['text']} text", file=sys.stderr)
+    path = arguments.out / "training.json"
+    turns = json.loads(path.read_text())["turns"] if path.exists() else []
+    for _ in range(arguments.turns):
+        first = len(turns) * arguments.steps * SPEC.batch_pairs
+        turn: dict = {"first": first, "steps": arguments.steps, "threads": arguments.threads}
+        for variant in arguments.variants or VARIANTS:
+            turn[variant] = in_process(variant, work, first, arguments.steps, arguments.threads)
+            speed, memory = turn[variant]["pairs_per_s"], turn[variant]["peak_gb"]
+            print(f"{variant}: {speed:.3f} pairs/s, {memory:.2f} GB", file=sys.stderr)
+        turns.append(turn)
+        machine = {"cores": os.cpu_count(), "processor": platform.machine()}
+        versions = {name: version(name) for name in ("torch", "transformers", "trl")} | {
+            "python": platform.python_version()
+        }
+        head = {"about": about, "machine": machine, "versions": versions, "date": time.strftime("%Y-%m-%d")}
+        write_json(head | summary(turns) | {"turns": turns}, path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Responses in one row, what they share computed once: the same log-probabilities as one by one."""
+
+import pytest
+import torch
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.lib.chat import Encoded
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.models import load_causal, read_policy
+from scripts.lib.packing import Group, group_of, hidden_states, pack, packed_attention, reason_against, rows_by_tokens
+
+TOKENS = st.lists(st.integers(3, 30), min_size=1, max_size=12)
+PROMPTS = st.lists(st.integers(3, 30), min_size=1, max_size=9)
+
+
+@st.composite
+def groups(draw) -> list[list[Encoded]]:
+    """Some prompts with one to three responses each, which may begin alike, or be the same."""
+    found = []
+    for prompt in draw(st.lists(PROMPTS, min_size=1, max_size=4)):
+        beginning = draw(st.lists(st.integers(3, 30), max_size=5))
+        endings = draw(st.lists(TOKENS, min_size=1, max_size=3))
+        found.append([Encoded(prompt, beginning + ending) for ending in endings])
+    return found
+
+
+@pytest.fixture(scope="module")
+def model(tiny_policy):
+    return load_causal(read_policy(tiny_policy / "policy.json"))
+
+
+def packed_logprobs(model, groups: list[list[Encoded]]) -> list[torch.Tensor]:
+    row = pack(groups)
+    with packed_attention(model):
+        logits = model.get_output_embeddings()(hidden_states(model, row))
+    return list(logits.log_softmax(-1).gather(1, row.targets[:, None]).squeeze(1).split(row.lengths))
+
+
+@settings(deadline=None, max_examples=60)
+@given(groups=groups())
+def test_a_row_gives_what_each_response_gives_alone(model, groups) -> None:
+    with torch.no_grad():
+        packed = packed_logprobs(model, groups)
+        for values, response in zip(packed, (each for group in groups for each in group), strict=True):
+            torch.testing.assert_close(values, token_logprobs(model, [response], 0)[0], rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_are_those_of_each_response_alone(model) -> None:
+    one = [Encoded([3, 4, 5], [6, 7, 8, 2]), Encoded([3, 4, 5], [6, 7, 9]), Encoded([3, 4, 5], [6])]
+    rows = [one, [Encoded([8], [9])], [Encoded([3, 4], [9, 9]), Encoded([3, 4], [9, 9])]]
+    weights = list(model.parameters())
+    packed = torch.autograd.grad(torch.cat(packed_logprobs(model, rows)).sum(), weights)
+    alone = torch.autograd.grad(sum(token_logprobs(model, [each], 0)[0].sum() for row in rows for each in row), weights)
+    for mine, plain in zip(packed, alone, strict=True):
+        assert (mine - plain).norm() <= 1e-5 * plain.norm()
+
+
+def test_nothing_is_in_a_row_twice() -> None:
+    shared = [Encoded([1, 2, 3], [4, 5, 6]), Encoded([1, 2, 3], [4, 7])]
+    row = pack([shared, [Encoded([1, 2], [3])]])
+    assert row.groups == (Group(4, (2, 1)), Group(2, (1,)))
+    assert row.ids.tolist() == [[1, 2, 3, 4, 5, 6, 7, 1, 2, 3]]
+    assert row.positions.tolist() == [[0, 1, 2, 3, 4, 5, 4, 0, 1, 2]]
+    assert row.where.tolist() == [2, 3, 4, 2, 3, 8]
+    assert row.targets.tolist() == [4, 5, 6, 4, 7, 3]
+    assert row.lengths == (3, 2, 1)
+
+
+def test_equal_responses_share_all_but_the_firsts_last_token() -> None:
+    assert group_of([Encoded([1], [2, 3]), Encoded([1], [2, 3])]) == Group(2, (1, 1))
+    assert group_of([Encoded([1], [2, 3]), Encoded([1], [2])]) == Group(2, (1, 0))
+    assert group_of([Encoded([1], [2]), Encoded([1], [2, 3])]) == Group(1, (1, 2))
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120))
+def test_rows_keep_to_the_budget(tokens, budget) -> None:
+    rows = rows_by_tokens(tokens, budget)
+    assert sorted(index for row in rows for index in row) == list(range(len(tokens)))
+    sums = [sum(tokens[at] for at in row) for row in rows]
+    assert all(total <= budget or len(row) == 1 for total, row in zip(sums, rows, strict=True))
+    # No two rows could have been one: each of the later one's had no room in the earlier.
+    assert all(sums[at] + sums[after] > budget for after in range(len(rows)) for at in range(after))
+    assert rows == rows_by_tokens(tokens, budget)
+
+
+SMALL = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+GROUPED = SMALL | {"num_key_value_heads": 2, "pad_token_id": 0}
+GEMMA = GROUPED | {"head_dim": 8, "final_logit_softcapping": None, "attn_logit_softcapping": None}
+
+
+def model_of(kind: str, **settings) -> transformers.PreTrainedModel:
+    """A small model, its weights large enough for every part of it to count."""
+    config = getattr(transformers, f"{kind}Config")(bos_token_id=1, eos_token_id=2, **settings)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        with torch.no_grad():
+            for each in model.parameters():
+                each.normal_(0, 0.2)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("Llama", GROUPED),
+        ("Qwen2", GROUPED),
+        ("Qwen3", GROUPED | {"head_dim": 8}),
+        ("Mistral", GROUPED | {"sliding_window": 4096}),
+        ("Phi", SMALL),
+        ("Gemma2", GEMMA | {"sliding_window": 4096}),
+        ("GPT2", {"vocab_size": 64, "n_embd": 32, "n_layer": 2, "n_head": 4}),
+    ],
+)
+def test_models_that_can_be_packed(kind, settings) -> None:
+    model = model_of(kind, **settings)
+    assert reason_against(model, 4096) is None
+    assert model.config._attn_implementation != "packed_responses"
+    row = [[Encoded([3, 4, 5], [6, 7, 8, 2]), Encoded([3, 4, 5], [6, 9])], [Encoded([8, 9], [9])]]
+    with torch.no_grad():
+        packed = torch.cat(packed_logprobs(model.eval(), row))
+        padded = token_logprobs(model, [each for group in row for each in group], 0)
+        torch.testing.assert_close(packed, torch.cat(padded), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "reason"),
+    [
+        ("Mistral", GROUPED | {"sliding_window": 4095}, "a window of 4095 tokens"),
+        ("Gemma2", GEMMA | {"final_logit_softcapping": 30.0}, "it has final_logit_softcapping"),
+        ("Cohere", GROUPED | {"logit_scale": 0.5}, "are not those of single ones"),
+        ("Granite", GROUPED | {"logits_scaling": 3.0}, "are not those of single ones"),
+        ("Bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "no exchangeable attention"),
+        (
+            "GptOss",
+            GROUPED | {"num_local_experts": 4, "head_dim": 8, "sliding_window": 4096},
+            "its attention has s_aux",
+        ),
+    ],
+)
+def test_models_that_cannot(kind, settings, reason) -> None:
+    assert reason in reason_against(model_of(kind, **settings), 4096)
