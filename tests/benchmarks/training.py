@@ -1,8 +1,8 @@
 """`make bench`: the training step against TRL's DPOTrainer and a plain loop, in turns, on the same pairs.
 
 Every measurement is a process of its own, so that its peak memory is its own. A turn runs every variant on the same
-pairs, one after the other, and gives one ratio each; turns differ in their pairs. Turns are added to the file as they
-end: a killed benchmark loses one turn, and a later call adds to what is there.
+pairs, one after the other, and gives one ratio each; turns differ in their pairs. The file is written after every
+measurement, and a later call adds turns to what is there.
 """
 
 import argparse
@@ -141,20 +141,25 @@ def main() -> None:
     print(f"{about['pairs']} pairs of {about['text']} text", file=sys.stderr)
     path = arguments.out / "training.json"
     turns = json.loads(path.read_text())["turns"] if path.exists() else []
+    versions = {name: version(name) for name in ("torch", "transformers", "trl")}
+    head = {
+        "about": about,
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "versions": versions,
+    }
     for _ in range(arguments.turns):
-        first = len(turns) * arguments.steps * SPEC.batch_pairs
-        turn: dict = {"first": first, "steps": arguments.steps, "threads": arguments.threads}
+        turn: dict = {
+            "date": time.strftime("%Y-%m-%d"),
+            "first": len(turns) * arguments.steps * SPEC.batch_pairs,
+            "steps": arguments.steps,
+            "threads": arguments.threads,
+        }
+        turns.append(turn)
         for variant in arguments.variants or VARIANTS:
-            turn[variant] = in_process(variant, work, first, arguments.steps, arguments.threads)
+            turn[variant] = in_process(variant, work, turn["first"], arguments.steps, arguments.threads)
             speed, memory = turn[variant]["pairs_per_s"], turn[variant]["peak_gb"]
             print(f"{variant}: {speed:.3f} pairs/s, {memory:.2f} GB", file=sys.stderr)
-        turns.append(turn)
-        machine = {"cores": os.cpu_count(), "processor": platform.machine()}
-        versions = {name: version(name) for name in ("torch", "transformers", "trl")} | {
-            "python": platform.python_version()
-        }
-        head = {"about": about, "machine": machine, "versions": versions, "date": time.strftime("%Y-%m-%d")}
-        write_json(head | summary(turns) | {"turns": turns}, path)
+            write_json(head | summary(turns) | {"turns": turns}, path)
 
 
 if __name__ == "__main__":

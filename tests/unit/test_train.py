@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -134,20 +135,21 @@ def test_everything_that_a_run_depends_on_is_in_its_digest(data, tmp_path) -> No
     policy = data.policy / "policy.json"
     other = tmp_path / "policy.json"
     other.write_text(policy.read_text().replace("tiny", "other"))
+    digest = partial(step.digest_of, "scripts.training.train")
     moved = [*examples[:-1], Example(**vars(examples[-1]) | {"ref_rejected": examples[-1].ref_rejected - 1e-9})]
     digests = [
-        step.digest_of("scripts.training.train", SPEC, 1, examples, policy),
-        step.digest_of("scripts.training.train", SPEC, 2, examples, policy),
-        step.digest_of("scripts.training.train", spec_of(beta=0.6), 1, examples, policy),
-        step.digest_of("scripts.training.train", SPEC, 1, examples[::-1], policy),
-        step.digest_of("scripts.training.train", SPEC, 1, moved, policy),
-        step.digest_of("scripts.training.train", SPEC, 1, examples, other),
+        digest(SPEC, 1, examples, policy),
+        digest(SPEC, 2, examples, policy),
+        digest(spec_of(beta=0.6), 1, examples, policy),
+        digest(SPEC, 1, examples[::-1], policy),
+        digest(SPEC, 1, moved, policy),
+        digest(SPEC, 1, examples, other),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(step, "fingerprint", lambda *_: "changed code")
-        digests.append(step.digest_of("scripts.training.train", SPEC, 1, examples, policy))
+        digests.append(digest(SPEC, 1, examples, policy))
     assert len(set(digests)) == len(digests)
-    assert digests[0] == step.digest_of("scripts.training.train", SPEC, 1, data.examples(), policy)
+    assert digests[0] == digest(SPEC, 1, data.examples(), policy)
 
 
 KILL = """

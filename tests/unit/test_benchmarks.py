@@ -1,0 +1,54 @@
+"""What `make bench` reads and how it sums up; the measurements themselves are `make bench`."""
+
+import json
+
+import pytest
+
+from scripts.lib.errors import InputError
+from tests.benchmarks.data import real_texts
+from tests.benchmarks.training import summary
+
+
+def measured(speed: float, memory: float = 1.0) -> dict:
+    keys = ("pairs_per_s", "pairs_per_cpu_s", "tokens_per_s", "pairs_per_s_with_references")
+    return dict.fromkeys(keys, speed) | {"peak_gb": memory}
+
+
+def test_ratios_are_within_turns_against_the_best_of_theirs() -> None:
+    turns = [
+        {
+            "first": 0,
+            "ours": measured(6, 1),
+            "trl_default": measured(1, 4),
+            "trl_tuned_1": measured(2),
+            "trl_tuned_2": measured(3),
+        },
+        {
+            "first": 8,
+            "ours": measured(3, 1),
+            "trl_default": measured(1, 5),
+            "trl_tuned_1": measured(2),
+            "trl_tuned_2": measured(1),
+        },
+        {"first": 16, "ours": measured(8, 1), "trl_default": measured(2, 2)},
+    ]
+    found = summary(turns)
+    assert found["ratio_trl_default"] == {"median": 4.0, "low": 3.0, "high": 6.0, "turns": 3}
+    assert found["ratio_trl_tuned"] == {"median": 1.75, "low": 1.5, "high": 2.0, "turns": 2}
+    assert found["memory_ratio_trl_default"] == {"median": 0.25, "low": 0.2, "high": 0.5, "turns": 3}
+    assert found["variants"]["trl_tuned_2"]["pairs_per_s"]["median"] == 2.0
+    assert "ratio_plain_loop" not in found
+
+
+def test_real_text_is_text_or_messages(tmp_path) -> None:
+    plain = {"prompt": "p", "chosen": "c", "rejected": "r"}
+    turns = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "c"}]
+    rows = [plain, plain | {"chosen": turns}]
+    (tmp_path / "test.jsonl").write_text(json.dumps(plain | {"prompt": "of the test split"}))
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert list(real_texts(tmp_path)) == [("p", "c", "r")] * 2
+
+
+def test_a_folder_without_pairs_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="holds no"):
+        list(real_texts(tmp_path))
