@@ -133,6 +133,13 @@ def responses_of(family):
     return f"results/prompt_sets/{prompt_set_of(family)}/responses.parquet"
 
 
+onstart:
+    # Snakemake 9.27 weighs all ready jobs anew a second after each weighing, in one more round for every job that ended:
+    # after some hundred jobs that keeps a core busy. The limit on submissions behind it is for clusters.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 wildcard_constraints:
     source=NAME,
     prompt_set=NAME,
