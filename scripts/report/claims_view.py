@@ -33,6 +33,11 @@ class ClaimView:
     bar: Bar
     parts: list["ClaimView"] = field(default_factory=list)
 
+    @property
+    def is_exact(self) -> bool:
+        """Computed, not sampled: its interval is the number itself, and what is published is a prediction."""
+        return self.row["ci_low"] == self.row["ci_high"]
+
 
 def read_claims(path: Path) -> pd.DataFrame:
     try:

@@ -56,9 +56,9 @@ def points(value: float | None, places: int = 2) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:.{places}f}".replace("-", "−")
 
 
-def short(value: float) -> str:
-    """A number of any size to three figures, with a true minus sign."""
-    return f"{value:.3g}".replace("-", "−")
+def short(value: float | None) -> str:
+    """A number of any size to three figures with a true minus sign, or a dash where there is none."""
+    return "–" if value is None or pd.isna(value) else f"{value:.3g}".replace("-", "−")
 
 
 def words(name: str) -> str:
