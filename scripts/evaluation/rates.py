@@ -37,10 +37,7 @@ GAMED = "df_gamed.csv"
 DIFFICULTY = "instruction_difficulty.csv"
 PUBLISHED = "length_controlled_v1, with the published difficulties and gamed judgements of AlpacaEval 2"
 FITTED = "length_controlled_v1, with difficulties and gamed judgements of this suite and judge"
-MINIMAL = (
-    "length_controlled_minimal, for no difficulties and no gamed judgements are known of this judge; it predicts the "
-    "same for every question, so a question's value is its own preference, moved as the mean is moved"
-)
+MINIMAL = "length_controlled_minimal, for no difficulties and no gamed judgements are known of this judge"
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,18 @@ class LengthControl:
 
 @dataclass(frozen=True)
 class WinRates:
-    """Metrics in points, and the values a question, in the reference's order, that their means are of."""
+    """Metrics in points, and the values a question, in the reference's order, that their means are of.
+
+    predicted: what the model predicts at equal lengths; its mean is the length-controlled win rate. The predictions
+    follow one curve and differ among themselves by the difficulties alone: how far their mean would move with other
+    answers is not in their spread, from which the package takes its lc_standard_error. length_controlled has the same
+    mean and the answers' spread, as has lc_standard_error here: each question's preference, moved as the mean is moved;
+    where there is none, the mean.
+    """
 
     metrics: dict[str, float]
     win_rate: list[float]
+    predicted: list[float]
     length_controlled: list[float]
 
 
@@ -157,9 +162,9 @@ def _fitted(where: str, judgements: pd.DataFrame, control: LengthControl) -> Win
             *(where, found["win_rate"], found["length_controlled_winrate"]),
         )
     values = 100.0 * (frame["preference"].dropna() - 1.0)
-    controlled = 100.0 * frame["glm_preference"]
-    if control.name == MINIMAL:
-        controlled = values + (controlled.mean() - values.mean())
+    predicted = 100.0 * frame["glm_preference"]
+    whole = (100.0 * (frame["preference"] - 1.0)).fillna(values.mean())
+    controlled = whole + (predicted.mean() - whole.mean())
     return WinRates(
         metrics={
             "win_rate": float(found["win_rate"]),
@@ -171,6 +176,7 @@ def _fitted(where: str, judgements: pd.DataFrame, control: LengthControl) -> Win
             "n": int(frame["preference"].notna().sum()),
         },
         win_rate=values.tolist(),
+        predicted=predicted.tolist(),
         length_controlled=controlled.tolist(),
     )
 

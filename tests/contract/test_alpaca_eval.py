@@ -90,7 +90,7 @@ def test_we_give_what_the_packages_leaderboard_says(board, in_cache):
     theirs = leaderboard.loc["model"]
     rates = ours(judgements, fitted(folder))
     assert [each["instruction"] for each in annotations] == IDS
-    for metric in ("win_rate", "standard_error", "length_controlled_winrate", "lc_standard_error", "discrete_win_rate"):
+    for metric in ("win_rate", "standard_error", "length_controlled_winrate", "discrete_win_rate"):
         assert rates.metrics[metric] == pytest.approx(theirs[metric], abs=1e-9), metric
     assert int(rates.metrics["avg_length"]) == theirs["avg_length"]
     assert rates.metrics["n"] == theirs["n_total"] == N
@@ -109,8 +109,8 @@ def test_neither_order_nor_gaps_move_an_instruction(board, in_cache):
 
     missing = judgements.drop(index=[5])
     rates = ours(missing.sample(frac=1, random_state=3), control)
-    without = np.delete(whole.length_controlled, 5)
-    assert np.corrcoef(rates.length_controlled, without)[0, 1] > 0.9999
+    without = np.delete(whole.predicted, 5)
+    assert np.corrcoef(rates.predicted, without)[0, 1] > 0.9999
     by_position = pd.DataFrame(
         {
             "preference": missing["preference"].tolist(),
@@ -131,7 +131,8 @@ def test_a_row_without_a_preference_is_predicted_and_not_counted(board, in_cache
     silent = judgements.assign(preference=judgements["preference"].where(judgements.index != 5))
     rates = ours(silent, fitted(folder))
     assert rates.metrics["n"] == len(rates.win_rate) == N - 1
-    assert len(rates.length_controlled) == N
+    assert len(rates.length_controlled) == len(rates.predicted) == N
+    assert rates.length_controlled[5] == pytest.approx(rates.metrics["length_controlled_winrate"])
     frame = in_order(silent, IDS)
     theirs = pd.DataFrame(
         {
@@ -174,3 +175,22 @@ def test_the_published_files_are_read_where_the_package_reads_them(board, in_cac
     monkeypatch.setattr(constants, "DEFAULT_CACHE_DIR", str(tmp_path))
     with pytest.raises(InputError, match="published files"):
         ours(judgements, published())
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_values_spread_as_the_length_controlled_win_rate_does_over_other_answers(board, in_cache):
+    """Judge outputs of the same quality again and again: what the fit moves by is what the values' spread says."""
+    judgements, folder, _ = board
+    draw = np.random.default_rng(0)
+    chance = draw.uniform(0.1, 0.6, len(judgements))
+    found = [
+        ours(judgements.assign(preference=1.0 + (draw.random(len(judgements)) < chance)), fitted(folder))
+        for _ in range(24)
+    ]
+    spread = np.std([np.mean(rates.length_controlled) for rates in found], ddof=1)
+    claimed, naive = (
+        np.mean([np.std(getattr(rates, name), ddof=1) for rates in found]) / np.sqrt(len(judgements))
+        for name in ("length_controlled", "predicted")
+    )
+    assert 0.6 < spread / claimed < 1.5
+    assert naive < 0.7 * spread, "predictions spread too little"

@@ -99,7 +99,7 @@ def test_as_published_is_what_the_package_says(folder, annotations, tmp_path, mo
 def test_missing_rows_barely_move_what_is_right(folder, annotations, tmp_path):
     own = annotations[annotations["model"] == "silent"]
     frame = own.rename(columns={"len_output_1": "reference_length", "len_output_2": "length"})
-    whole = win_rates(frame.reset_index(drop=True), fitted(folder)).length_controlled
+    whole = win_rates(frame.reset_index(drop=True), fitted(folder)).predicted
     errors = []
     for dropped in ([0], [9], [3, 20], [0, 1, 2, 40]):
         missing = own[~own["index"].isin(dropped)].assign(row=range(N - len(dropped)))
