@@ -15,7 +15,7 @@ from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.sampling import TransformersSampler, gumbel, stop_ids
-from scripts.lib.schemas import PROMPTS, SAMPLES
+from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import read_table, write_table
 from scripts.samples import sample as step
@@ -204,8 +204,9 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     ids = [prompt_id(prompt) for prompt in prompts]
     frame = pd.DataFrame({"prompt_id": ids, "prompt": prompts, "source": "here", "split": "test"})
     write_table(frame, tmp_path / "prompts.parquet", PROMPTS)
-    flags = ["--policy", tiny_policy / "policy.json", "--name", "tiny", "--prompts", tmp_path / "prompts.parquet"]
+    flags = ["--policy", tiny_policy / "policy.json", "--family", "tiny", "--prompts", tmp_path / "prompts.parquet"]
     flags += ["--spec", spec_of(samples=2).model_dump_json(), "--out", tmp_path / "out.parquet"]
+    flags += ["--responses", tmp_path / "responses.parquet"]
     monkeypatch.setattr(sys, "argv", ["sample", *map(str, flags)])
     step.main()
     first = (tmp_path / "out.parquet").read_bytes()
@@ -217,3 +218,7 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     assert drawn["response_id"].tolist() == of_text
     step.main()
     assert (tmp_path / "out.parquet").read_bytes() == first
+    distinct = read_table(tmp_path / "responses.parquet", RESPONSES)
+    said = drawn[drawn["response"] != ""]
+    assert list(distinct["response_id"]) == list(dict.fromkeys(said["response_id"]))
+    assert set(distinct["response"]) == set(said["response"]) and set(distinct["family"]) == {"tiny"}
