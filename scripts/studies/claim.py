@@ -6,6 +6,7 @@ Rules of judgement, the same for every claim:
 
 - Verdicts follow from 95 % intervals over seeds and questions. Nothing is corrected for many claims:
   with many rows, a few verdicts are wrong by chance, and the reader sees all rows.
+- The intervals are of one draw of the data and one base policy: another draw can move a claim further.
 - With one seed the interval knows nothing of training noise: the verdict is `undecided`, whatever the numbers.
 - A claim with parts (`x.data` has parts `x.data.benchmark`) holds if all its parts hold and fails if one fails.
 """
