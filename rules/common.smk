@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from scripts.lib import plan
+from scripts.lib import lineage
 from scripts.lib.config import root
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.errors import InputError
@@ -112,7 +112,7 @@ def of_kind(section, *kinds):
 
 
 def families(prompt_set):
-    return plan.families_of(atlas, prompt_set)
+    return lineage.families_of(atlas, prompt_set)
 
 
 def prompt_set_of(family):
@@ -122,14 +122,19 @@ def prompt_set_of(family):
 def sampled(family):
     """The sample set that a family is, if it is one."""
     return next(
-        (name for name in atlas.samples if plan.sampled_family(atlas, name) == family), None
+        (name for name in atlas.samples if lineage.sampled_family(atlas, name) == family), None
     )
+
+
+def samples_of(name, table="parquet"):
+    """The samples of a sample set, or with "responses.parquet" the distinct responses among them."""
+    return f"results/samples/{atlas.samples[name].policy}/{lineage.sampled_family(atlas, name)}.{table}"
 
 
 def responses_of(family):
     """The responses table that holds a family."""
     if name := sampled(family):
-        return f"results/samples/{atlas.samples[name].policy}/{family}.responses.parquet"
+        return samples_of(name, "responses.parquet")
     return f"results/prompt_sets/{prompt_set_of(family)}/responses.parquet"
 
 

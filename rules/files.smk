@@ -15,7 +15,7 @@ MODEL_FILES = [
 CLASSIFIER_FILES = [name for name in MODEL_FILES if name != "generation_config.json"]
 
 SUITES = atlas.evaluation.suites
-BENCHMARKS = plan.benchmarks(atlas)
+BENCHMARKS = lineage.benchmarks(atlas)
 HARNESS = [suite for suite in BENCHMARKS if SUITES[suite].kind == "harness"]
 WIN_RATE = of_kind(SUITES, "win_rate")
 FIGURE_OF = {"chosen_only": "table2", "gaps": "table3", "on_policy": "table4"}
@@ -60,11 +60,11 @@ def ranker_files(ranker):
 
 def texts_behind(datasets, table):
     """prompts.parquet or responses.parquet of the prompt sets that some pairs datasets draw on; samples are responses."""
-    prompt_sets = dict.fromkeys(plan.prompt_set_behind(atlas, dataset) for dataset in datasets)
+    prompt_sets = dict.fromkeys(lineage.prompt_set_behind(atlas, dataset) for dataset in datasets)
     found = [f"results/prompt_sets/{prompt_set}/{table}.parquet" for prompt_set in prompt_sets]
     if table == "responses":
-        sets = [name for dataset in datasets for name in plan.sample_sets_behind(atlas, dataset)]
-        found += [responses_of(plan.sampled_family(atlas, name)) for name in dict.fromkeys(sets)]
+        sets = [name for dataset in datasets for name in lineage.sample_sets_behind(atlas, dataset)]
+        found += [samples_of(name, "responses.parquet") for name in dict.fromkeys(sets)]
     return found
 
 
@@ -153,27 +153,26 @@ def needs():
         {
             "pairs": f"results/pairs/{dataset}.parquet",
             "scores": [
-                f"results/scores/{plan.scorer_behind(atlas, dataset)}/{family}.parquet"
-                for family in plan.families_behind(atlas, dataset)
+                f"results/scores/{lineage.scorer_behind(atlas, dataset)}/{family}.parquet"
+                for family in lineage.families_behind(atlas, dataset)
             ],
         }
-        for dataset in (plan.Run.parse(run).pairs for run in trained_runs())
+        for dataset in (lineage.Run.parse(run).pairs for run in trained_runs())
     ]
 
 
 def reference_logprobs():
     """The log-probs that the runs behind the tables take their references from."""
-    behind = [family for dataset in TABLE_PAIRS for family in plan.families_behind(atlas, dataset)]
+    behind = [
+        family for dataset in TABLE_PAIRS for family in lineage.families_behind(atlas, dataset)
+    ]
     return [f"results/logprobs/{STUDY.policy}/{family}.parquet" for family in dict.fromkeys(behind)]
 
 
 def sample_tables():
     """The samples that the tables' pairs may hold."""
-    sets = [name for dataset in TABLE_PAIRS for name in plan.sample_sets_behind(atlas, dataset)]
-    return [
-        f"results/samples/{atlas.samples[name].policy}/{plan.sampled_family(atlas, name)}.parquet"
-        for name in dict.fromkeys(sets)
-    ]
+    sets = [name for dataset in TABLE_PAIRS for name in lineage.sample_sets_behind(atlas, dataset)]
+    return [samples_of(name) for name in dict.fromkeys(sets)]
 
 
 def samples_a_prompt():
@@ -221,7 +220,7 @@ def world_targets():
 
 def learned_cards():
     """The cards of the reward models trained here that score the study's pairs or judge its suites."""
-    asked = {plan.scorer_behind(atlas, dataset) for dataset in TABLE_PAIRS}
+    asked = {lineage.scorer_behind(atlas, dataset) for dataset in TABLE_PAIRS}
     judges = [SUITES[suite].judge for suite in BENCHMARKS if suite in WIN_RATE]
     asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
     return [

@@ -184,11 +184,11 @@ rule mix:
     """Mix the best of a policy's own samples into an offline dataset."""
     input:
         pairs=lambda w: pairs_named(atlas.pairs[w.dataset].base),
-        samples=lambda w: responses_of(plan.sampled_family(atlas, atlas.pairs[w.dataset].samples)),
+        samples=lambda w: samples_of(atlas.pairs[w.dataset].samples, "responses.parquet"),
         scores=lambda w: expand(
             "results/scores/{scorer}/{family}.parquet",
-            scorer=plan.scorer_behind(atlas, w.dataset),
-            family=plan.sampled_family(atlas, atlas.pairs[w.dataset].samples),
+            scorer=lineage.scorer_behind(atlas, w.dataset),
+            family=lineage.sampled_family(atlas, atlas.pairs[w.dataset].samples),
         ),
     output:
         pairs="results/pairs/{dataset}.parquet",

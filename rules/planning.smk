@@ -17,7 +17,7 @@ def work_of(kind, path):
     return {"kind": kind, "out": path} | counted(Path(path).name.removesuffix(".parquet"))
 
 
-def scoring(runs):
+def scoring():
     asked = [path for need in needs() for path in need["scores"]]
     return [
         work_of("score", path) | {"separate": asked.count(path)} for path in dict.fromkeys(asked)
@@ -33,10 +33,10 @@ def sampling(runs):
     for_pairs = [
         {
             "kind": "sample",
-            "out": f"results/samples/{atlas.samples[name].policy}/{plan.sampled_family(atlas, name)}.parquet",
+            "out": samples_of(name),
             "separate": sum(entry.ratio for _, entry in mixed if entry.samples == name),
         }
-        | counted(plan.sampled_family(atlas, name))
+        | counted(lineage.sampled_family(atlas, name))
         for name in sets
     ]
     suites = [suite for suite in BENCHMARKS if suite in WIN_RATE]
@@ -56,21 +56,21 @@ def training(run):
     return {
         "kind": "train",
         "out": f"results/training/{run.name}.parquet",
-        "of": f"{plan.prompt_set_behind(atlas, run.pairs)}/prompts",
+        "of": f"{lineage.prompt_set_behind(atlas, run.pairs)}/prompts",
         "times": variant.epochs,
     }
 
 
 def planned_jobs():
     """Every output of the study that a model works for, as scripts/studies/plan.py takes it."""
-    runs = [plan.Run.parse(run) for run in trained_runs()]
+    runs = [lineage.Run.parse(run) for run in trained_runs()]
     references = [work_of("logprobs", path) for path in reference_logprobs()]
-    return scoring(runs) + sampling(runs) + references + [training(run) for run in runs]
+    return scoring() + sampling(runs) + references + [training(run) for run in runs]
 
 
 def counted_folders():
     """The prompt sets and win-rate suites behind the study."""
-    sets = dict.fromkeys(plan.prompt_set_behind(atlas, dataset) for dataset in TABLE_PAIRS)
+    sets = dict.fromkeys(lineage.prompt_set_behind(atlas, dataset) for dataset in TABLE_PAIRS)
     suites = [suite for suite in BENCHMARKS if suite in WIN_RATE]
     return [f"results/prompt_sets/{name}" for name in sets] + [
         f"results/suites/{name}" for name in suites

@@ -74,7 +74,7 @@ rule train:
         logprobs=lambda w: expand(
             "results/logprobs/{base}/{family}.parquet",
             base=w.base,
-            family=plan.families_behind(atlas, w.dataset),
+            family=lineage.families_behind(atlas, w.dataset),
         ),
     output:
         expand(

@@ -1,10 +1,8 @@
-"""What figures call a pairs dataset, or a run on one."""
+"""The order in which figures show pairs datasets, or runs on them."""
 
-from pathlib import Path
 from typing import TypeVar
 
 from scripts.lib.config.studies import PairsName
-from scripts.lib.errors import InputError
 from scripts.lib.vocabulary import TIERS
 
 Content = TypeVar("Content")
@@ -16,13 +14,6 @@ def rank(name: PairsName) -> tuple[bool, int, int]:
     chosen = TIERS.index(name.chosen) if name.chosen in TIERS else len(TIERS)
     rejected = _RISING.index(name.rejected) if name.rejected in TIERS else len(TIERS)
     return bool(name.on_policy), chosen, rejected
-
-
-def name_of(path: Path, dataset: str, names: dict[str, PairsName]) -> PairsName:
-    """The name of a pairs dataset that a file holds or was trained on."""
-    if dataset not in names:
-        raise InputError(path, f"--names has no entry {dataset}", "name every pairs dataset")
-    return names[dataset]
 
 
 def in_order(named: list[tuple[PairsName, Content]]) -> list[tuple[PairsName, Content]]:

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
+from scripts.lib.config.studies import PairsName
+from scripts.lib.names import add_names, name_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
 from scripts.report import style
-from scripts.report.names import PairsName, in_order, name_of
+from scripts.report.names import in_order
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SIDES = {"chosen": (style.CHOSEN, 0.17), "rejected": (style.REJECTED, -0.17)}
@@ -47,12 +49,7 @@ def figure(datasets: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
 def main() -> None:
     parser = cli.parser_of("scripts.report.pair_scores", __doc__)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
-    parser.add_argument(
-        "--names",
-        type=cli.spec_of(dict[str, PairsName]),
-        required=True,
-        help='JSON: pairs dataset -> {"dataset", "chosen", "rejected"}',
-    )
+    add_names(parser)
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
     arguments = parser.parse_args()
 

@@ -8,11 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scripts.lib import cli
-from scripts.lib.plan import Run
+from scripts.lib.config.studies import PairsName
+from scripts.lib.lineage import Run
+from scripts.lib.names import add_names, name_of
 from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_table
 from scripts.report import style
-from scripts.report.names import PairsName, in_order, name_of
+from scripts.report.names import in_order
 
 CURVES = {
     "loss": "loss",
@@ -110,12 +112,7 @@ def figure(runs: list[NamedRun]) -> style.Figure:
 def main() -> None:
     parser = cli.parser_of("scripts.report.training_curves", __doc__)
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="training tables, each named after its run")
-    parser.add_argument(
-        "--names",
-        type=cli.spec_of(dict[str, PairsName]),
-        required=True,
-        help='JSON: pairs dataset -> {"dataset", "chosen", "rejected"}',
-    )
+    add_names(parser)
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
     arguments = parser.parse_args()
 

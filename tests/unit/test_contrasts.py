@@ -11,7 +11,7 @@ import pytest
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, MixturePairs
 from scripts.lib.config.studies import ChosenOnly, Gaps, OnPolicy, OnPolicyTable, WhatMattersStudy
 from scripts.lib.errors import InputError
-from scripts.lib.plan import Run
+from scripts.lib.lineage import Run
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import write_table
 from scripts.studies.claim import Inputs

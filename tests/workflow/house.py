@@ -14,7 +14,32 @@ PARTS = ["Snakefile", "config.yaml", "params.yaml", "config.schema.json", "rules
 PARTS += ["envs", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"]
 
 
-class House:
+class Workplace:
+    """A folder in which ``snakemake`` is called."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        raise NotImplementedError
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Rule -> how many jobs the next call would run."""
+        done = self.snakemake("--dry-run", "--quiet", "host", *arguments)
+        text = done.stdout + done.stderr
+        if "Nothing to be done" in text:
+            return {}
+        table = re.search(r"^job\s+count\n[-\s]+\n(.*?)\ntotal", text, re.MULTILINE | re.DOTALL)
+        assert table, text
+        return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table[1], re.MULTILINE)}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new))
+
+
+class House(Workplace):
     """One checkout with its own results."""
 
     def __init__(self, folder: Path) -> None:
@@ -43,22 +68,6 @@ class House:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment)
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
         return done
-
-    def planned(self, *arguments: str) -> dict[str, int]:
-        """Rule -> how many jobs the next call would run."""
-        done = self.snakemake("--dry-run", "--quiet", "host", *arguments)
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return {}
-        table = re.search(r"^job\s+count\n[-\s]+\n(.*?)\ntotal", text, re.MULTILINE | re.DOTALL)
-        assert table, text
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table[1], re.MULTILINE)}
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.folder / file
-        text = path.read_text()
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
-        path.write_text(text.replace(old, new))
 
     def configure(self, *path_and_value: object) -> None:
         """Set one key of the miniature configuration."""

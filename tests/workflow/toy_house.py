@@ -3,14 +3,14 @@
 import hashlib
 import os
 import pwd
-import re
 import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.workflow.house import ROOT, Workplace
+
 HOUSE = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "profiles"]
 CODE = ["scripts/__init__.py", "scripts/lib", "scripts/versioning"]
 TOY = ROOT / "tests/workflow/toy"
@@ -41,7 +41,7 @@ def copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-class Checkout:
+class Checkout(Workplace):
     """One clone, and the user who works in it."""
 
     def __init__(self, folder: Path, user: str | None = None) -> None:
@@ -104,22 +104,6 @@ class Checkout:
         if user:
             subprocess.run(["chown", "--recursive", user, str(folder)], check=True)
         return made
-
-    def planned(self, *arguments: str) -> dict[str, int]:
-        """Rule -> how many jobs the next `snakemake` would run, by what `snakemake -n` says."""
-        done = self.snakemake("--dry-run", "--quiet", "host", *arguments)
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return {}
-        table = re.search(r"^job\s+count\n[-\s]+\n(.*?)\ntotal", text, re.MULTILINE | re.DOTALL)
-        assert table, text
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table[1], re.MULTILINE)}
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.folder / file
-        text = path.read_text()
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
-        path.write_text(text.replace(old, new))
 
     def results(self) -> dict[str, bytes]:
         folder = self.folder / "results"

@@ -7,8 +7,6 @@ import numpy as np
 
 from scripts.studies.files import read_runs
 
-STUDY = "what_matters"
-
 
 def answers(policies: Sequence[Sequence[str]], benchmarks: Sequence[str], evaluations: Path) -> list[np.ndarray]:
     """One array (policies, seeds, questions) a benchmark; ``policies`` are the runs of each, one a seed."""

@@ -3,7 +3,7 @@
 from scripts.lib.config.studies import WhatMattersStudy
 from scripts.studies.claim import Claim, Inputs
 from scripts.studies.what_matters import contrast_claims, tier_claims
-from scripts.studies.what_matters.answers import STUDY
+from scripts.studies.what_matters.layout import STUDY
 from scripts.studies.what_matters.theory_claims import read_theory, theory_claims
 
 

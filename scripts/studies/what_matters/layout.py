@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from scripts.lib.config.pairs import MixturePairs, PairsSpec, TierPairs
 from scripts.lib.config.studies import OnPolicy, PairsName, WhatMattersStudy
 from scripts.lib.errors import InputError
-from scripts.lib.plan import Run
+from scripts.lib.lineage import Run
 from scripts.lib.vocabulary import TIERS
 
+STUDY = "what_matters"
+"""The study's key in the configuration, and its folder among tables."""
 BASELINE = "SFT baseline"
 RISING = tuple(reversed(TIERS))
 QUALITIES = {"lg_hq": "LG-HQ", "lg_lq": "LG-LQ", "sg_hq": "SG-HQ", "sg_lq": "SG-LQ"}

@@ -15,7 +15,7 @@ from scripts.lib.config.studies import WhatMattersStudy
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
-from scripts.studies.files import read_runs
+from scripts.studies.files import read_published, read_runs, write_csv
 from scripts.studies.statistics import standard_error
 from scripts.studies.what_matters.layout import Row
 
@@ -31,6 +31,14 @@ def cells(row: Row, benchmarks: Sequence[str], evaluations: Path, published: Pub
         found[f"{benchmark}_se"] = standard_error(values)
         found[f"{benchmark}_published"] = published.get(row.published, {}).get(benchmark)
     return found
+
+
+def write_rows(arguments: argparse.Namespace, rows: Sequence[Row], key: Sequence[str]) -> None:
+    """A table of nothing but its rows' labels, which are ``key``, and their cells."""
+    benchmarks = arguments.spec.benchmarks
+    published = read_published(arguments.published, key)
+    table = [cells(row, benchmarks, arguments.evaluations, published) for row in rows]
+    write_csv(table, [*key, "n_seeds", *columns(benchmarks)], arguments.out)
 
 
 def columns(benchmarks: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ trained; continual SFT, with hyperparameters of its own (Appendix B.3), rejects 
 """
 
 from scripts.lib import cli
-from scripts.studies.files import read_published, write_csv
 from scripts.studies.what_matters import layout, measured
 
 KEY = ("dataset", "configuration")
@@ -13,13 +12,7 @@ KEY = ("dataset", "configuration")
 
 def main() -> None:
     arguments = measured.arguments_of("scripts.studies.what_matters.table2", __doc__)
-    benchmarks = arguments.spec.benchmarks
-    published = read_published(arguments.published, KEY)
-    rows = [
-        measured.cells(row, benchmarks, arguments.evaluations, published)
-        for row in layout.table2(arguments.spec, arguments.pairs)
-    ]
-    write_csv(rows, [*KEY, "n_seeds", *measured.columns(benchmarks)], arguments.out)
+    measured.write_rows(arguments, layout.table2(arguments.spec, arguments.pairs), KEY)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pandas as pd
 
 from scripts.lib import cli
 from scripts.lib.config.studies import PairsName
-from scripts.lib.errors import InputError
+from scripts.lib.names import add_names, name_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
 from scripts.studies.files import read_published, write_csv
@@ -49,12 +49,7 @@ def statistics(
 def main() -> None:
     parser = cli.parser_of("scripts.studies.what_matters.table5", __doc__)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="pairs datasets, in the rows' order")
-    parser.add_argument(
-        "--names",
-        type=cli.spec_of(dict[str, PairsName]),
-        required=True,
-        help='JSON: pairs dataset -> {"dataset", "chosen", "rejected"}',
-    )
+    add_names(parser)
     parser.add_argument("--published", type=Path, required=True, help="the paper's Table 5 as CSV")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -62,9 +57,7 @@ def main() -> None:
     published = read_published(arguments.published, KEY)
     rows: list[dict[str, object]] = []
     for path in arguments.pairs:
-        name = arguments.names.get(path.name.removesuffix(".parquet"))
-        if name is None:
-            raise InputError(path, "has no entry in --names", "name every pairs dataset")
+        name = name_of(path, path.name.removesuffix(".parquet"), arguments.names)
         rows += statistics(read_table(path, PAIRS), name, published)
     write_csv(rows, COLUMNS, arguments.out)
 

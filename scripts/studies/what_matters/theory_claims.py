@@ -9,8 +9,8 @@ import pandas as pd
 
 from scripts.lib.errors import InputError
 from scripts.studies.claim import Claim
+from scripts.studies.what_matters.layout import STUDY
 
-STUDY = "what_matters"
 INSTANCES = 20
 """How many random instances every statement is checked on."""
 

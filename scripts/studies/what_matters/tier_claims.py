@@ -18,6 +18,9 @@ chosen_over_rejected. "The quality of the chosen response is the primary determi
     are small, and the second more where the claim is true: the statistic leans against the claim.
 
 Best/Worst is one policy in both slopes; the draws keep that.
+
+After two studies had been seen to disagree, the length-controlled win rate's values a question were given the answers'
+spread (scripts/evaluation/rates.py): its intervals became wider, and nothing else changed.
 """
 
 from collections.abc import Sequence
@@ -38,8 +41,8 @@ from scripts.studies.claim import (
 )
 from scripts.studies.files import read_published
 from scripts.studies.statistics import interval, resampled_means, slope_weights
-from scripts.studies.what_matters.answers import STUDY, answers, published_means
-from scripts.studies.what_matters.layout import RISING, TierDataset, runs, tier_datasets
+from scripts.studies.what_matters.answers import answers, published_means
+from scripts.studies.what_matters.layout import RISING, STUDY, TierDataset, runs, tier_datasets
 from scripts.studies.what_matters.table1 import KEY
 
 LEAST_MARGIN = 1.0

@@ -1,4 +1,4 @@
-"""What a configuration asks for: names of families and runs, and what a pairs dataset rests on, without any data.
+"""Where things come from: the names of families and runs, and what a pairs dataset rests on, without any data.
 
 Paths are not made here; each rule writes its own.
 """
