@@ -119,17 +119,18 @@ def _backward(head: Head, hidden: Tensor, targets: Tensor, gradient: Tensor, onw
     of_logits = head.buffer[: len(hidden)].mul_(-gradient[:, None])
     of_logits.scatter_add_(1, targets[:, None], gradient[:, None])
     if head.bias is not None and head.bias.requires_grad:
-        _gradient_of(head.bias).add_(of_logits.sum(0))
+        gradient_of(head.bias).add_(of_logits.sum(0))
     of_logits = of_logits.to(hidden.dtype)
     torch.mm(of_logits, head.matrix, out=onward)
     if head.weight.requires_grad:
         if hidden.dtype == head.weight.dtype:
-            _gradient_of(head.weight).addmm_(of_logits.t(), hidden)
+            gradient_of(head.weight).addmm_(of_logits.t(), hidden)
         else:
-            _gradient_of(head.weight).add_(of_logits.t() @ hidden)
+            gradient_of(head.weight).add_(of_logits.t() @ hidden)
 
 
-def _gradient_of(parameter: Tensor) -> Tensor:
+def gradient_of(parameter: Tensor) -> Tensor:
+    """A parameter's gradient, to be added to in place; zeros where there is none yet."""
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad

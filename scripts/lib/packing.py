@@ -17,6 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from scripts.lib.chat import Encoded
+from scripts.lib.embedding import embed
 from scripts.lib.logprobs import token_logprobs
 
 IMPLEMENTATION = "packed_responses"
@@ -121,7 +122,11 @@ def rows_by_tokens(tokens: Sequence[int], budget: int) -> list[list[int]]:
 def hidden_states(model: PreTrainedModel, row: Row) -> Tensor:
     """What the model's head is given at ``row.where``: (response tokens, hidden). Within :func:`packed_attention`."""
     output = model.base_model(
-        input_ids=row.ids, position_ids=row.positions, attention_mask=None, use_cache=False, row=row
+        inputs_embeds=embed(model.get_input_embeddings(), row.ids),
+        position_ids=row.positions,
+        attention_mask=None,
+        use_cache=False,
+        row=row,
     )
     return output.last_hidden_state[0].index_select(0, row.where)
 
@@ -193,8 +198,8 @@ def reason_against(model: PreTrainedModel, max_length: int) -> str | None:
     config = model.config.get_text_config()
     if not getattr(model, "_supports_attention_backend", False):
         return "transformers has no exchangeable attention for it"
-    if "position_ids" not in signature(model.base_model.forward).parameters:
-        return "it takes no position_ids"
+    if missing := {"position_ids", "inputs_embeds"} - set(signature(model.base_model.forward).parameters):
+        return f"it takes no {', '.join(sorted(missing))}"
     if other := set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}:
         return f"it has layers of {', '.join(sorted(other))}"
     window = getattr(config, "sliding_window", None)

@@ -50,11 +50,17 @@ def test_a_row_gives_what_each_response_gives_alone(model, groups) -> None:
 def test_gradients_are_those_of_each_response_alone(model) -> None:
     one = [Encoded([3, 4, 5], [6, 7, 8, 2]), Encoded([3, 4, 5], [6, 7, 9]), Encoded([3, 4, 5], [6])]
     rows = [one, [Encoded([8], [9])], [Encoded([3, 4], [9, 9]), Encoded([3, 4], [9, 9])]]
-    weights = list(model.parameters())
-    packed = torch.autograd.grad(torch.cat(packed_logprobs(model, rows)).sum(), weights)
-    alone = torch.autograd.grad(sum(token_logprobs(model, [each], 0)[0].sum() for row in rows for each in row), weights)
+    packed = gradients(model, lambda: torch.cat(packed_logprobs(model, rows)).sum())
+    singles = [each for row in rows for each in row]
+    alone = gradients(model, lambda: sum(token_logprobs(model, [each], 0)[0].sum() for each in singles))
     for mine, plain in zip(packed, alone, strict=True):
         assert (mine - plain).norm() <= 1e-5 * plain.norm()
+
+
+def gradients(model, value) -> list[torch.Tensor]:
+    model.zero_grad()
+    value().backward()
+    return [parameter.grad for parameter in model.parameters()]
 
 
 def test_nothing_is_in_a_row_twice() -> None:

@@ -143,7 +143,7 @@ def test_rejected_responses_without_a_use_get_no_backward(data) -> None:
     seen = []
 
     def see(_module, _arguments, keywords) -> None:
-        seen.append((torch.is_grad_enabled(), keywords["input_ids"].numel()))
+        seen.append((torch.is_grad_enabled(), keywords["position_ids"].numel()))
 
     handle = data.model.base_model.register_forward_pre_hook(see, with_kwargs=True)
     batch = data.examples()
