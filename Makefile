@@ -4,7 +4,7 @@ CORES ?= 2
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-all bench lint schema lock clean
+.PHONY: run test test-all bench bench-gpu lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/python -m snakemake --cores $(CORES) --logger prefatlas
@@ -18,6 +18,9 @@ test-all: .venv/test lint ## the slow ones too
 bench: .venv/test ## the training step against TRL's, in turns: make bench DATA=folder of UltraFeedback binarized
 	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
 	$(BIN)/python -m tests.benchmarks.head
+
+bench-gpu: ## the same at the shape of Llama 3.1 8B on one GPU, without a network: make bench-gpu DATA=folder
+	$(or $(wildcard $(BIN)/python),python3) -m tests.benchmarks.gpu $(if $(DATA),--data $(DATA)) $(BENCH)
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -5,14 +5,17 @@ once, its branches behind it, and any number of such groups, so that there is ne
 pass over a prompt. Positions count as in each sequence alone; a branch attends to its trunk and to itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -46,6 +49,20 @@ def group_of(responses: Sequence[Encoded]) -> Group:
     return Group(trunk, tuple(len(each) - trunk for each in ids))
 
 
+class Stretches(NamedTuple):
+    """A row's attention as one call over stretches of queries, each causal to the end of a stretch of keys.
+
+    keys: (keys,) places in the row, a trunk again for each of its branches. query_ends, key_ends: int32
+    (stretches + 1,), from 0. longest_query, longest_key: tokens.
+    """
+
+    keys: Tensor
+    query_ends: Tensor
+    key_ends: Tensor
+    longest_query: int
+    longest_key: int
+
+
 @dataclass(frozen=True)
 class Row:
     """Groups of responses as one row of tokens.
@@ -74,6 +91,29 @@ class Row:
             (own, trunk): torch.ones(own, trunk + own, dtype=torch.bool, device=self.ids.device).tril(trunk)[None, None]
             for own, trunk in pairs
         }
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """What :func:`varlen_attn` takes; a branch without tokens of its own has no stretch."""
+        keys: list[int] = []
+        queries: list[int] = []
+        lengths: list[int] = []
+        start = 0
+        for group in self.groups:
+            end = start + group.trunk
+            for at, own in enumerate(group.branches):
+                if own:
+                    keys += [*range(start, start + group.trunk), *range(end, end + own)]
+                    queries.append(own if at else group.trunk + own)
+                    lengths.append(group.trunk + own)
+                end += own
+            start = end
+
+        def tensor(values: list[int], dtype: torch.dtype) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=self.ids.device)
+
+        ends = [tensor([0, *accumulate(each)], torch.int32) for each in (queries, lengths)]
+        return Stretches(tensor(keys, torch.long), *ends, max(queries), max(lengths))
 
 
 def pack(groups: Sequence[Sequence[Encoded]], device: torch.device | str = "cpu") -> Row:
@@ -156,11 +196,14 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attention within a row, as transformers calls it: (1, heads, tokens, size) -> (1, tokens, heads, size).
 
-    One causal call for a trunk with its first branch, one with a mask for each further branch.
+    In half precision on a GPU one call for the row. Else one causal call for a trunk with its first branch, one with
+    a mask for each further branch.
     NotImplementedError: the model wants attention that is more than a scaled softmax.
     """
     if more := [name for name in ("softcap", "s_aux", "position_bias") if others.get(name) is not None]:
         raise NotImplementedError(", ".join(more))
+    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
+        return attend_at_once(query, key, value, row.stretches, scaling), None
     queries, keys, values = (each.split(row.segments, dim=2) for each in (query, key, value))
     outputs = []
     at = 0
@@ -183,6 +226,26 @@ def attend(
                 add(*both, row.masks[own, group.trunk])
             at += 1
     return torch.cat(outputs, dim=1), None
+
+
+def attend_at_once(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    stretches: Stretches,
+    scaling: float | None,
+    attention: Callable[..., Tensor] = varlen_attn,
+) -> Tensor:
+    """As :func:`attend`, in one call of ``attention``, which needs a GPU."""
+    shared = query.shape[1] // key.shape[1]
+    keys, values = (
+        each[0].transpose(0, 1).index_select(0, stretches.keys).repeat_interleave(shared, dim=1)
+        for each in (key, value)
+    )
+    _, *lengths = stretches
+    return attention(query[0].transpose(0, 1).contiguous(), keys, values, *lengths, scale=scaling, window_size=(-1, 0))[
+        None
+    ]
 
 
 AttentionInterface.register(IMPLEMENTATION, attend)

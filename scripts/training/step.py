@@ -160,4 +160,10 @@ def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor
 
 
 def _precision(model: PreTrainedModel, spec: Hyperparameters) -> torch.autocast:
-    return torch.autocast(model.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16")
+    """Where layers are computed again, no copy of all weights in bfloat16 is kept from one layer to the next."""
+    return torch.autocast(
+        model.device.type,
+        torch.bfloat16,
+        enabled=spec.precision == "bfloat16",
+        cache_enabled=not spec.gradient_checkpointing,
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from scripts.lib.chat import Encoded, encode
 from scripts.lib.config.policies import Architecture
@@ -15,8 +15,9 @@ from scripts.lib.errors import InputError
 from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 
-SHAPE = Architecture(tokenizer="bpe", vocabulary=32_000, hidden_size=512, layers=5, heads=8)
-"""About 31 million parameters, half of them the vocabulary's."""
+SHAPE = Architecture(tokenizer="bpe", vocabulary=32_000, hidden_size=512, layers=4, heads=8)
+INTERMEDIATE = 1536
+"""30 million parameters, half of them the vocabulary's; widths that matrix products like, as large models have."""
 
 MAX_LENGTH = 512
 
@@ -58,16 +59,29 @@ def synthetic_texts(pairs: int) -> Iterator[Texts]:
 def make(folder: Path, texts: list[Texts], pairs: int) -> dict[str, float]:
     """A tokenizer learnt from ``texts``, a policy with random weights, and ``pairs`` pairs as ids, all in ``folder``.
 
-    Returns what the pairs are like: mean tokens of prompts and responses, and the share that is cut.
+    Returns what the policy and the pairs are like.
     """
     tokenizer = train_tokenizer(SHAPE.tokenizer, (text for pair in texts for text in pair), SHAPE.vocabulary)
     torch.manual_seed(0)
-    model = LlamaForCausalLM(tiny_llama_config(SHAPE, tokenizer, MAX_LENGTH))
+    config = tiny_llama_config(SHAPE, tokenizer, MAX_LENGTH)
+    config.intermediate_size = INTERMEDIATE
+    model = LlamaForCausalLM(config)
     save_policy(folder, model, tokenizer, name="benchmark", kind="scratch", max_length=MAX_LENGTH)
+    about = make_pairs(folder, tokenizer, texts, pairs, MAX_LENGTH)
+    return {"parameters": model.num_parameters(), "vocabulary": len(tokenizer), **about}
+
+
+def make_pairs(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, texts: list[Texts], pairs: int, max_length: int
+) -> dict[str, float]:
+    """At most ``pairs`` of the texts as ids in ``folder``, where :func:`read` finds them.
+
+    Returns what they are like: mean tokens of prompts and responses, and the share that is cut.
+    """
     encoded = []
     for prompt, *responses in texts:
         messages = [{"role": "user", "content": prompt}]
-        both = [encode(tokenizer, messages, text, MAX_LENGTH) for text in responses]
+        both = [encode(tokenizer, messages, text, max_length) for text in responses]
         if all(each.response_ids for each in both) and responses[0] != responses[1]:
             encoded.append(both)
     order = np.random.default_rng(0).permutation(len(encoded))[:pairs]
@@ -75,10 +89,8 @@ def make(folder: Path, texts: list[Texts], pairs: int) -> dict[str, float]:
     ids = [[each[0].prompt_ids, each[0].response_ids, each[1].response_ids] for each in kept]
     (folder / "pairs.json").write_text(json.dumps(ids))
     lengths = np.array([[len(part) for part in each] for each in ids])
-    cut = (lengths[:, :1] + lengths[:, 1:] == MAX_LENGTH).any(axis=1)
+    cut = (lengths[:, :1] + lengths[:, 1:] == max_length).any(axis=1)
     return {
-        "parameters": model.num_parameters(),
-        "vocabulary": len(tokenizer),
         "pairs": len(ids),
         "prompt_tokens": float(lengths[:, 0].mean()),
         "response_tokens": float(lengths[:, 1:].mean()),

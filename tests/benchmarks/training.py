@@ -27,7 +27,7 @@ RATIOS = {
     "ratio_plain_loop": ("ours", ["plain_loop"]),
     "ratio_trl_default": ("ours", ["trl_default"]),
     "ratio_trl_precomputed": ("ours", ["trl_precomputed"]),
-    "ratio_trl_tuned": ("ours", ["trl_tuned_1", "trl_tuned_2"]),
+    "ratio_trl_tuned": ("ours", ["trl_tuned_1", "trl_tuned_2", "trl_tuned_8"]),
     "ratio_trl_bfloat16": ("ours_bfloat16", ["trl_bfloat16"]),
 }
 """Name -> (ours, theirs): pairs/s of ours over those of the best of theirs in the same turn."""
@@ -105,6 +105,13 @@ def summary(turns: list[dict]) -> dict:
     return found
 
 
+def agreement(folder: Path, threads: int, updates: int = 5) -> dict:
+    """The losses before each of some updates and after the last, ours against the plain loop's."""
+    losses = {name: in_process(name, folder, 0, updates + 1, threads)["losses"] for name in ("ours", "plain_loop")}
+    apart = [abs(mine - plain) / plain for mine, plain in zip(*losses.values(), strict=True)]
+    return {**losses, "apart_at_first": apart[0], "apart_at_most": max(apart)}
+
+
 def prepare(folder: Path, given: Path | None) -> dict:
     """The pairs and the policy in ``folder``, and what they are; made once."""
     from tests.benchmarks import data
@@ -121,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of UltraFeedback binarized; without it the text is synthetic")
     parser.add_argument("--turns", type=int, default=5, help="turns to add")
-    parser.add_argument("--steps", type=int, default=1, help="steps of 8 pairs in each measurement")
+    parser.add_argument("--steps", type=int, default=2, help="steps of 8 pairs in each measurement")
     parser.add_argument("--threads", type=int, default=2, help="of every measurement")
     parser.add_argument("--variants", nargs="+", help="only these")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
@@ -160,6 +167,9 @@ def main() -> None:
             speed, memory = turn[variant]["pairs_per_s"], turn[variant]["peak_gb"]
             print(f"{variant}: {speed:.3f} pairs/s, {memory:.2f} GB", file=sys.stderr)
             write_json(head | summary(turns) | {"turns": turns}, path)
+    losses = agreement(work, arguments.threads)
+    print(f"losses over five updates: {losses['apart_at_most']:.1e} from the plain loop's", file=sys.stderr)
+    write_json(head | summary(turns) | {"losses": losses, "turns": turns}, path)
 
 
 if __name__ == "__main__":

@@ -188,10 +188,12 @@ VARIANTS: dict[str, Variant] = {
     "ours": ours(SPEC),
     "plain_loop": plain_loop,
     "trl_default": of_trl(bf16=False),
-    "trl_precomputed": of_trl(bf16=False, **FAST),
+    "trl_precomputed": of_trl(bf16=False, precompute_ref_log_probs=True),
     "trl_tuned_1": of_trl(micro_batch=1, bf16=False, **FAST),
     "trl_tuned_2": of_trl(micro_batch=2, bf16=False, **FAST),
+    "trl_tuned_8": of_trl(bf16=False, **FAST),
     "ours_bfloat16": ours(BFLOAT16),
     "trl_bfloat16": of_trl(),
 }
-"""trl_default and trl_bfloat16 are as shipped, the first in float32; the others leave out activation checkpointing."""
+"""trl_default and trl_bfloat16 are as shipped, the first in float32; trl_precomputed is trl_default with references
+computed before; the tuned ones leave out activation checkpointing too."""

@@ -3,8 +3,12 @@
 import json
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from scripts.lib.chat import Encoded
 from scripts.lib.errors import InputError
+from tests.benchmarks import gpu
 from tests.benchmarks.data import real_texts
 from tests.benchmarks.training import summary
 
@@ -22,6 +26,7 @@ def test_ratios_are_within_turns_against_the_best_of_theirs() -> None:
             "trl_default": measured(1, 4),
             "trl_tuned_1": measured(2),
             "trl_tuned_2": measured(3),
+            "trl_tuned_8": measured(2),
         },
         {
             "first": 8,
@@ -29,6 +34,7 @@ def test_ratios_are_within_turns_against_the_best_of_theirs() -> None:
             "trl_default": measured(1, 5),
             "trl_tuned_1": measured(2),
             "trl_tuned_2": measured(1),
+            "trl_tuned_8": measured(1),
         },
         {"first": 16, "ours": measured(8, 1), "trl_default": measured(2, 2)},
     ]
@@ -52,3 +58,17 @@ def test_real_text_is_text_or_messages(tmp_path) -> None:
 def test_a_folder_without_pairs_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="holds no"):
         list(real_texts(tmp_path))
+
+
+def test_flops_are_those_that_a_counter_finds() -> None:
+    model = gpu.new_model("tiny", "cpu", torch.float32)
+    pair = (Encoded([5, 6, 7], [8, 9, 2]), Encoded([5, 6, 7], [9, 2]))
+    with FlopCounterMode(display=False) as counter:
+        for each in pair:
+            model(torch.tensor([each.prompt_ids + each.response_ids])).logits.sum().backward()
+    least, usual = gpu.needed_flops("tiny", [pair])
+    assert usual == pytest.approx(counter.get_total_flops(), rel=0.01)  # sequences so short that attention is little
+    vocabulary, hidden = gpu.SHAPES["tiny"]["vocab_size"], gpu.SHAPES["tiny"]["hidden_size"]
+    of_head = 6 * vocabulary * hidden
+    body = (usual - 11 * of_head) / 11
+    assert least == pytest.approx(5 * of_head + 8 * body, rel=0.01)

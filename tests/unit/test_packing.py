@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from scripts.lib.chat import Encoded
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, read_policy
-from scripts.lib.packing import Group, group_of, hidden_states, pack, packed_attention, reason_against, rows_by_tokens
+from scripts.lib.packing import (
+    Group,
+    attend,
+    attend_at_once,
+    group_of,
+    hidden_states,
+    pack,
+    packed_attention,
+    reason_against,
+    rows_by_tokens,
+)
 
 TOKENS = st.lists(st.integers(3, 30), min_size=1, max_size=12)
 PROMPTS = st.lists(st.integers(3, 30), min_size=1, max_size=9)
@@ -61,6 +71,57 @@ def gradients(model, value) -> list[torch.Tensor]:
     model.zero_grad()
     value().backward()
     return [parameter.grad for parameter in model.parameters()]
+
+
+def by_stretches(query, key, value, query_ends, key_ends, longest_query, longest_key, *, scale, window_size):
+    """What PyTorch says of varlen_attn, which runs on a GPU alone: the last query of a stretch sees its last key."""
+    assert window_size == (-1, 0)
+    outputs = []
+    for at in range(len(query_ends) - 1):
+        q = query[query_ends[at] : query_ends[at + 1]].transpose(0, 1)
+        k, v = (each[key_ends[at] : key_ends[at + 1]].transpose(0, 1) for each in (key, value))
+        assert 0 < q.shape[1] <= longest_query and k.shape[1] <= longest_key
+        seen = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool).tril(k.shape[1] - q.shape[1])
+        scores = (q @ k.transpose(1, 2) * scale).masked_fill(~seen, float("-inf"))
+        outputs.append((scores.softmax(-1) @ v).transpose(0, 1))
+    return torch.cat(outputs)
+
+
+def heads(tokens: int, count: int) -> torch.Tensor:
+    return torch.randn(1, tokens, count, 8).transpose(1, 2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(groups=groups())
+def test_one_call_for_a_row_is_a_call_for_each_branch(groups) -> None:
+    torch.manual_seed(0)
+    row = pack(groups)
+    tokens = row.ids.shape[1]
+    query, key, value = heads(tokens, 4), heads(tokens, 2), heads(tokens, 2)
+    layer = torch.nn.Module()
+    layer.num_key_value_groups = 2
+    each, _ = attend(layer, query, key, value, None, scaling=0.3, row=row)
+    once = attend_at_once(query, key, value, row.stretches, 0.3, by_stretches)
+    torch.testing.assert_close(once, each)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_one_call_on_a_gpu_is_a_call_for_each_branch() -> None:
+    torch.manual_seed(0)
+    one = [Encoded([3, 4, 5], [6, 7, 8, 2] * 40), Encoded([3, 4, 5], [6, 7, 9]), Encoded([3, 4, 5], [6])]
+    row = pack([one, [Encoded([8], [9])], [Encoded([3, 4], [9, 9]), Encoded([3, 4], [9, 9])]], "cuda")
+    tokens = row.ids.shape[1]
+    inputs = [torch.randn(1, tokens, count, 64, device="cuda").transpose(1, 2) for count in (4, 2, 2)]
+    inputs = [each.bfloat16().requires_grad_() for each in inputs]
+    layer = torch.nn.Module()
+    layer.num_key_value_groups = 2
+    once = attend_at_once(*inputs, row.stretches, 0.125)
+    each, _ = attend(layer, *[given.float() for given in inputs], None, scaling=0.125, row=row)
+    torch.testing.assert_close(once.float(), each, rtol=0.02, atol=0.02)
+    onward = torch.randn_like(each)
+    mine = torch.autograd.grad((once.float() * onward).sum(), inputs)
+    for gradient, plain in zip(mine, torch.autograd.grad((each * onward).sum(), inputs), strict=True):
+        torch.testing.assert_close(gradient, plain, rtol=0.05, atol=0.05)
 
 
 def test_nothing_is_in_a_row_twice() -> None:
