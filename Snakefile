@@ -9,6 +9,9 @@ from snakemake.utils import min_version
 min_version("9.27.1")
 
 
+include: "rules/reading.smk"
+
+
 configfile: "config.yaml"
 
 

@@ -26,7 +26,7 @@ rule questions:
     shell:
         r"""
         python -m scripts.evaluation.questions \
-            --task {params.task} \
+            --task {params.task:q} \
             --size {params.size} \
             --out {output} \
             2>{log}

@@ -5,12 +5,19 @@ from collections.abc import Sequence
 
 from scripts.lib.errors import InputError
 
+LONGEST = 128
+"""Characters of a generator's part in a file name, of which file systems take 255 bytes in all."""
+
 
 def slug(text: str) -> str:
     """A generator's name as part of a path: letters, digits, - and _ stay, runs of anything else become _."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")
     if not name:
         raise InputError(f"generator {text!r}", "has no letter or digit to name a family by", "rename it in the data")
+    if len(name) > LONGEST:
+        raise InputError(
+            f"generator {text[:40]!r}…", f"a name of more than {LONGEST} characters", "rename it in the data"
+        )
     return name
 
 

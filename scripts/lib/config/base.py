@@ -1,9 +1,9 @@
 """The parent of every configuration type."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 """A name that becomes part of a path under ``results/``: no dots, no slashes."""
@@ -25,12 +25,40 @@ SampleSetRef = Annotated[Name, Reference("samples")]
 VariantRef = Annotated[Name, Reference("training.variants")]
 SuiteRef = Annotated[Name, Reference("evaluation.suites")]
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true or false stands where a number is meant")
+    return value
+
+
+NoTruth = BeforeValidator(_no_truth)
+"""pydantic takes true for 1, and YAML takes yes and on for true. It comes last, lest the bounds leave the schema."""
+
+Number = Annotated[float, NoTruth]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0), NoTruth]
+Positive = Annotated[float, Field(gt=0.0), NoTruth]
+NotNegative = Annotated[float, Field(ge=0.0), NoTruth]
+PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0), NoTruth]
+BelowOne = Annotated[float, Field(ge=0.0, lt=1.0), NoTruth]
+Count = Annotated[int, Field(ge=1, lt=2**63), NoTruth]
+Seed = Annotated[int, Field(ge=0, lt=2**32), NoTruth]
+"""What every generator of random numbers takes, and a path can hold."""
+
+Item = TypeVar("Item")
+
+
+def _each_once(items: list[Item]) -> list[Item]:
+    if repeated := [item for at, item in enumerate(items) if item in items[:at]]:
+        raise ValueError(f"names {repeated[0]} twice")
+    return items
+
+
+Distinct = Annotated[list[Item], AfterValidator(_each_once)]
+"""A list in which nothing stands twice."""
 
 
 class Spec(BaseModel):
-    """A part of the configuration: unknown keys are refused, values never change."""
+    """A part of the configuration: unknown keys, infinite numbers and empty text are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)

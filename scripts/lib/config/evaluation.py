@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from scripts.lib.config.base import Count, Name, Positive, ScorerRef, Spec
+from scripts.lib.config.base import Count, Name, NotNegative, NoTruth, Positive, ScorerRef, Spec
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.sampling import SamplingSpec
 
@@ -15,7 +15,7 @@ class HarnessSuite(Spec):
     kind: Literal["harness"]
     task: str = Field(description="lm-eval's name of the task, or the didactic world's (world_*).")
     metric: str = Field(description="The metric to report, as lm-eval spells it, such as exact_match,strict-match.")
-    shots: Annotated[int, Field(ge=0)] = 0
+    shots: Annotated[int, Field(ge=0), NoTruth] = 0
     data: str | None = Field(
         None, description="world, or a local file, folder or zip in place of the task's hub dataset (docs/suites.md)."
     )
@@ -36,17 +36,14 @@ class ScorerJudge(Spec):
 
     kind: Literal["scorer"]
     scorer: ScorerRef
-    temperature: Annotated[float, Field(gt=0.0)] = 1.0
-
-
-Price = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+    temperature: Positive = 1.0
 
 
 class PaidJudge(Spec):
     """A judge that is asked through an API: what it costs, in any one currency, and how fast it may be asked."""
 
-    input_price: Price | None = Field(None, description="Per million input tokens.")
-    output_price: Price | None = Field(None, description="Per million output tokens.")
+    input_price: NotNegative | None = Field(None, description="Per million input tokens.")
+    output_price: NotNegative | None = Field(None, description="Per million output tokens.")
     budget: Positive | None = Field(None, description="A policy's judgements estimated to cost more are refused.")
     concurrency: Count = Field(5, description="Requests at a time.")
 
@@ -79,7 +76,7 @@ class OpenAIJudge(PaidJudge):
         description="A template of alpaca-eval's, or a file of your own, that asks for m or M alone.",
     )
     max_tokens: Count = Field(1, description="Of an answer, whose first token is m or M.")
-    temperature: Annotated[float, Field(ge=0.0)] = 0.0
+    temperature: NotNegative = 0.0
 
     @field_validator("base_url")
     @classmethod

@@ -1,10 +1,8 @@
 """Hardware: how fast a machine does each kind of work, as measured on it."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Positive, Spec
+from scripts.lib.config.base import Count, NotNegative, Positive, Spec
 
 
 class HardwareSpec(Spec):
@@ -15,4 +13,4 @@ class HardwareSpec(Spec):
     sample: Positive
     logprobs: Positive
     train: Positive
-    start_seconds: Annotated[float, Field(ge=0.0)] = Field(0.0, description="Until a job has loaded its model.")
+    start_seconds: NotNegative = Field(0.0, description="Until a job has loaded its model.")

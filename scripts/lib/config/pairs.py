@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scripts.lib.config.base import Fraction, PairsRef, Positive, PromptSetRef, SampleSetRef, ScorerRef, SourceRef, Spec
+from scripts.lib.config.base import (
+    Distinct,
+    Fraction,
+    Number,
+    PairsRef,
+    Positive,
+    PromptSetRef,
+    SampleSetRef,
+    ScorerRef,
+    Seed,
+    SourceRef,
+    Spec,
+)
 from scripts.lib.vocabulary import TIERS
 
 Tier = Literal["best", "high", "medium", "low", "worst"]
@@ -34,7 +46,7 @@ class ComparisonPairs(Spec):
     kind: Literal["comparisons"]
     prompt_set: PromptSetRef
     scorer: ScorerRef
-    seed: int = 0
+    seed: Seed = 0
 
 
 class GapPairs(Spec):
@@ -47,8 +59,10 @@ class GapPairs(Spec):
     kind: Literal["gap"]
     prompt_set: PromptSetRef
     scorer: ScorerRef
-    sources: list[SourceRef] = Field([], description="Pair the responses of these sources alone; none: all responses.")
-    mean_chosen: float = Field(description="The mean score of chosen responses to reach.")
+    sources: Distinct[SourceRef] = Field(
+        [], description="Pair the responses of these sources alone; none: all responses."
+    )
+    mean_chosen: Number = Field(description="The mean score of chosen responses to reach.")
     mean_gap: Positive = Field(description="The mean of chosen minus rejected score to reach.")
     tolerance: Positive = Field(0.05, description="How far the means may stay from their targets.")
     chosen_above: PairsRef | None = Field(
@@ -74,7 +88,9 @@ class MixturePairs(Spec):
     base: PairsRef = Field(description="The offline pairs dataset.")
     samples: SampleSetRef = Field(description="The sample set whose best samples come in; scored by the base's scorer.")
     ratio: Fraction = Field(description="The share of the pairs to replace.")
-    seed: int = Field(0, description="Of the order in which prompts are taken: a larger ratio takes the same and more.")
+    seed: Seed = Field(
+        0, description="Of the order in which prompts are taken: a larger ratio takes the same and more."
+    )
 
 
 PairsSpec = Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Fraction, Positive, PromptSetRef, Spec
+from scripts.lib.config.base import Count, Fraction, Positive, PromptSetRef, Seed, Spec
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -39,7 +39,7 @@ class Optimisation(Spec):
     epochs: Positive
     batch_size: Count
     learning_rate: Positive
-    seed: int = 0
+    seed: Seed = 0
 
 
 class ScratchPolicy(Architecture, Optimisation):

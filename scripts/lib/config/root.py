@@ -1,8 +1,10 @@
 """The whole configuration: its parts, what they say of one another, and where each key was written."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pydantic import Field, ValidationError
 from scripts.lib.config import references
 from scripts.lib.config.base import Name, Spec
 from scripts.lib.config.evaluation import EvaluationSpec
+from scripts.lib.config.files import PLAINLY, too_much
 from scripts.lib.config.hardware import HardwareSpec
 from scripts.lib.config.pairs import PairsSpec
 from scripts.lib.config.policies import PolicySpec
@@ -23,6 +26,7 @@ from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 
 Location = references.Location
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class AtlasConfig(Spec):
@@ -61,8 +65,13 @@ def load(raw: dict[str, Any], files: Iterable[str | Path]) -> AtlasConfig:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of the configuration, for editors."""
-    schema = AtlasConfig.model_json_schema()
+    schema = _schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "prefatlas configuration"}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return AtlasConfig.model_json_schema()
 
 
 def _first_of(errors: list[InputError]) -> InputError:
@@ -73,14 +82,18 @@ def _first_of(errors: list[InputError]) -> InputError:
 
 
 def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
+    """A copy in which ``{data}`` is filled in. InputError: it cannot be, or a value is no configuration's."""
+    for key, section in raw.items():
+        if problem := too_much(section):
+            raise InputError(_place((key,), files), f"{key}: {problem}", PLAINLY)
     folder = raw.get("data")
 
     def fill(value: Any, at: Location) -> Any:
         if isinstance(value, dict):
-            return {key: fill(item, (*at, key)) for key, item in value.items()}
+            return {_plain(key, at, files): fill(item, (*at, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [fill(item, (*at, index)) for index, item in enumerate(value)]
-        if isinstance(value, str) and "{data}" in value:
+        if isinstance(_plain(value, at, files), str) and "{data}" in value:
             if not folder:
                 raise InputError(
                     _place(at, files), f"{value} names {{data}}, which is not set", "add --config data=<your folder>"
@@ -89,6 +102,16 @@ def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
         return value
 
     return fill(raw, ())
+
+
+def _plain(value: Any, at: Location, files: list) -> Any:
+    """The value; InputError where it is text that no file name or table can hold, or an integer of no use."""
+    key = ".".join(str(part) for part in at) or "the configuration"
+    if isinstance(value, str) and NO_TEXT.search(value):
+        raise InputError(_place(at, files), f"{key}: {value!r} holds a NUL or half a character", "write plain text")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise InputError(_place(at, files), f"{key}: an integer of more than 64 bits", "write a smaller number")
+    return value
 
 
 def _explain(item: Any, raw: dict[str, Any], files: list) -> InputError:
@@ -105,8 +128,13 @@ def _explain(item: Any, raw: dict[str, Any], files: list) -> InputError:
     if item["type"].startswith("union_tag"):
         return InputError(place, f"{key}: {item['msg']}", "set kind to one of the expected values")
     message = item["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
+    given = "" if isinstance(item["input"], dict) else f" (given: {_short(item['input'])})"
     return InputError(place, f"{key}: {message}{given}", "set a value that fits; the schema is config.schema.json")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _as_written(location: Location, raw: Any) -> Location:
@@ -126,7 +154,7 @@ def _as_written(location: Location, raw: Any) -> Location:
 
 def _siblings(location: Location) -> list[str]:
     """The keys that may stand where an unknown one does, where the schema alone can say."""
-    schema = AtlasConfig.model_json_schema()
+    schema = _schema()
     node: Any = schema
     for part in location[:-1]:
         node = _resolve(node, schema)
@@ -157,8 +185,8 @@ def _place(location: Location, files: list) -> str:
 def _line_of(location: Location, file: Path) -> tuple[int, int] | None:
     """How many parts of the key the file writes, and the line of the last of them."""
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, yaml.YAMLError):
+        node = _composed(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
         return None
     depth, line = 0, 1
     for part in location:
@@ -175,6 +203,12 @@ def _line_of(location: Location, file: Path) -> tuple[int, int] | None:
             break
         depth += 1
     return (depth, line) if depth else None
+
+
+@lru_cache(maxsize=8)
+def _composed(text: str) -> yaml.Node | None:
+    """The nodes of a YAML text: parsed once, however many mistakes stand in it."""
+    return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 if __name__ == "__main__":

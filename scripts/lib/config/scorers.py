@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, PairsRef, Spec
+from scripts.lib.config.base import Count, Distinct, PairsRef, Spec
 from scripts.lib.config.policies import Architecture, Optimisation, Precision
 
 
@@ -36,7 +36,7 @@ class ScratchScorer(Architecture, Optimisation):
     """A small reward model trained here on preference pairs (Bradley-Terry)."""
 
     kind: Literal["scratch"]
-    pairs: list[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")
+    pairs: Distinct[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")
     max_length: Count = 512
     batch_tokens: Count = 16384
 
@@ -48,7 +48,7 @@ class ScratchRanker(Architecture, Optimisation):
     """A small pairwise ranker trained here: reads a prompt and two responses, says which one wins."""
 
     kind: Literal["scratch"]
-    pairs: list[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")
+    pairs: Distinct[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")
     max_length: Count = 1024
     batch_tokens: Count = 16384
 

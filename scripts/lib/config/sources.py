@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scripts.lib.config.base import Count, Fraction, Name, SourceRef, Spec, SuiteRef
+from scripts.lib.config.base import Count, Distinct, Fraction, Name, PositiveFraction, Seed, SourceRef, Spec, SuiteRef
 from scripts.lib.errors import InputError
 from scripts.lib.families import families
 
@@ -41,7 +41,9 @@ class OpenAssistantSource(StoredSource):
     """OASST1 or OASST2, as flat messages or nested trees; first turns only."""
 
     kind: Literal["open_assistant"]
-    languages: list[str] | None = Field(None, description="Keep prompts in these languages, as the data spells them.")
+    languages: Distinct[str] | None = Field(
+        None, description="Keep prompts in these languages, as the data spells them."
+    )
     min_responses: Count = Field(3, description="Drop prompts with fewer responses (the paper: 3).")
 
 
@@ -61,7 +63,7 @@ class ResponseColumns(Spec):
     prompt: str = "prompt"
     response: str = "response"
     generator: str | None = Field("generator", description="The column that names who wrote the response.")
-    annotations: list[str] = Field([], description="Numeric columns to keep as annotations.")
+    annotations: Distinct[str] = Field([], description="Numeric columns to keep as annotations.")
 
 
 class ResponsesSource(StoredSource):
@@ -94,7 +96,7 @@ class WorldSource(Spec):
     generators: dict[Name, Fraction] = Field(
         min_length=1, description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it."
     )
-    seed: int = Field(0, description="Seed of the prompts and of the generators' slips.")
+    seed: Seed = Field(0, description="Seed of the prompts and of the generators' slips.")
 
 
 SourceSpec = Annotated[
@@ -113,18 +115,20 @@ SourceSpec = Annotated[
 class PromptSetSpec(Spec):
     """Which prompts and responses of one or more sources are kept, and how they are cut into families."""
 
-    sources: list[SourceRef] = Field(min_length=1, description="Merged in this order; equal prompts become one.")
-    prompts_in: list[SourceRef] = Field([], description="Keep only prompts that stand in every one of these sources.")
+    sources: Distinct[SourceRef] = Field(min_length=1, description="Merged in this order; equal prompts become one.")
+    prompts_in: Distinct[SourceRef] = Field(
+        [], description="Keep only prompts that stand in every one of these sources."
+    )
     generators: list[str] = Field(
         [],
         description="Keep the responses of these generators, each a family of its own. "
         "Empty: keep all, as one family named after the prompt set.",
     )
     min_responses: Count = Field(1, description="Drop prompts with fewer distinct responses.")
-    near_duplicates: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+    near_duplicates: PositiveFraction | None = Field(
         None, description="Drop prompts whose word-trigram Jaccard similarity to an earlier prompt is at least this."
     )
-    unseen_by: list[SuiteRef] = Field(
+    unseen_by: Distinct[SuiteRef] = Field(
         [],
         description="Drop prompts that stand in these evaluation suites; where near_duplicates is set, also those "
         "as similar as that to a prompt there, or that share of whose trigrams stands in it, or of its in them.",
@@ -133,12 +137,10 @@ class PromptSetSpec(Spec):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> "PromptSetSpec":
-        if len(set(self.sources)) < len(self.sources):
-            raise ValueError("sources names a source twice")
         if strangers := [name for name in self.prompts_in if name not in self.sources]:
             raise ValueError(f"prompts_in names {', '.join(strangers)}, which sources does not")
         try:
             families("prompt_set", self.generators)
         except InputError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(error.told) from error
         return self

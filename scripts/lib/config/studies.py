@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from scripts.lib.config.base import PairsRef, PolicyRef, PromptSetRef, Spec, SuiteRef, VariantRef
+from scripts.lib.config.base import Distinct, PairsRef, PolicyRef, PromptSetRef, Seed, Spec, SuiteRef, VariantRef
 
 
 class TableDataset(Spec):
@@ -52,7 +52,7 @@ class OnPolicy(Spec):
     """One half of Table 4: an offline dataset and its mixtures with on-policy samples."""
 
     base: PairsRef
-    mixtures: list[PairsRef] = Field(min_length=1)
+    mixtures: Distinct[PairsRef] = Field(min_length=1)
 
 
 class OnPolicyTable(Spec):
@@ -67,9 +67,9 @@ class WhatMattersStudy(Spec):
 
     policy: PolicyRef = Field(description="The policy that every run starts from.")
     variant: VariantRef = Field("dpo", description="The training variant of every run, Table 2's apart.")
-    seeds: list[int] = Field(min_length=1, description="One run per pairs dataset and seed.")
-    datasets: list[TableDataset] = Field(min_length=1, description="In the order of the table.")
-    benchmarks: list[SuiteRef] = Field(min_length=1, description="Evaluation suites, in the order of the columns.")
+    seeds: Distinct[Seed] = Field(min_length=1, description="One run per pairs dataset and seed.")
+    datasets: Distinct[TableDataset] = Field(min_length=1, description="In the order of the table.")
+    benchmarks: Distinct[SuiteRef] = Field(min_length=1, description="Evaluation suites, in the order of the columns.")
     headline: SuiteRef = Field("lc_ae2", description="The benchmark in which Table 3 counts gains.")
     table2: ChosenOnly | None = None
     table3: Gaps | None = None

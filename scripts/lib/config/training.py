@@ -1,10 +1,8 @@
 """Hyperparameters of a run."""
 
-from typing import Annotated
-
 from pydantic import Field, model_validator
 
-from scripts.lib.config.base import Count, Fraction, Name, Positive, Spec
+from scripts.lib.config.base import BelowOne, Count, Fraction, Name, NotNegative, Number, Positive, Spec
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.config.policies import Precision
 
@@ -23,12 +21,12 @@ class Hyperparameters(Spec):
 
     objective: str = Field("dpo", description="A name in scripts/lib/objectives.py.")
     beta: Positive = Field(0.1, description="Strength of the tie to the reference, where the objective has one.")
-    options: dict[str, float] = Field({}, description="Further options of the objective, by name.")
+    options: dict[str, Number] = Field({}, description="Further options of the objective, by name.")
     learning_rate: Positive = Field(5e-7, description="Peak; linear warm-up, then cosine to zero.")
     warmup_ratio: Fraction = 0.1
-    adam_beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    adam_beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    adam_beta1: BelowOne = 0.9
+    adam_beta2: BelowOne = 0.99
+    weight_decay: NotNegative = 0.0
     max_gradient_norm: Positive = 1.0
     batch_pairs: Count = Field(32, description="Pairs a step, whatever the micro-batches.")
     epochs: Positive = 2
