@@ -1,6 +1,6 @@
 """Sequence classifiers with one output, which reward models and rankers are: on disk, in memory, in batches.
 
-Weights are read from safetensors files alone and no code that comes with a model is ever run.
+Weights are read from safetensors files alone. Code that comes with a model is run only where the scorer says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -21,7 +22,7 @@ from transformers import (
 
 from scripts.lib.batching import by_tokens, logged
 from scripts.lib.chat import encode_prompt
-from scripts.lib.errors import InputError
+from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
 from scripts.lib.models import PRECISIONS, device, save_model, sha256_of
 from scripts.lib.tables import read_json, write_json
@@ -35,7 +36,7 @@ CLASSIFIER_FILES = (
 )
 """What a classifier that was trained here consists of, beside its card."""
 
-UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError)
+UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 """What transformers raises for files that it cannot make a model or tokenizer of."""
 
 
@@ -113,14 +114,16 @@ def encode_conversation(
     return ids[:max_length]
 
 
-def load_classifier(model: str, revision: str | None, precision: str, max_length: int) -> Classifier:
+def load_classifier(
+    model: str, revision: str | None, precision: str, max_length: int, trust_remote_code: bool = False
+) -> Classifier:
     """A classifier from a hub id or a local folder, on :func:`scripts.lib.models.device`.
 
-    InputError: unreadable, not safetensors, code of its own, more or fewer outputs than one, a checkpoint
-    without the classifier's head, a tokenizer without a chat template or with more tokens than the model,
+    InputError: unreadable, not safetensors, code of its own that is not trusted, more or fewer outputs than one,
+    a checkpoint without the classifier's head, a tokenizer without a chat template or with more tokens than the model,
     fewer positions than ``max_length``.
     """
-    where = {"revision": revision, "trust_remote_code": False}
+    where = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(model, **where)
         tokenizer = AutoTokenizer.from_pretrained(model, **where)
@@ -172,9 +175,10 @@ def _check_fit(model: str, config: PretrainedConfig, tokenizer: PreTrainedTokeni
 def _unreadable(model: str, error: Exception) -> InputError:
     return InputError(
         model,
-        f"no readable classifier ({error})",
+        f"no readable classifier ({in_short(error)})",
         "give a hub id or folder of a sequence classifier that transformers knows, with safetensors weights, "
-        "a tokenizer and without code of its own",
+        "a tokenizer and without code of its own; or, once its code is read, say trust_remote_code: true in the "
+        "scorer's entry. Pickled weights (.bin, .pt) can run code and are never read: save them as safetensors",
     )
 
 

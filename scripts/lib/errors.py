@@ -1,5 +1,14 @@
 """The one error a user can mend: its message names the place and the remedy."""
 
+LONGEST = 300
+"""Characters of a library's message."""
+
+
+def in_short(error: Exception) -> str:
+    """A library's message on one line, cut where it goes on to list all that it knows."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
 
 class InputError(Exception):
     """Bad input. ``str(error)`` says where (file, row or key), what is wrong, and what to do.

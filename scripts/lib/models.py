@@ -1,6 +1,6 @@
 """Policies on disk and in memory: the card beside a model, its tokenizer, its weights.
 
-Weights are read from safetensors files alone and no code that comes with a model is ever run.
+Weights are read from safetensors files alone. Code that comes with a model is run only where its card says so.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from scripts.lib import devices
-from scripts.lib.errors import InputError
+from scripts.lib.errors import InputError, in_short
 from scripts.lib.tables import read_json, replacing, write_json
 
 POLICY_FILES = (
@@ -32,6 +32,9 @@ POLICY_FILES = (
     "chat_template.jinja",
 )
 """What a policy that was trained here consists of, beside its policy.json."""
+
+CODE = ".py"
+SAFE = "safetensors weights and without code of its own"
 
 disable_progress_bar()  # the steps log their own progress
 
@@ -45,7 +48,8 @@ class PolicyCard:
     kind: given, scratch or trained. model: hub id or folder ("." on disk: beside the card). revision: hub
     commit. max_length: tokens of prompt and response together. chat_template: Jinja text that stands in for
     the tokenizer's own, or None. logprob_precision: of kept log-probs. files: file name -> SHA-256 of the
-    files of a local folder; empty for a hub id, whose commit says as much.
+    files of a local folder; empty for a hub id, whose commit says as much. trust_remote_code: whether the
+    configuration lets the model's own code run.
     """
 
     name: str
@@ -56,6 +60,7 @@ class PolicyCard:
     chat_template: str | None
     logprob_precision: str
     files: dict[str, str]
+    trust_remote_code: bool = False
 
 
 def read_policy(path: str | Path) -> PolicyCard:
@@ -81,7 +86,9 @@ def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
     """
     check_files(card, weights=False)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(card.model, revision=card.revision, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            card.model, revision=card.revision, trust_remote_code=card.trust_remote_code
+        )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise _unreadable(card, "tokenizer", error) from error
     if not tokenizer.is_fast:
@@ -118,7 +125,7 @@ def load_causal(
             revision=card.revision,
             dtype=PRECISIONS[precision],
             use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=card.trust_remote_code,
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
@@ -205,9 +212,9 @@ def sha256_of(path: Path) -> str:
 
 
 def check_files(card: PolicyCard, weights: bool) -> None:
-    """InputError unless the model's local files are those that the card lists (its weights, or all others)."""
+    """InputError unless the model's local files are those that the card lists: its code, and weights or all others."""
     for file, digest in card.files.items():
-        if file.endswith(".safetensors") != weights:
+        if not file.endswith(CODE) and file.endswith(".safetensors") != weights:
             continue
         path = Path(card.model) / file
         if not path.is_file() or sha256_of(path) != digest:
@@ -222,7 +229,7 @@ def _placed(model: PreTrainedModel, where: torch.device | str | None) -> PreTrai
 def _unreadable(card: PolicyCard, what: str, error: Exception) -> InputError:
     return InputError(
         card.model,
-        f"no readable {what} ({error})",
-        "give a hub id or folder of a causal language model that transformers knows, "
-        "with safetensors weights and without code of its own",
+        f"no readable {what} ({in_short(error)})",
+        f"give a hub id or folder of a causal language model that transformers knows, with {SAFE}; or, once its code "
+        "is read, say trust_remote_code: true in the policy's entry",
     )

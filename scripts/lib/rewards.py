@@ -113,7 +113,9 @@ def scorer_of(spec: ScorerSpec, annotations: Path | None = None, model_dir: Path
         case RewardModelScorer():
             from scripts.lib.classifiers import load_classifier  # torch takes seconds to import
 
-            classifier = load_classifier(spec.model, spec.revision, spec.precision, spec.max_length)
+            classifier = load_classifier(
+                spec.model, spec.revision, spec.precision, spec.max_length, spec.trust_remote_code
+            )
             return RewardModel(classifier, spec.max_length, spec.batch_tokens)
         case ScratchScorer():
             from scripts.lib.classifiers import load_own

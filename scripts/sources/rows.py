@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.config.sources import StoredSource
-from scripts.lib.errors import InputError
+from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".json.gz", ".jsonl.gz", ".csv.gz", ".parquet")
@@ -218,6 +218,9 @@ def _csv_rows(file: Path, lines: Iterable[str]) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
     reader = csv.DictReader(lines, strict=True)
     try:
+        names = reader.fieldnames or []
+        if repeated := [name for at, name in enumerate(names) if name in names[:at]]:
+            raise InputError(f"{file}, line 1", f"two columns {repeated[0]!r}", "give each column a name of its own")
         for values in reader:
             where = f"{file}, line {reader.line_num}"
             if None in values or None in values.values():
@@ -259,4 +262,4 @@ def _hub_rows(spec: StoredSource) -> Iterator[Row]:
 
 
 def _first_lines(error: Exception) -> str:
-    return f"datasets cannot read it ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
+    return f"datasets cannot read it ({type(error).__name__}: {in_short(error)})"

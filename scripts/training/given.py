@@ -17,15 +17,15 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from scripts.lib.chat import encode
 from scripts.lib.cli import parser_of, run, spec_of
 from scripts.lib.config.policies import GivenPolicy
-from scripts.lib.errors import InputError
-from scripts.lib.models import PolicyCard, load_tokenizer, sha256_of, write_policy
+from scripts.lib.errors import InputError, in_short
+from scripts.lib.models import CODE, SAFE, PolicyCard, load_tokenizer, sha256_of, write_policy
 from scripts.lib.tables import read_json
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = ".safetensors"
 KEPT = (".jinja", ".json", ".model", ".txt", WEIGHTS)
-"""Endings of the files of a model folder that transformers may read."""
+"""Endings of the files of a model folder that transformers may read, beside the code of a model that may run it."""
 
 GREETING = [{"role": "user", "content": "Hello"}]
 
@@ -35,7 +35,8 @@ def card_of(name: str, spec: GivenPolicy) -> PolicyCard:
     folder = Path(spec.model)
     if folder.is_dir():
         revision = None
-        present = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix in KEPT)
+        kept = (*KEPT, CODE) if spec.trust_remote_code else KEPT
+        present = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix in kept)
         files = {file: sha256_of(folder / file) for file in present if file != "policy.json"}
     else:
         revision, present = hub_files(spec.model, spec.revision)
@@ -51,6 +52,7 @@ def card_of(name: str, spec: GivenPolicy) -> PolicyCard:
         chat_template=template_of(spec.chat_template),
         logprob_precision=spec.logprob_precision,
         files=files,
+        trust_remote_code=spec.trust_remote_code,
     )
     check_fit(card)
     return card
@@ -82,7 +84,8 @@ def check_weights(model: str, files: list[str]) -> None:
         raise InputError(
             model,
             "no .safetensors weights",
-            "save it once with transformers' save_pretrained, or name a revision that has them",
+            "save it once with transformers' save_pretrained, or name a revision that has them; pickled weights "
+            "(.bin, .pt) can run code and are never read",
         )
 
 
@@ -131,12 +134,18 @@ def check_fit(card: PolicyCard) -> None:
 def config_of(card: PolicyCard) -> PretrainedConfig:
     """The model's configuration. InputError: unreadable, or not of a causal language model known by itself."""
     try:
-        config = AutoConfig.from_pretrained(card.model, revision=card.revision, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+        config = AutoConfig.from_pretrained(
+            card.model, revision=card.revision, trust_remote_code=card.trust_remote_code
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise InputError(
-            card.model, f"no readable config.json ({error})", "give a model that transformers knows"
+            card.model,
+            f"no readable config.json ({in_short(error)})",
+            f"give a model that transformers knows, with {SAFE}; or, once its code is read, say "
+            "trust_remote_code: true in the policy's entry",
         ) from error
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+    own = card.trust_remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    if not own and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise InputError(
             card.model, f"a {config.model_type} is no causal language model", "give one that predicts the next token"
         )

@@ -82,6 +82,10 @@ def places(value: Any, at: tuple = ()) -> Iterator[tuple]:
 PLACES = {name: list(places(whole)) for name, whole in WHOLE.items()}
 
 
+def holds(part: Any, key: Any) -> bool:
+    return key in part if isinstance(part, dict) else isinstance(part, list) and key in range(len(part))
+
+
 @st.composite
 def damaged(draw) -> tuple[dict, list[Path]]:
     """A configuration of the repository with one to three parts removed, renamed, replaced or put elsewhere."""
@@ -91,9 +95,8 @@ def damaged(draw) -> tuple[dict, list[Path]]:
         *path, key = draw(st.sampled_from(PLACES[name]))
         part = raw
         for step in path:
-            there = (isinstance(part, dict) and step in part) or (isinstance(part, list) and len(part) > step)
-            part = part[step] if there else None
-        if not ((isinstance(part, dict) and key in part) or (isinstance(part, list) and len(part) > key)):
+            part = part[step] if holds(part, step) else None
+        if not holds(part, key):
             continue
         change = draw(st.sampled_from(["remove", "rename", "replace", "replace", "transplant", "repeat"]))
         if change == "remove":

@@ -112,6 +112,12 @@ def test_broken_csv_is_named(tmp_path: Path, row: str, expected: str) -> None:
     assert expected in refusal(path)
 
 
+def test_two_csv_columns_of_one_name_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("prompt,response,generator,response\nQ,A,g,B\n")
+    assert "d.csv, line 1: two columns 'response'" in refusal(path)
+
+
 def test_a_hub_dataset_out_of_reach_is_an_input_error() -> None:
     message = refusal("no-such-owner/no-such-dataset", "pairs")
     assert message.startswith("no-such-owner/no-such-dataset: datasets cannot read it")

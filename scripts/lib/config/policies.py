@@ -21,6 +21,9 @@ class GivenPolicy(Spec):
         "float32", description="Precision of kept log-probs; bfloat16 values depend on the batch's shape."
     )
     batch_tokens: Count = Field(16384, description="Tokens a batch when log-probs are computed, padding included.")
+    trust_remote_code: bool = Field(
+        False, description="Run the Python code that comes with the model: read it first. Runs cannot start from it."
+    )
 
 
 class Architecture(Spec):

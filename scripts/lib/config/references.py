@@ -158,6 +158,16 @@ def _tasks_without_their_data(config: Any) -> Iterator[Problem]:
             )
 
 
+def _runs_from_code_that_is_not_ours(config: Any) -> Iterator[Problem]:
+    study = config.studies.what_matters
+    if study is not None and getattr(config.policies[study.policy], "trust_remote_code", False):
+        yield (
+            ("policies", study.policy, "trust_remote_code"),
+            f"runs start from {study.policy}, and what they train could not carry its code",
+            "start from a model that transformers knows; other policies may bring code, to be sampled and scored",
+        )
+
+
 def _runs_that_cannot_be(config: Any) -> Iterator[Problem]:
     study = config.studies.what_matters
     if study is None:
@@ -208,5 +218,6 @@ CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _sample_sets_named_like_a_generator,
     _scorers_that_learn_from_themselves,
     _tasks_without_their_data,
+    _runs_from_code_that_is_not_ours,
     _runs_that_cannot_be,
 )

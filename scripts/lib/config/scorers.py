@@ -29,6 +29,7 @@ class RewardModelScorer(Spec):
     revision: str | None = None
     max_length: Count = 4096
     precision: Precision = "bfloat16"
+    trust_remote_code: bool = Field(False, description="Run the Python code that comes with the model: read it first.")
     batch_tokens: Count = Field(16384, description="Tokens a batch, padding included.")
 
 
