@@ -16,6 +16,7 @@ rule score:
         responses=lambda w: responses_of(w.family),
         annotations=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/annotations.parquet",
         model=lambda w: scorer_files(w.scorer),
+        own=lambda w: local_files(getattr(atlas.scorers[w.scorer], "model", None)),
     output:
         "results/scores/{scorer}/{family}.parquet",
     log:

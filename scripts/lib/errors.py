@@ -19,5 +19,9 @@ class InputError(Exception):
     """
 
     def __init__(self, where, problem: str, remedy: str) -> None:
-        super().__init__(f"{where}: {problem}\n  remedy: {remedy}")
-        self.told = f"{where}: {problem}"
+        # what is wrong may be text with half a character, which no log can hold
+        self.told, whole = (
+            text.encode("utf-8", "backslashreplace").decode("utf-8")
+            for text in (f"{where}: {problem}", f"{where}: {problem}\n  remedy: {remedy}")
+        )
+        super().__init__(whole)

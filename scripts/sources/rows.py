@@ -86,6 +86,8 @@ class Row:
             return None
         try:
             return math.nan if isinstance(value, bool) else float(value)
+        except OverflowError:  # an integer beyond all floats
+            return math.inf
         except (TypeError, ValueError):
             self.refuse(column, value, "a number")
 

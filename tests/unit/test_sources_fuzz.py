@@ -236,7 +236,7 @@ def test_damaged_rows_are_named_or_counted(tmp_path_factory, case, kind) -> None
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=4000, derandomize=False)
+@settings(QUICK, max_examples=2000, derandomize=False)
 @given(damaged(), KINDS)
 def test_many_damaged_rows_are_named_or_counted(tmp_path_factory, case, kind) -> None:
     values_changed(case, kind, tmp_path_factory.getbasetemp())
@@ -270,10 +270,16 @@ def test_damaged_files_are_named_or_counted(tmp_path_factory, case) -> None:
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=4000, derandomize=False)
+@settings(QUICK, max_examples=2000, derandomize=False)
 @given(damaged_bytes())
 def test_many_damaged_files_are_named_or_counted(tmp_path_factory, case) -> None:
     bytes_changed(case, tmp_path_factory.getbasetemp())
+
+
+def test_an_integer_beyond_all_floats_is_not_finite(tmp_path: Path) -> None:
+    rows = [{"q": "Q", "a": "A", "who": "m", "s": 10**400}]
+    _, card = load("src", spec_of("responses", lines(tmp_path / "d.jsonl", rows), **FORMATS["responses"][2]))
+    assert card["annotations_skipped"] == {"not_finite": 1}
 
 
 def test_an_enormous_response_is_kept_whole(tmp_path: Path) -> None:

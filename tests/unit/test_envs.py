@@ -1,0 +1,126 @@
+"""The environments for --sdm conda: the pins of the lock, and all that the steps which run in them import."""
+
+import ast
+import re
+import sys
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+RULES = sorted(Path("rules").glob("*.smk"))
+OF_ITS_OWN = {"vllm"}
+"""Environments whose main package brings pins of its own for torch and transformers."""
+ENVIRONMENTS = [path for path in sorted(Path("envs").glob("*.yaml")) if path.stem not in OF_ITS_OWN]
+HIDDEN = {
+    "lm_eval": {"accelerate", "langdetect", "immutabledict", "nltk"},
+    "alpaca_eval": {"setuptools", "scikit-learn"},
+}
+"""What a package imports at run time without every installation of it bringing it."""
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Package -> version; an extra belongs to the name it is written with, and changes no version."""
+    found = {}
+    for line in lines:
+        name, equals, version = line.partition("==")
+        assert equals and re.fullmatch(r"[\w.+]+", version), f"{line} is no pin"
+        found[canonical(name.partition("[")[0])] = version
+    return found
+
+
+LOCK = pins([line for line in Path("requirements.txt").read_text().splitlines() if line and not line.startswith("#")])
+
+
+def environment(path: Path) -> dict[str, str]:
+    [pip] = [each["pip"] for each in yaml.safe_load(path.read_text())["dependencies"] if isinstance(each, dict)]
+    return pins(pip)
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The names that a module imports when it runs, local ones dotted; not what only type checkers read."""
+    base = Path(*module.split("."))
+    path = next((each for each in (base.with_suffix(".py"), base / "__init__.py") if each.is_file()), None)
+    if path is None:
+        return frozenset()
+    found = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.update({node.module} | {f"{node.module}.{alias.name}" for alias in node.names})
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return frozenset(found)
+
+
+def reached(step: str) -> dict[str, str]:
+    """Import name of a third party -> a module of the step that imports it."""
+    seen, ahead, found = set(), [step], {}
+    while ahead:
+        module = ahead.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for name in imports(module):
+            top = name.partition(".")[0]
+            if top == "scripts":
+                ahead.append(name)
+            elif top not in sys.stdlib_module_names:
+                found.setdefault(top, module)
+    return found
+
+
+def steps() -> list[tuple[str, str]]:
+    """(environment, step) of every rule; one that uses another is in that one's environment, and follows it."""
+    found = set()
+    for file in RULES:
+        for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
+            named = re.findall(r'"\.\./envs/(\w+)\.yaml"', rule)
+            run = re.findall(r'python -m ([\w.]+)|step="([\w.]+)"', rule)
+            assert len(named) <= 1
+            if run:
+                assert named, f"a rule of {file} has no conda environment: {rule[:60]}"
+                found |= {(named[0], module or step) for module, step in run if (module or step) != "snakemake"}
+    return sorted(found)
+
+
+def test_the_rules_name_steps_of_every_environment() -> None:
+    named = {env for env, _ in steps()}
+    assert named == {path.stem for path in ENVIRONMENTS} | (named & OF_ITS_OWN)
+    assert ("train", "scripts.training.train") in steps() and len(steps()) > 35
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_has_the_pins_of_the_lock(path: Path) -> None:
+    theirs = environment(path)
+    assert theirs.items() <= LOCK.items(), {name: LOCK.get(name) for name in theirs if LOCK.get(name) != theirs[name]}
+    text = yaml.safe_load(path.read_text())
+    assert f"python={sys.version_info.major}.{sys.version_info.minor}" in text["dependencies"]
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_has_what_its_steps_import(path: Path) -> None:
+    has, packages = environment(path), packages_distributions()
+    lacks = {}
+    for env, step in steps():
+        for name, module in reached(step).items() if env == path.stem else ():
+            wanted = {canonical(each) for each in packages[name]}
+            if not wanted & has.keys():
+                lacks.setdefault(name, f"{step} through {module}")
+            for hidden in HIDDEN.get(name, ()):
+                if hidden not in has:
+                    lacks.setdefault(hidden, f"{name}")
+    assert not lacks, f"{path} lacks {lacks}"
