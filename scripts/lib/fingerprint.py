@@ -132,8 +132,12 @@ def _decorator(node: ast.expr) -> str | None:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
 
 
-def _mentioned(statement: ast.stmt) -> set[str]:
-    """Every name a statement mentions, dotted ones (``scripts.lib.x``) whole, and what it imports."""
+@cache
+def _mentioned(statement: ast.stmt) -> frozenset[str]:
+    """Every name a statement mentions, dotted ones (``scripts.lib.x``) whole, and what it imports.
+
+    Kept, as its text is: most steps reach most of scripts/lib.
+    """
     names = set()
     for node in ast.walk(statement):
         if isinstance(node, ast.Name):
@@ -142,13 +146,14 @@ def _mentioned(statement: ast.stmt) -> set[str]:
             names.add(ast.unparse(node))
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name for alias in node.names)
-    return names
+    return frozenset(names)
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
+@cache
 def _text(statement: ast.stmt) -> str:
     """A statement as text without docstrings; formatting, comments and line numbers are gone with the parse."""
     clean = ast.parse(ast.unparse(statement))

@@ -52,14 +52,22 @@ def test_a_thousand_artifacts(tmp_path: Path) -> None:
     assert "results/ is as recorded" in status.text and status.seconds < 3
 
 
-def test_the_dag_of_a_large_study(tmp_path: Path) -> None:
-    """The default study with so many seeds that it has 150 runs and more."""
+def test_the_dag_of_the_paper(tmp_path: Path) -> None:
+    """The paper's own study with so many seeds that it has 150 runs and more, and more suites to judge them by.
+
+    With three seeds and five suites it has 84 runs and 405 jobs.
+    """
     house = House.build(tmp_path / "house")
-    seeds = {"studies": {"what_matters": {"seeds": list(range(8))}}}
-    (house.folder / "seeds.yaml").write_text(yaml.safe_dump(seeds))
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--configfile", "seeds.yaml"]
-    cost = cost_of(command, house.folder)
+    suite = {"kind": "win_rate", "data": "owner/questions/asked.json", "judge": {"kind": "scorer", "scorer": "skywork"}}
+    more = {f"asked_{at}": suite for at in range(10)}
+    paper = yaml.safe_load((house.folder / "studies/paper.yaml").read_text())
+    study = {"seeds": list(range(6)), "benchmarks": [*paper["evaluation"]["suites"], *more]}
+    large = {"evaluation": {"suites": more}, "studies": {"what_matters": study}}
+    (house.folder / "large.yaml").write_text(yaml.safe_dump(large))
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host"]
+    cost = cost_of([*command, "--configfile", "studies/paper.yaml", "large.yaml"], house.folder)
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", cost.text, re.MULTILINE)}
-    print(f"{jobs['total']} jobs, {jobs['train']} runs: {cost.seconds:.1f} s, {cost.gigabytes:.2f} GB")
-    assert jobs["train"] >= 150
+    runs = jobs["train"] + jobs["train_online"]
+    print(f"{jobs['total']} jobs, {runs} runs: {cost.seconds:.1f} s, {cost.gigabytes:.2f} GB")
+    assert runs >= 150 and jobs["total"] >= 3000
     assert cost.seconds < 15 and cost.gigabytes < 1

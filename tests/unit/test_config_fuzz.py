@@ -112,7 +112,7 @@ def damaged(draw) -> tuple[dict, list[Path]]:
             for step in draw(st.sampled_from(PLACES[name])):
                 part[key] = part[key][step]
         else:
-            part[key] = draw(HOSTILE)
+            part[key] = copy.deepcopy(draw(HOSTILE))
     return raw, FILES[name]
 
 

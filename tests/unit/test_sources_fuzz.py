@@ -159,7 +159,7 @@ def damaged(draw) -> tuple[str, list]:
                 other = other[step]
             part[key] = copy.deepcopy(other)
         else:
-            part[key] = draw(HOSTILE)
+            part[key] = copy.deepcopy(draw(HOSTILE))
     return name, rows
 
 
