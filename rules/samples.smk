@@ -20,10 +20,10 @@ rule sample:
     benchmark:
         "benchmarks/samples/{policy}/{suite}.tsv"
     conda:
-        "../envs/train.yaml"
+        lambda w: inference_environment(SUITES[w.suite].sampling)
     params:
-        code=code("scripts.samples.sample"),
-        spec=lambda w: atlas.evaluation.suites[w.suite].sampling.model_dump_json(),
+        code=lambda w: inference_code("scripts.samples.sample", SUITES[w.suite].sampling),
+        spec=lambda w: SUITES[w.suite].sampling.model_dump_json(),
     shell:
         r"""
         python -m scripts.samples.sample \
@@ -49,9 +49,9 @@ rule sample_prompt_set:
     benchmark:
         "benchmarks/samples/{policy}/{prompt_set}.{sample_set}.tsv"
     conda:
-        "../envs/train.yaml"
+        lambda w: inference_environment(atlas.samples[w.sample_set])
     params:
-        code=code("scripts.samples.sample"),
+        code=lambda w: inference_code("scripts.samples.sample", atlas.samples[w.sample_set]),
         spec=lambda w: sampling_of(w.sample_set),
     shell:
         r"""

@@ -12,6 +12,7 @@ import pytest
 
 def pytest_addoption(parser):
     parser.addoption("--data", type=Path, help="folder of real public files, for the tests that read some")
+    parser.addoption("--vllm-python", type=Path, help="a Python that has vLLM, such as .venv-vllm/bin/python")
 
 
 @pytest.fixture(scope="session")

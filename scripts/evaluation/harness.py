@@ -62,7 +62,7 @@ def check_metric(tasks: TaskDict, name: str, suite: HarnessSuite) -> None:
 
 def ask(lm: HFLM, tasks: TaskDict, name: str, suite: HarnessSuite) -> dict[str, Any]:
     """lm-eval's results, with logged samples, of one suite. A generation ends where our own samples end."""
-    lm.model.generation_config.eos_token_id = stop_ids(lm.model, lm.tokenizer)
+    lm.model.generation_config.eos_token_id = stop_ids(lm.model.generation_config, lm.tokenizer)
     for task in tasks["tasks"].values():
         if task.OUTPUT_TYPE == "generate_until":
             _stop_with_the_turn(lm, task, name)

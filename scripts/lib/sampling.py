@@ -1,14 +1,16 @@
 """Responses of a policy to prompts, each drawn with a seed of its own.
 
 A row's seed is ``seed_of(spec.seed, prompt_id, sample)`` and nothing else enters its noise, so in float32 a
-text does not depend on the batch it was drawn in, on the order of the prompts or on the device. In bfloat16
-the logits themselves depend on the batch's shape, and a text is only sure to come back from the same call.
+text does not depend on the batch it was drawn in, on the order of the prompts or, with transformers, on the
+device. In bfloat16 the logits themselves depend on the batch's shape, and a text is only sure to come back from
+the same call. Backends make different noise of a seed: only their greedy texts are the same.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from transformers import (
@@ -41,17 +43,9 @@ class Sample(NamedTuple):
     text: str
 
 
-class Sampler(Protocol):
-    """A policy that can be sampled."""
-
-    def sample(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Sample]:
-        """``spec.samples`` responses to each prompt, in the order of the prompts."""
-        ...
-
-
 @dataclass(frozen=True)
-class _Row:
-    """One response to draw. room: new tokens at most."""
+class Row:
+    """One response to draw. ids: of the prompt. room: new tokens at most. turn_end: what the template puts behind."""
 
     prompt_id: str
     sample: int
@@ -61,36 +55,39 @@ class _Row:
     turn_end: tuple[int, ...]
 
 
-class TransformersSampler:
-    """Samples with transformers' ``generate``.
+class Sampler(ABC):
+    """A policy that can be sampled.
 
     No response goes on past ``max_length`` tokens of prompt and response; a prompt that leaves no room has
-    the empty response. Plain sampling is the Gumbel-max trick: the greedy choice after noise is added to the
-    log-probabilities is an exact multinomial draw. Beams are drawn one prompt a call by torch's own generator.
+    the empty response.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
-        self.model = model
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
 
     def sample(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Sample]:
+        """``spec.samples`` responses to each prompt, in the order of the prompts."""
         rows = self._rows(prompts, ids, spec)
         texts = [""] * len(rows)
         roomy = [at for at, row in enumerate(rows) if row.room > 0]
         if len(roomy) < len(rows):
             log.warning("%d prompts leave no room for a response: empty", (len(rows) - len(roomy)) // spec.samples)
-        if spec.num_beams > 1:
-            batches = [[at] for at in roomy]
-        else:
-            lengths = [len(rows[at].ids) + rows[at].room for at in roomy]
-            batches = [[roomy[each] for each in batch] for batch in by_tokens(lengths, spec.batch_tokens)]
+        batches = [[roomy[at] for at in batch] for batch in self.batches([rows[at] for at in roomy], spec)]
         for batch in logged(batches, "sampled"):
-            for at, text in zip(batch, self._draw([rows[at] for at in batch], spec), strict=True):
-                texts[at] = text
+            for at, tokens in zip(batch, self.draw([rows[at] for at in batch], spec), strict=True):
+                texts[at] = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return [Sample(row.prompt_id, row.sample, row.seed, text) for row, text in zip(rows, texts, strict=True)]
 
-    def _rows(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[_Row]:
+    @abstractmethod
+    def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
+        """Indices into ``rows``: which of them are drawn in one call."""
+
+    @abstractmethod
+    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
+        """The tokens of a response to each row, what ends it left out."""
+
+    def _rows(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Row]:
         rows = []
         for prompt, prompt_id in zip(prompts, ids, strict=True):
             tokens = encode_prompt(self.tokenizer, prompt)
@@ -98,18 +95,35 @@ class TransformersSampler:
             end = self.tokenizer(end_of_turn(self.tokenizer, prompt), add_special_tokens=False)["input_ids"]
             for sample in range(spec.samples):
                 seed = seed_of(spec.seed, prompt_id, sample)
-                rows.append(_Row(prompt_id, sample, seed, tokens, room, tuple(end)))
+                rows.append(Row(prompt_id, sample, seed, tokens, room, tuple(end)))
         return rows
 
+
+class TransformersSampler(Sampler):
+    """Samples with transformers' ``generate``.
+
+    Plain sampling is the Gumbel-max trick: the greedy choice after noise is added to the log-probabilities is an
+    exact multinomial draw. Beams are drawn one prompt a call by torch's own generator.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
+        super().__init__(tokenizer, max_length)
+        self.model = model
+
+    def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
+        if spec.num_beams > 1:
+            return [[at] for at in range(len(rows))]
+        return by_tokens([len(row.ids) + row.room for row in rows], spec.batch_tokens)
+
     @torch.inference_mode()
-    def _draw(self, rows: list[_Row], spec: SamplingSpec) -> list[str]:
+    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
         width = max(len(row.ids) for row in rows)
         ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
         for at, row in enumerate(rows):
             ids[at, width - len(row.ids) :] = torch.tensor(row.ids)
             mask[at, width - len(row.ids) :] = 1
-        stop = stop_ids(self.model, self.tokenizer)
+        stop = stop_ids(self.model.generation_config, self.tokenizer)
         config = GenerationConfig(
             max_new_tokens=max(row.room for row in rows),
             eos_token_id=stop,
@@ -130,8 +144,13 @@ class TransformersSampler:
                 logits_processor=processors,
                 stopping_criteria=StoppingCriteriaList([_TurnIsOver(rows, width)]),
             )
-        new = [_cut(row, tokens, stop) for row, tokens in zip(rows, output[:, width:].tolist(), strict=False)]
-        return [self.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in new]
+        return [cut(row, tokens, stop) for row, tokens in zip(rows, output[:, width:].tolist(), strict=False)]
+
+
+Load = Callable[[PolicyCard, SamplingSpec], Sampler]
+
+BACKENDS: dict[str, Load] = {}
+"""What ``SamplingSpec.backend`` names."""
 
 
 def sampler_of(card: PolicyCard, spec: SamplingSpec) -> Sampler:
@@ -139,16 +158,27 @@ def sampler_of(card: PolicyCard, spec: SamplingSpec) -> Sampler:
     return BACKENDS[spec.backend](card, spec)
 
 
-def _transformers(card: PolicyCard, spec: SamplingSpec) -> Sampler:
+def backend(load: Load) -> Load:
+    """Register a backend under the function's name."""
+    BACKENDS[load.__name__] = load
+    return load
+
+
+@backend
+def transformers(card: PolicyCard, spec: SamplingSpec) -> Sampler:
     return TransformersSampler(load_causal(card, spec.precision), load_tokenizer(card), card.max_length)
 
 
-BACKENDS: dict[str, Callable[[PolicyCard, SamplingSpec], Sampler]] = {"transformers": _transformers}
+@backend
+def vllm(card: PolicyCard, spec: SamplingSpec) -> Sampler:
+    from scripts.lib.vllm_backend import VllmSampler
+
+    return VllmSampler(card, spec)
 
 
-def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+def stop_ids(config: GenerationConfig, tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """The tokens that end a response: the model's and tokenizer's end of text, and a one-token end of turn."""
-    of_model = model.generation_config.eos_token_id
+    of_model = config.eos_token_id
     ids = set(of_model if isinstance(of_model, list) else [of_model]) | {tokenizer.eos_token_id}
     end = tokenizer(end_of_turn(tokenizer, [{"role": "user", "content": ""}]), add_special_tokens=False)["input_ids"]
     if len(end) == 1:
@@ -201,13 +231,13 @@ def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
 class _TurnIsOver(StoppingCriteria):
     """A row is done at its room's end, or at an end of turn of several tokens."""
 
-    def __init__(self, rows: list[_Row], prompt_width: int) -> None:
+    def __init__(self, rows: Sequence[Row], prompt_width: int) -> None:
         self.rows = rows
         self.prompt_width = prompt_width
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_kwargs) -> torch.Tensor:
         new = input_ids.shape[1] - self.prompt_width
-        rows = self.rows if len(self.rows) == len(input_ids) else self.rows * len(input_ids)
+        rows = self.rows if len(self.rows) == len(input_ids) else list(self.rows) * len(input_ids)
         over = [new >= row.room for row in rows]
         longest = max(len(row.turn_end) for row in rows)
         if longest > 1:
@@ -216,15 +246,16 @@ class _TurnIsOver(StoppingCriteria):
         return torch.tensor(over, device=input_ids.device)
 
 
-def _ends(tokens: list[int], row: _Row) -> bool:
+def _ends(tokens: list[int], row: Row) -> bool:
     return tuple(tokens[-len(row.turn_end) :]) == row.turn_end
 
 
-def _cut(row: _Row, tokens: list[int], stop: list[int]) -> list[int]:
+def cut(row: Row, tokens: Sequence[int], stop: Sequence[int]) -> list[int]:
     """The response's own tokens: up to its room, its end of turn or a stop token."""
-    for count, token in enumerate(tokens[: row.room], start=1):
+    tokens = list(tokens[: row.room])
+    for count, token in enumerate(tokens, start=1):
         if token in stop:
             return tokens[: count - 1]
         if count >= len(row.turn_end) and _ends(tokens[:count], row):
             return tokens[: count - len(row.turn_end)]
-    return tokens[: row.room]
+    return tokens

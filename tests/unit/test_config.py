@@ -72,6 +72,11 @@ def put(*path_and_value):
     return change
 
 
+def both(one, other):
+    return lambda raw: (one(raw), other(raw))
+
+
+ON_POLICY = ("samples", "on_policy")
 BEST_LOW = ("pairs", "open_assistant_best_low")
 
 
@@ -94,6 +99,9 @@ BEST_LOW = ("pairs", "open_assistant_best_low")
         (put("studies", "what_matters", "seeds", []), "seeds:", ["at least 1"]),
         (put("studies", "what_matters", "benchmarks", ["gsm9k"]), "benchmarks:", ["gsm9k", "gsm8k"]),
         (put("evaluation", "suites", "mmlu", "task", "mmlu"), "mmlu:", ["does not go with data"]),
+        (put(*ON_POLICY, "engine", {"tensor_parallel_size": 2}), "on_policy:", ["engine is for backend vllm"]),
+        (put(*ON_POLICY, "backend", "vlm"), "on_policy:", ["'transformers' or 'vllm'", "'vlm'"]),
+        (both(put(*ON_POLICY, "backend", "vllm"), put(*ON_POLICY, "num_beams", 3)), "on_policy:", ["num_beams to 1"]),
     ],
 )
 def test_mistakes_are_refused_with_line_and_remedy(change, line: str | None, told: list[str]) -> None:

@@ -71,7 +71,7 @@ def test_one_token_is_drawn_from_the_models_distribution(sampler, options):
 def test_two_tokens_are_drawn_one_after_the_other(sampler):
     """The joint distribution: a later step's noise owes nothing to an earlier one's."""
     ids = encode_prompt(sampler.tokenizer, PROMPT)
-    stop = stop_ids(sampler.model, sampler.tokenizer)
+    stop = stop_ids(sampler.model.generation_config, sampler.tokenizer)
     expected = Counter()
     for first, p in enumerate(next_token(sampler, ids).tolist()):
         if first in stop:

@@ -1,24 +1,28 @@
 """How a policy is sampled."""
 
-from typing import Literal
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from scripts.lib.config.base import Count, NotNegative, PolicyRef, PositiveFraction, PromptSetRef, Seed, Spec
+from scripts.lib.config.base import Count, NotNegative, PolicyRef, PositiveFraction, PromptSetRef, Seed
+from scripts.lib.config.engines import Inference
 
 
-class SamplingSpec(Spec):
+class SamplingSpec(Inference):
     """Multinomial sampling, seeded per prompt and sample; ``num_beams`` above 1 is beam-search multinomial."""
 
-    backend: Literal["transformers"] = "transformers"
     temperature: NotNegative = Field(1.0, description="0 is greedy.")
     top_p: PositiveFraction = 1.0
     num_beams: Count = 1
     max_new_tokens: Count = 1024
     samples: Count = Field(1, description="Responses a prompt.")
-    batch_tokens: Count = Field(16384, description="Tokens a batch, prompt and response, padding included.")
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _has_beams_of_transformers(self) -> Self:
+        if self.backend == "vllm" and self.num_beams > 1:
+            raise ValueError("backend vllm draws no beams: set num_beams to 1, or backend to transformers")
+        return self
 
 
 class SampleSet(SamplingSpec):

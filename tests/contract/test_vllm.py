@@ -1,0 +1,150 @@
+"""vLLM's own engine, on the CPU, beside the transformers backend: `make test-vllm`."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from scripts.lib import vllm_backend
+from scripts.lib.chat import encode, encode_prompt
+from scripts.lib.config.policies import Architecture
+from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.errors import InputError
+from scripts.lib.logprobs import token_logprobs
+from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.sampling import sampler_of
+from scripts.lib.scratch import tiny_llama_config, train_tokenizer
+from scripts.lib.tables import read_json, write_json
+from tests.conftest import WORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def conversation(at: int) -> list[dict[str, str]]:
+    """A prompt of one user's turn, or of three turns, or with a system's turn, and of many lengths."""
+    draw = random.Random(at)
+    turn = {"role": "user", "content": " ".join(draw.choices(WORDS.split(), k=1 + at % 9))}
+    answer, system = {"role": "assistant", "content": "yes b a"}, {"role": "system", "content": "answer the list"}
+    before = [[], [turn, answer], [system]]
+    return [*before[at % 3], turn]
+
+
+PROMPTS = [conversation(at) for at in range(40)]
+IDS = [f"p{at}" for at in range(40)]
+COMMON = {"precision": "float32", "max_new_tokens": 12}
+DRAWN = {**COMMON, "temperature": 0.8, "top_p": 0.95, "samples": 3, "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def ask(request, tmp_path_factory):
+    """A function that puts a job to tests/vllm_child.py under the Python given by --vllm-python."""
+    python = request.config.getoption("--vllm-python")
+    if python is None:
+        pytest.skip("needs vLLM: `make test-vllm`, or give a Python that has it by --vllm-python")
+    folder = tmp_path_factory.mktemp("vllm")
+
+    def answer(**job):
+        write_json(job, folder / "job.json")
+        command = [python, "-m", "tests.vllm_child", folder / "job.json", folder / "out.json"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-5000:]
+        return read_json(folder / "out.json")
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    """A policy of random weights with heads of a size that vLLM has (32)."""
+    folder = tmp_path_factory.mktemp("policy")
+    tokenizer = train_tokenizer("words", [WORDS], 64)
+    shape = Architecture(tokenizer="words", vocabulary=64, hidden_size=64, layers=2, heads=2)
+    config = tiny_llama_config(shape, tokenizer, max_length=64)
+    config.initializer_range = 0.2
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_policy(folder, LlamaForCausalLM(config), tokenizer, name="tiny", kind="scratch", max_length=48)
+    return read_policy(folder / "policy.json"), folder / "policy.json"
+
+
+@pytest.fixture(scope="module")
+def sequences(policy):
+    tokenizer = load_tokenizer(policy[0])
+    return [encode(tokenizer, prompt, "c d e f g h no", 48) for prompt in PROMPTS]
+
+
+@pytest.fixture(scope="module")
+def found(ask, policy, sequences):
+    return ask(
+        what="sampling",
+        policy=str(policy[1]),
+        greedy={**COMMON, "backend": "vllm", "temperature": 0.0},
+        drawn={**DRAWN, "backend": "vllm"},
+        prompts=PROMPTS,
+        ids=IDS,
+        sequences=[each.prompt_ids + each.response_ids for each in sequences],
+    )
+
+
+@pytest.mark.slow
+def test_greedy_texts_are_those_of_transformers(found, policy):
+    spec = SamplingSpec(**COMMON, temperature=0.0)
+    ours = sampler_of(policy[0], spec).sample(PROMPTS, IDS, spec)
+    assert [tuple(each) for each in found["greedy"]] == ours
+    assert len({each.text for each in ours}) > 20
+
+
+@pytest.mark.slow
+def test_logprobs_are_those_of_transformers(found, policy, sequences):
+    with torch.no_grad():
+        ours = token_logprobs(load_causal(policy[0]), sequences, 0)
+    for sequence, values, theirs in zip(sequences, ours, found["logprobs"], strict=True):
+        torch.testing.assert_close(torch.tensor(theirs[len(sequence.prompt_ids) - 1 :]), values, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_samples_depend_on_their_seeds_alone(found, policy):
+    """Not on the order of the prompts, nor on the calls; and they are as various as those of transformers."""
+    drawn, otherwise = (
+        {(of, at): (seed, text) for of, at, seed, text in found[name]} for name in ("drawn", "drawn_otherwise")
+    )
+    assert drawn == otherwise
+    spec = SamplingSpec(**DRAWN)
+    ours = sampler_of(policy[0], spec).sample(PROMPTS, IDS, spec)
+    assert [tuple(each[:3]) for each in found["drawn"]] == [each[:3] for each in ours]
+    texts = [len({each[3] for each in samples}) for samples in (found["drawn"], ours)]
+    assert texts[0] > 100 and abs(texts[0] - texts[1]) < 12
+
+
+@pytest.mark.slow
+def test_the_engine_is_given_just_our_tokens(found, policy):
+    """The template is applied once: one BOS token, where the template puts it."""
+    tokenizer = load_tokenizer(policy[0])
+    assert found["seen"] == [encode_prompt(tokenizer, prompt) for prompt in PROMPTS]
+    assert all(ids.count(tokenizer.bos_token_id) == 1 for ids in found["seen"])
+
+
+def test_without_vllm_its_environment_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(vllm_backend, "find_spec", lambda _: None)
+    monkeypatch.setattr(vllm_backend, "OWN_PYTHON", tmp_path / "python")
+    with pytest.raises(InputError, match=r"no vllm\n.*make vllm"):
+        vllm_backend.enter()
+
+
+def test_a_step_goes_on_in_the_environment_that_has_vllm(tmp_path):
+    """The same command by another Python, which is a script here that tells what it is asked."""
+    other = tmp_path / "python"
+    other.write_text('#!/bin/sh\necho "$@"\n')
+    other.chmod(0o755)
+    (tmp_path / "step.py").write_text(
+        "import sys; from pathlib import Path; from scripts.lib import vllm_backend as v\n"
+        f"v.find_spec = lambda _: None; v.OWN_PYTHON = Path({str(other)!r}); v.enter()\n"
+    )
+    command = [sys.executable, str(tmp_path / "step.py"), "--flag", "a b"]
+    environment = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stdout == f"{tmp_path / 'step.py'} --flag a b\n", done.stderr

@@ -1,0 +1,54 @@
+"""What the tests ask of vLLM, answered by the Python that has it: ``python -m tests.vllm_child <job> <out>``."""
+
+import sys
+from pathlib import Path
+
+from scripts.lib import vllm_backend
+from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.models import read_policy
+from scripts.lib.sampling import sampler_of
+from scripts.lib.tables import read_json, write_json
+
+
+def sampling(job: dict) -> dict:
+    """Greedy texts; samples in two orders and in calls of two sizes; prompts and log-probs as the engine has them."""
+    from vllm import SamplingParams
+
+    greedy, drawn = (SamplingSpec(**job[name]) for name in ("greedy", "drawn"))
+    prompts, ids = job["prompts"], job["ids"]
+    sampler = sampler_of(read_policy(job["policy"]), greedy)
+    seen = noted(sampler.llm)
+    found = {"greedy": sampler.sample(prompts, ids, greedy), "seen": list(seen)}
+    found["drawn"] = sampler.sample(prompts, ids, drawn)
+    vllm_backend.REQUESTS = 7
+    found["drawn_otherwise"] = sampler.sample(prompts[::-1], ids[::-1], drawn)
+    asked = [{"prompt_token_ids": tokens} for tokens in job["sequences"]]
+    outputs = sampler.llm.generate(asked, SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False))
+    found["logprobs"] = [
+        [given[token].logprob for token, given in zip(each.prompt_token_ids[1:], each.prompt_logprobs[1:], strict=True)]
+        for each in outputs
+    ]
+    return found
+
+
+def noted(llm) -> list[list[int]]:
+    """The ids of every prompt that the engine answers from now on, as it says itself."""
+    seen: list[list[int]] = []
+    generate = llm.generate
+
+    def with_notes(*arguments, **options):
+        outputs = generate(*arguments, **options)
+        seen.extend(list(each.prompt_token_ids) for each in outputs)
+        return outputs
+
+    llm.generate = with_notes
+    return seen
+
+
+def main() -> None:
+    job = read_json(sys.argv[1])
+    write_json({"sampling": sampling}[job["what"]](job), Path(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()
