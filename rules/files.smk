@@ -116,7 +116,10 @@ def judging_flags(suite):
     if judge.kind != "scorer":
         return []
     folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if judging_model(suite) else []
-    return ["--scorer", spec(atlas.scorers, judge.scorer), *folder]
+    scorer = atlas.scorers[judge.scorer]
+    if getattr(scorer, "backend", None) == "vllm":  # whose environment has no alpaca-eval
+        scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
+    return ["--scorer", scorer.model_dump_json(), *folder]
 
 
 def evaluations(policies):

@@ -24,9 +24,9 @@ rule score:
     benchmark:
         "benchmarks/scores/{scorer}/{family}.tsv"
     conda:
-        "../envs/train.yaml"
+        lambda w: inference_environment(atlas.scorers[w.scorer])
     params:
-        code=code("scripts.scores.score"),
+        code=lambda w: inference_code("scripts.scores.score", atlas.scorers[w.scorer]),
         spec=lambda w: spec(atlas.scorers, w.scorer),
         model=lambda w: f"--model-dir results/scorers/{w.scorer}" if scorer_files(w.scorer) else "",
     shell:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from scripts.lib import vllm_backend
 from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.config.scorers import RewardModelScorer
 from scripts.lib.models import read_policy
+from scripts.lib.rewards import scorer_of
 from scripts.lib.sampling import sampler_of
 from scripts.lib.tables import read_json, write_json
 
@@ -31,6 +33,18 @@ def sampling(job: dict) -> dict:
     return found
 
 
+def scoring(job: dict) -> dict:
+    """Scores of conversations, in two orders; and of the sequences of ids, as the engine's own."""
+    spec = RewardModelScorer(**job["scorer"])
+    scorer = scorer_of(spec)
+    items = [(prompt, response) for prompt, response in job["items"]]
+    return {
+        "scores": scorer.score(items),
+        "otherwise": scorer.score(items[::-1])[::-1],
+        "of_ids": scorer.classifier.classify(job["sequences"], spec.batch_tokens),
+    }
+
+
 def noted(llm) -> list[list[int]]:
     """The ids of every prompt that the engine answers from now on, as it says itself."""
     seen: list[list[int]] = []
@@ -47,7 +61,7 @@ def noted(llm) -> list[list[int]]:
 
 def main() -> None:
     job = read_json(sys.argv[1])
-    write_json({"sampling": sampling}[job["what"]](job), Path(sys.argv[2]))
+    write_json({"sampling": sampling, "scoring": scoring}[job["what"]](job), Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Weights are read from safetensors files alone. Code that comes with a model is run only where the scorer says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -123,6 +123,36 @@ def load_classifier(
     a checkpoint without the classifier's head, a tokenizer without a chat template or with more tokens than the model,
     fewer positions than ``max_length``.
     """
+    _, tokenizer = read_classifier(model, revision, max_length, trust_remote_code)
+    try:
+        network, found = AutoModelForSequenceClassification.from_pretrained(
+            model,
+            revision=revision,
+            dtype=PRECISIONS[precision],
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+        )
+    except UNREADABLE as error:
+        raise _unreadable(model, error) from error
+    refuse_missing(model, found["missing_keys"])
+    return Classifier(model, network.to(device()).eval(), tokenizer)
+
+
+def refuse_missing(model: str, weights: Iterable[str]) -> None:
+    """InputError where there are any: weights that a classifier's checkpoint lacks."""
+    if missing := sorted(weights):
+        raise InputError(
+            model,
+            f"its weights lack {', '.join(missing[:3])}: they would be made up",
+            "give a reward model, not the language model that it was made of",
+        )
+
+
+def read_classifier(
+    model: str, revision: str | None, max_length: int, trust_remote_code: bool = False
+) -> tuple[PretrainedConfig, PreTrainedTokenizerFast]:
+    """A classifier's config and tokenizer. InputError for what these tell of load_classifier's reasons."""
     where = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(model, **where)
@@ -130,19 +160,7 @@ def load_classifier(
     except UNREADABLE as error:
         raise _unreadable(model, error) from error
     _check_fit(model, config, tokenizer, max_length)
-    try:
-        network, found = AutoModelForSequenceClassification.from_pretrained(
-            model, dtype=PRECISIONS[precision], use_safetensors=True, output_loading_info=True, **where
-        )
-    except UNREADABLE as error:
-        raise _unreadable(model, error) from error
-    if found["missing_keys"]:
-        raise InputError(
-            model,
-            f"its weights lack {', '.join(sorted(found['missing_keys'])[:3])}: transformers would make them up",
-            "give a reward model, not the language model that it was made of",
-        )
-    return Classifier(model, network.to(device()).eval(), tokenizer)
+    return config, tokenizer
 
 
 def _check_fit(model: str, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:

@@ -12,9 +12,9 @@ Scores of different scorers have different units; only their order within a prom
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
@@ -28,9 +28,6 @@ from scripts.lib.ids import Messages, prompt_id, response_id
 from scripts.lib.schemas import ANNOTATIONS
 from scripts.lib.tables import read_table
 from scripts.lib.world.oracle import reward
-
-if TYPE_CHECKING:
-    from scripts.lib.classifiers import Classifier
 
 SCORER_CARD = "scorer.json"
 """The card of a reward model trained here, beside its files."""
@@ -66,6 +63,24 @@ class Annotation:
         return [self.values.get(response_id(prompt_id(prompt), response)) for prompt, response in items]
 
 
+class Reader(Protocol):
+    """A sequence classifier with one output, in whatever runs it."""
+
+    name: str
+
+    def encode(self, prompt: Messages, response: str, max_length: int) -> list[int] | None:
+        """Token ids of a conversation; None where ``max_length`` leaves no token of the response."""
+        ...
+
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+        """The output for each sequence of token ids, in the order given."""
+        ...
+
+
+BACKENDS: dict[str, Callable[[RewardModelScorer], Reader]] = {}
+"""What ``RewardModelScorer.backend`` names."""
+
+
 class RewardModel:
     """The single output of a sequence classifier, its chat template applied once.
 
@@ -73,7 +88,7 @@ class RewardModel:
     counted in the log. Where that leaves no token of the response the score would not depend on it: None.
     """
 
-    def __init__(self, classifier: "Classifier", max_length: int, batch_tokens: int) -> None:
+    def __init__(self, classifier: Reader, max_length: int, batch_tokens: int) -> None:
         self.classifier = classifier
         self.max_length = max_length
         self.batch_tokens = batch_tokens
@@ -111,18 +126,33 @@ def scorer_of(spec: ScorerSpec, annotations: Path | None = None, model_dir: Path
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():
-            from scripts.lib.classifiers import load_classifier  # torch takes seconds to import
-
-            classifier = load_classifier(
-                spec.model, spec.revision, spec.precision, spec.max_length, spec.trust_remote_code
-            )
-            return RewardModel(classifier, spec.max_length, spec.batch_tokens)
+            return RewardModel(BACKENDS[spec.backend](spec), spec.max_length, spec.batch_tokens)
         case ScratchScorer():
             from scripts.lib.classifiers import load_own
 
             if model_dir is None:
                 raise InputError("--model-dir", "a scratch scorer needs its folder", "add --model-dir")
             return RewardModel(load_own(model_dir / SCORER_CARD, spec.max_length), spec.max_length, spec.batch_tokens)
+
+
+def backend(load: Callable[[RewardModelScorer], Reader]) -> Callable[[RewardModelScorer], Reader]:
+    """Register a backend under the function's name."""
+    BACKENDS[load.__name__] = load
+    return load
+
+
+@backend
+def transformers(spec: RewardModelScorer) -> Reader:
+    from scripts.lib.classifiers import load_classifier  # torch takes seconds to import
+
+    return load_classifier(spec.model, spec.revision, spec.precision, spec.max_length, spec.trust_remote_code)
+
+
+@backend
+def vllm(spec: RewardModelScorer) -> Reader:
+    from scripts.lib.vllm_backend import VllmClassifier
+
+    return VllmClassifier(spec)
 
 
 def _annotated(path: Path | None, annotation: str) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """vLLM behind the interfaces of this package: token ids go in, token ids and scores come out.
 
-It lives in an environment of its own (envs/vllm.yaml), whose torch and transformers it chooses. Its tokenizer is
-never asked, so no text is tokenised twice and no BOS token is added; weights are read from safetensors files alone
-and no code that comes with a model is ever run.
+It lives in an environment of its own (envs/vllm.yaml), whose torch and transformers it chooses. It never sees text,
+so nothing is tokenised twice and no BOS token is added; weights are read from safetensors files alone and no code
+that comes with a model is ever run.
 """
 
 import os
@@ -12,14 +12,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, GenerationConfig
+import torch
+from safetensors import safe_open
+from transformers import AutoConfig, AutoModelForSequenceClassification, GenerationConfig, PretrainedConfig
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from scripts.lib import devices
+from scripts.lib.batching import logged
+from scripts.lib.classifiers import encode_conversation, read_classifier, refuse_missing
 from scripts.lib.config.engines import EngineSpec
 from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.config.scorers import RewardModelScorer
 from scripts.lib.errors import InputError
+from scripts.lib.ids import Messages
 from scripts.lib.models import PolicyCard, check_files, load_tokenizer
 from scripts.lib.sampling import Row, Sampler, cut, stop_ids
+from scripts.lib.tables import read_json
 
 if TYPE_CHECKING:
     from vllm import LLM, SamplingParams
@@ -86,8 +94,6 @@ def load(
             dtype=precision,
             max_model_len=max_length,
             load_format="safetensors",
-            trust_remote_code=False,
-            skip_tokenizer_init=True,
             **arguments,
         )
     except (OSError, ValueError, RuntimeError) as error:
@@ -107,7 +113,8 @@ class VllmSampler(Sampler):
         check_files(card, weights=True)
         self.stop = stop_ids(generation_config(card), self.tokenizer)
         engine = spec.engine or EngineSpec()
-        self.llm = load(card.model, card.revision, spec.precision, card.max_length, engine)
+        options = {"skip_tokenizer_init": True, "trust_remote_code": card.trust_remote_code}
+        self.llm = load(card.model, card.revision, spec.precision, card.max_length, engine, **options)
 
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
         return in_calls(len(rows))
@@ -134,6 +141,45 @@ class VllmSampler(Sampler):
         )
 
 
+class VllmClassifier:
+    """A sequence classifier with one output in vLLM: what scripts.lib.classifiers.Classifier is in transformers."""
+
+    def __init__(self, spec: RewardModelScorer) -> None:
+        enter()
+        self.name = spec.model
+        config, self.tokenizer = read_classifier(spec.model, spec.revision, spec.max_length, spec.trust_remote_code)
+        refuse_missing(spec.model, head_of(config) - weights_of(spec.model, spec.revision))
+        self.pad_id = config.get_text_config().pad_token_id
+        engine = spec.engine or EngineSpec()
+        options = {"runner": "pooling", "trust_remote_code": spec.trust_remote_code}
+        self.llm = load(spec.model, spec.revision, spec.precision, spec.max_length, engine, **options)
+
+    def encode(self, prompt: Messages, response: str, max_length: int) -> list[int] | None:
+        """See :func:`scripts.lib.classifiers.encode_conversation`."""
+        return encode_conversation(self.tokenizer, prompt, response, max_length)
+
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+        """The output for each sequence of token ids, in the order given; vLLM makes batches of its own."""
+        from vllm import PoolingParams
+
+        values: list[float] = []
+        for call in logged(in_calls(len(sequences)), f"read by {self.name}"):
+            outputs = self.llm.classify(
+                [{"prompt_token_ids": self._read(sequences[at])} for at in call],
+                pooling_params=PoolingParams(use_activation=False),
+                use_tqdm=False,
+            )
+            values += [each.outputs.probs[0] for each in outputs]
+        return values
+
+    def _read(self, ids: list[int]) -> list[int]:
+        """Up to the token that transformers reads the output at: the last that does not pad."""
+        end = len(ids)
+        while end > 1 and ids[end - 1] == self.pad_id:
+            end -= 1
+        return ids[:end]
+
+
 def generation_config(card: PolicyCard) -> GenerationConfig:
     """The policy's generation_config.json, or what its config.json says in its place."""
     try:
@@ -141,6 +187,25 @@ def generation_config(card: PolicyCard) -> GenerationConfig:
     except OSError:
         config = AutoConfig.from_pretrained(card.model, revision=card.revision, trust_remote_code=False)
         return GenerationConfig.from_model_config(config)
+
+
+def head_of(config: PretrainedConfig) -> set[str]:
+    """The names of the weights that make a model a classifier, which vLLM makes up where a checkpoint lacks them."""
+    with torch.device("meta"):
+        network = AutoModelForSequenceClassification.from_config(config)
+    body = f"{network.base_model_prefix}."
+    return {name for name, _ in network.named_parameters() if not name.startswith(body)}
+
+
+def weights_of(model: str, revision: str | None) -> set[str]:
+    """The names of the weights in a model's safetensors files. InputError where there are none."""
+    optional = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
+    if index := cached_file(model, SAFE_WEIGHTS_INDEX_NAME, **optional):
+        return set(read_json(index)["weight_map"])
+    if file := cached_file(model, SAFE_WEIGHTS_NAME, **optional):
+        with safe_open(file, framework="pt") as weights:
+            return set(weights.keys())
+    raise InputError(model, "has no safetensors weights", "give a model that is saved as safetensors")
 
 
 def in_calls(count: int) -> list[list[int]]:

@@ -7,19 +7,30 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    BertConfig,
+    BertForSequenceClassification,
+    Gemma2Config,
+    Gemma2ForSequenceClassification,
+    LlamaForCausalLM,
+)
 
 from scripts.lib import vllm_backend
 from scripts.lib.chat import encode, encode_prompt
+from scripts.lib.classifiers import refuse_missing
 from scripts.lib.config.policies import Architecture
 from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.config.scorers import RewardModelScorer
 from scripts.lib.errors import InputError
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.rewards import scorer_of
 from scripts.lib.sampling import sampler_of
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import read_json, write_json
 from tests.conftest import WORDS
+from tests.scoring_data import save_plain, tiny_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,6 +137,51 @@ def test_the_engine_is_given_just_our_tokens(found, policy):
     tokenizer = load_tokenizer(policy[0])
     assert found["seen"] == [encode_prompt(tokenizer, prompt) for prompt in PROMPTS]
     assert all(ids.count(tokenizer.bos_token_id) == 1 for ids in found["seen"])
+
+
+@pytest.fixture(scope="module")
+def reward_model(tmp_path_factory):
+    """A reward model of random weights; its pad token is the token that ends a conversation."""
+    classifier = tiny_classifier(WORDS, hidden_size=64, intermediate_size=64, initializer_range=0.15, head_dim=32)
+    classifier.model.config.pad_token_id = classifier.tokenizer.eos_token_id
+    return save_plain(classifier, tmp_path_factory.mktemp("reward"))
+
+
+@pytest.mark.slow
+def test_scores_are_those_of_transformers(ask, reward_model):
+    items = [(prompt, "c d e " * (at % 4) + "no") for at, prompt in enumerate(PROMPTS)]
+    sequences = [[1, 7, 8, 2], [1, 7, 8], [1, 7, 2, 2, 8, 2, 2], [1, 9]]
+    scorer = {"kind": "reward_model", "model": str(reward_model), "precision": "float32", "max_length": 40}
+    found = ask(what="scoring", scorer=scorer | {"backend": "vllm"}, items=items, sequences=sequences)
+    ours = scorer_of(RewardModelScorer(**scorer))
+    assert found["scores"] == pytest.approx(ours.score(items), rel=0, abs=1e-4)
+    assert found["otherwise"] == pytest.approx(found["scores"], rel=0, abs=1e-5)
+    assert found["of_ids"] == pytest.approx(ours.classifier.classify(sequences, 64), rel=0, abs=1e-4)
+    assert len({round(each, 2) for each in found["scores"]}) > 20
+
+
+def test_a_language_model_is_no_reward_model(policy, reward_model):
+    """vLLM would make up its head, and its scores with it."""
+    config = AutoConfig.from_pretrained(reward_model)
+    assert vllm_backend.head_of(config) == {"score.weight"}
+    assert vllm_backend.head_of(config) <= vllm_backend.weights_of(str(reward_model), None)
+    with pytest.raises(InputError, match=r"lack score\.weight[\s\S]*give a reward model"):
+        refuse_missing("m", vllm_backend.head_of(config) - vllm_backend.weights_of(policy[0].model, None))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    [(Gemma2ForSequenceClassification, Gemma2Config), (BertForSequenceClassification, BertConfig)],
+)
+def test_the_weights_of_any_classifier_hold_its_head(architecture, settings, tmp_path):
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = architecture(settings(vocab_size=20, num_labels=1, **sizes))
+    model.save_pretrained(tmp_path / "one")
+    model.save_pretrained(tmp_path / "many", max_shard_size="2KB")
+    assert len(list((tmp_path / "many").glob("*.safetensors"))) > 1
+    for folder in ("one", "many"):
+        assert vllm_backend.head_of(model.config) <= vllm_backend.weights_of(str(tmp_path / folder), None)
+    assert vllm_backend.head_of(model.config)
 
 
 def test_without_vllm_its_environment_is_named(monkeypatch, tmp_path):

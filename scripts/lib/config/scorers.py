@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from scripts.lib.config.base import Count, Distinct, PairsRef, Spec
-from scripts.lib.config.policies import Architecture, Optimisation, Precision
+from scripts.lib.config.engines import Inference
+from scripts.lib.config.policies import Architecture, Optimisation
 
 
 class OracleScorer(Spec):
@@ -21,16 +22,14 @@ class AnnotationScorer(Spec):
     annotation: str = Field(description="Its name in the source, such as overall_score or rank.")
 
 
-class RewardModelScorer(Spec):
+class RewardModelScorer(Inference):
     """A Hugging Face sequence classifier with one output."""
 
     kind: Literal["reward_model"]
     model: str = Field(description="Hub id or local folder.")
     revision: str | None = None
     max_length: Count = 4096
-    precision: Precision = "bfloat16"
     trust_remote_code: bool = Field(False, description="Run the Python code that comes with the model: read it first.")
-    batch_tokens: Count = Field(16384, description="Tokens a batch, padding included.")
 
 
 class ScratchScorer(Architecture, Optimisation):
