@@ -3,6 +3,7 @@
 Needs: results/policies/{base}/, results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet
        results/samples/{policy}/{family}.responses.parquet of families that a policy sampled
 Makes: results/logprobs/{base}/{family}.parquet
+A killed job goes on from what lies in checkpoints/logprobs/.
 """
 
 
@@ -31,6 +32,7 @@ rule logprobs:
             --responses {input.responses} \
             --family {wildcards.family} \
             --batch-tokens {params.batch_tokens} \
+            --checkpoints checkpoints/logprobs/{wildcards.base}/{wildcards.family} \
             --out {output} \
             2>{log}
         """

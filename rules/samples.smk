@@ -5,6 +5,7 @@ Needs: results/policies/{policy}/
 Makes: results/samples/{policy}/{suite}.parquet, to be judged
        results/samples/{policy}/{prompt_set}.{sample_set}.parquet, and its distinct responses beside it
        (.responses.parquet): a family that is scored and has log-probs as every other
+A killed job goes on from what lies in checkpoints/samples/.
 """
 
 
@@ -31,6 +32,7 @@ rule sample:
             --family {wildcards.policy} \
             --prompts {input.prompts} \
             --spec {params.spec:q} \
+            --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.suite} \
             --out {output} \
             2>{log}
         """
@@ -60,6 +62,7 @@ rule sample_prompt_set:
             --family {wildcards.prompt_set}.{wildcards.sample_set} \
             --prompts {input.prompts} \
             --spec {params.spec:q} \
+            --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.prompt_set}.{wildcards.sample_set} \
             --out {output.samples} \
             --responses {output.responses} \
             2>{log}

@@ -6,6 +6,7 @@ Needs: results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, anno
        results/pairs/{dataset}.parquet to rank
 Makes: results/scores/{scorer}/{family}.parquet
        results/rankings/{ranker}/{dataset}.parquet
+A killed job of scores goes on from what lies in checkpoints/scores/.
 """
 
 
@@ -39,6 +40,7 @@ rule score:
             --responses {input.responses} \
             --annotations {input.annotations} \
             {params.model} \
+            --checkpoints checkpoints/scores/{wildcards.scorer}/{wildcards.family} \
             --out {output} \
             2>{log}
         """

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from scripts.lib import vllm_backend
+from scripts.lib import pieces, vllm_backend
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.config.scorers import RewardModelScorer
 from scripts.lib.models import read_policy
+from scripts.lib.pieces import Pieces
 from scripts.lib.rewards import scorer_of
 from scripts.lib.sampling import sampler_of
 from scripts.lib.tables import read_json, write_json
@@ -24,6 +25,7 @@ def sampling(job: dict) -> dict:
     found["drawn"] = sampler.sample(prompts, ids, drawn)
     vllm_backend.REQUESTS = 7
     found["drawn_otherwise"] = sampler.sample(prompts[::-1], ids[::-1], drawn)
+    found["resumed"] = resumed(sampler, prompts, ids, drawn, Path(job["checkpoints"]))
     asked = [{"prompt_token_ids": tokens} for tokens in job["sequences"]]
     outputs = sampler.llm.generate(asked, SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False))
     found["logprobs"] = [
@@ -31,6 +33,27 @@ def sampling(job: dict) -> dict:
         for each in outputs
     ]
     return found
+
+
+def resumed(sampler, prompts, ids, spec, folder: Path) -> list:
+    """Samples of a job that ends in the middle and is started again."""
+    pieces.EVERY = 0.0
+    save, draw, calls = Pieces.save, sampler.draw, []
+
+    def save_and_end(self, values):
+        save(self, values)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+
+    sampler.draw = lambda *arguments: calls.append(1) or draw(*arguments)
+    Pieces.save = save_and_end
+    try:
+        sampler.sample(prompts, ids, spec, Pieces(folder, "0" * 64))
+    except KeyboardInterrupt:
+        Pieces.save = save
+    samples = sampler.sample(prompts, ids, spec, Pieces(folder, "0" * 64))
+    assert len(calls) == -(-len(samples) // vllm_backend.REQUESTS), calls
+    return samples
 
 
 def scoring(job: dict) -> dict:

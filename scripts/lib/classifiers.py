@@ -20,11 +20,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from scripts.lib.batching import by_tokens, logged
+from scripts.lib.batching import by_tokens
 from scripts.lib.chat import encode_prompt
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
 from scripts.lib.models import PRECISIONS, device, save_model, sha256_of
+from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.tables import read_json, write_json
 
 CLASSIFIER_FILES = (
@@ -53,18 +54,19 @@ class Classifier:
         return encode_conversation(self.tokenizer, prompt, response, max_length)
 
     @torch.inference_mode()
-    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int, pieces: Pieces | None = None) -> list[float]:
         """The output for each sequence of token ids, in the order given, in batches of like length.
 
         In float32 the batches change a value in its last digits alone; in bfloat16 a value has three digits at most.
+        ``pieces`` keep what is read.
         """
-        values = [0.0] * len(sequences)
+
+        def read(batch: list[int]) -> list[float]:
+            return outputs(self.model, [sequences[at] for at in batch]).tolist()
+
         batches = by_tokens([len(each) for each in sequences], batch_tokens)
-        for batch in logged(batches, f"read by {self.name}"):
-            found = outputs(self.model, [sequences[at] for at in batch]).tolist()
-            for at, value in zip(batch, found, strict=True):
-                values[at] = value
-        return values
+        values = in_batches(batches, read, f"read by {self.name}", pieces)
+        return [values[at] for at in range(len(sequences))]
 
 
 def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Tensor:

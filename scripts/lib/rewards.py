@@ -25,6 +25,7 @@ from scripts.lib.config.scorers import (
 )
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
+from scripts.lib.pieces import Pieces
 from scripts.lib.schemas import ANNOTATIONS
 from scripts.lib.tables import read_table
 from scripts.lib.world.oracle import reward
@@ -72,8 +73,8 @@ class Reader(Protocol):
         """Token ids of a conversation; None where ``max_length`` leaves no token of the response."""
         ...
 
-    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
-        """The output for each sequence of token ids, in the order given."""
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int, pieces: Pieces | None = None) -> list[float]:
+        """The output for each sequence of token ids, in the order given; ``pieces`` keep what is read."""
         ...
 
 
@@ -86,19 +87,21 @@ class RewardModel:
 
     A conversation of more than ``max_length`` tokens is cut at its end, as transformers' own truncation does, and
     counted in the log. Where that leaves no token of the response the score would not depend on it: None.
+    ``pieces`` keep what is read, of one call to score.
     """
 
-    def __init__(self, classifier: Reader, max_length: int, batch_tokens: int) -> None:
+    def __init__(self, classifier: Reader, max_length: int, batch_tokens: int, pieces: Pieces | None = None) -> None:
         self.classifier = classifier
         self.max_length = max_length
         self.batch_tokens = batch_tokens
+        self.pieces = pieces
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         encoded = [self.classifier.encode(prompt, response, self.max_length) for prompt, response in items]
         kept = [at for at, each in enumerate(encoded) if each is not None]
         full = sum(len(encoded[at]) == self.max_length for at in kept)
         log.info("%d responses cut at max_length %d or just full", full, self.max_length)
-        values = self.classifier.classify([encoded[at] for at in kept], self.batch_tokens)
+        values = self.classifier.classify([encoded[at] for at in kept], self.batch_tokens, self.pieces)
         scores: list[float | None] = [None] * len(items)
         for at, value in zip(kept, values, strict=True):
             scores[at] = self._finite(value, items[at])
@@ -115,10 +118,13 @@ class RewardModel:
         return value
 
 
-def scorer_of(spec: ScorerSpec, annotations: Path | None = None, model_dir: Path | None = None) -> Scorer:
+def scorer_of(
+    spec: ScorerSpec, annotations: Path | None = None, model_dir: Path | None = None, pieces: Pieces | None = None
+) -> Scorer:
     """The scorer that ``spec`` describes.
 
     annotations: table to look up (kind annotation). model_dir: folder of the trained model (kind scratch).
+    pieces: where a model keeps what it has read, for one call to score.
     """
     match spec:
         case OracleScorer():
@@ -126,13 +132,14 @@ def scorer_of(spec: ScorerSpec, annotations: Path | None = None, model_dir: Path
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():
-            return RewardModel(BACKENDS[spec.backend](spec), spec.max_length, spec.batch_tokens)
+            return RewardModel(BACKENDS[spec.backend](spec), spec.max_length, spec.batch_tokens, pieces)
         case ScratchScorer():
             from scripts.lib.classifiers import load_own
 
             if model_dir is None:
                 raise InputError("--model-dir", "a scratch scorer needs its folder", "add --model-dir")
-            return RewardModel(load_own(model_dir / SCORER_CARD, spec.max_length), spec.max_length, spec.batch_tokens)
+            classifier = load_own(model_dir / SCORER_CARD, spec.max_length)
+            return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces)
 
 
 def backend(load: Callable[[RewardModelScorer], Reader]) -> Callable[[RewardModelScorer], Reader]:

@@ -25,11 +25,12 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from scripts.lib.batching import by_tokens, logged
+from scripts.lib.batching import by_tokens
 from scripts.lib.chat import encode_prompt, end_of_turn
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import Messages, seed_of
 from scripts.lib.models import PolicyCard, load_causal, load_tokenizer
+from scripts.lib.pieces import Pieces, in_batches
 
 log = logging.getLogger(__name__)
 
@@ -66,18 +67,22 @@ class Sampler(ABC):
         self.tokenizer = tokenizer
         self.max_length = max_length
 
-    def sample(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Sample]:
-        """``spec.samples`` responses to each prompt, in the order of the prompts."""
+    def sample(
+        self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec, pieces: Pieces | None = None
+    ) -> list[Sample]:
+        """``spec.samples`` responses to each prompt, in the order of the prompts; ``pieces`` keep what is drawn."""
         rows = self._rows(prompts, ids, spec)
-        texts = [""] * len(rows)
         roomy = [at for at, row in enumerate(rows) if row.room > 0]
         if len(roomy) < len(rows):
             log.warning("%d prompts leave no room for a response: empty", (len(rows) - len(roomy)) // spec.samples)
         batches = [[roomy[at] for at in batch] for batch in self.batches([rows[at] for at in roomy], spec)]
-        for batch in logged(batches, "sampled"):
-            for at, tokens in zip(batch, self.draw([rows[at] for at in batch], spec), strict=True):
-                texts[at] = self.tokenizer.decode(tokens, skip_special_tokens=True)
-        return [Sample(row.prompt_id, row.sample, row.seed, text) for row, text in zip(rows, texts, strict=True)]
+
+        def draw(batch: list[int]) -> list[str]:
+            drawn = self.draw([rows[at] for at in batch], spec)
+            return [self.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in drawn]
+
+        texts = in_batches(batches, draw, "sampled", pieces)
+        return [Sample(row.prompt_id, row.sample, row.seed, texts.get(at, "")) for at, row in enumerate(rows)]
 
     @abstractmethod
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:

@@ -18,7 +18,6 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Generat
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from scripts.lib import devices
-from scripts.lib.batching import logged
 from scripts.lib.classifiers import encode_conversation, read_classifier, refuse_missing
 from scripts.lib.config.engines import EngineSpec
 from scripts.lib.config.sampling import SamplingSpec
@@ -26,6 +25,7 @@ from scripts.lib.config.scorers import RewardModelScorer
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages
 from scripts.lib.models import PolicyCard, check_files, load_tokenizer
+from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.sampling import Row, Sampler, cut, stop_ids
 from scripts.lib.tables import read_json
 
@@ -158,19 +158,20 @@ class VllmClassifier:
         """See :func:`scripts.lib.classifiers.encode_conversation`."""
         return encode_conversation(self.tokenizer, prompt, response, max_length)
 
-    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int, pieces: Pieces | None = None) -> list[float]:
         """The output for each sequence of token ids, in the order given; vLLM makes batches of its own."""
         from vllm import PoolingParams
 
-        values: list[float] = []
-        for call in logged(in_calls(len(sequences)), f"read by {self.name}"):
+        def read(call: list[int]) -> list[float]:
             outputs = self.llm.classify(
                 [{"prompt_token_ids": self._read(sequences[at])} for at in call],
                 pooling_params=PoolingParams(use_activation=False),
                 use_tqdm=False,
             )
-            values += [each.outputs.probs[0] for each in outputs]
-        return values
+            return [each.outputs.probs[0] for each in outputs]
+
+        values = in_batches(in_calls(len(sequences)), read, f"read by {self.name}", pieces)
+        return [values[at] for at in range(len(sequences))]
 
     def _read(self, ids: list[int]) -> list[int]:
         """Up to the token that transformers reads the output at: the last that does not pad."""

@@ -7,15 +7,18 @@ no room for one token has no row; the log counts them.
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from transformers import PreTrainedModel
 
-from scripts.lib.batching import by_tokens, logged
+from scripts.lib.batching import by_tokens
 from scripts.lib.chat import Encoded, encode
 from scripts.lib.cli import parser_of, run
 from scripts.lib.errors import InputError
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
+from scripts.lib.pieces import Pieces, digest_of, in_batches
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_table, write_table
 
@@ -23,13 +26,17 @@ log = logging.getLogger(__name__)
 
 
 @torch.inference_mode()
-def logprobs_of(model, sequences: list[Encoded], pad_id: int, batch_tokens: int) -> list:
+def logprobs_of(
+    model: PreTrainedModel, sequences: list[Encoded], pad_id: int, batch_tokens: int, pieces: Pieces | None = None
+) -> list[np.ndarray]:
     """Per-token log-probs of each sequence's response, as float32 arrays in the order given."""
-    values: list = [None] * len(sequences)
-    for batch in logged(by_tokens([len(each) for each in sequences], batch_tokens), "log-probs"):
-        for at, value in zip(batch, token_logprobs(model, [sequences[at] for at in batch], pad_id), strict=True):
-            values[at] = value.cpu().numpy()
-    return values
+
+    def forward(batch: list[int]) -> list[np.ndarray]:
+        found = token_logprobs(model, [sequences[at] for at in batch], pad_id)
+        return [values.cpu().numpy() for values in found]
+
+    values = in_batches(by_tokens([len(each) for each in sequences], batch_tokens), forward, "log-probs", pieces)
+    return [values[at] for at in range(len(sequences))]
 
 
 def family_of_responses(prompts: pd.DataFrame, responses: pd.DataFrame, family: str, where: Path) -> pd.DataFrame:
@@ -55,6 +62,7 @@ def main() -> None:
     parser.add_argument("--responses", type=Path, required=True, help="responses.parquet of the same prompt set")
     parser.add_argument("--family", required=True, help="the family whose responses are scored")
     parser.add_argument("--batch-tokens", type=int, required=True, help="tokens a batch, padding included")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
     parser.add_argument("--out", type=Path, required=True, help="the log-probs table to write")
     arguments = parser.parse_args()
 
@@ -78,9 +86,13 @@ def main() -> None:
         len(encoded) - len(kept),
     )
     model = load_causal(card, card.logprob_precision)
-    values = logprobs_of(model, [encoded[at] for at in kept], tokenizer.pad_token_id, arguments.batch_tokens)
-    frame = pd.DataFrame({"response_id": rows["response_id"].iloc[kept].tolist(), "token_logprobs": values})
-    write_table(frame, arguments.out, LOGPROBS)
+    policy = arguments.policy.read_text(encoding="utf-8")
+    ids = rows["response_id"].iloc[kept].tolist()
+    pieces = Pieces(arguments.checkpoints, digest_of("scripts.logprobs.compute", policy, arguments.batch_tokens, ids))
+    sequences = [encoded[at] for at in kept]
+    values = logprobs_of(model, sequences, tokenizer.pad_token_id, arguments.batch_tokens, pieces)
+    write_table(pd.DataFrame({"response_id": ids, "token_logprobs": values}), arguments.out, LOGPROBS)
+    pieces.delete()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from scripts.lib.cli import parser_of, run, spec_of
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import normalise, response_id
 from scripts.lib.models import read_policy
+from scripts.lib.pieces import Pieces, digest_of
 from scripts.lib.sampling import Sample, sampler_of
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.tables import read_table, write_table
@@ -47,18 +48,24 @@ def main() -> None:
     parser.add_argument("--family", required=True, help="the family that the samples are")
     parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet")
     parser.add_argument("--spec", type=spec_of(SamplingSpec), required=True, help="SamplingSpec as JSON")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
     parser.add_argument("--out", type=Path, required=True, help="the samples table to write")
     parser.add_argument("--responses", type=Path, help="the distinct responses are written here")
     arguments = parser.parse_args()
 
     prompts = read_table(arguments.prompts, PROMPTS)
     sampler = sampler_of(read_policy(arguments.policy), arguments.spec)
-    samples = sampler.sample(prompts["prompt"].tolist(), prompts["prompt_id"].tolist(), arguments.spec)
+    ids = prompts["prompt_id"].tolist()
+    policy = arguments.policy.read_text(encoding="utf-8")
+    digest = digest_of("scripts.samples.sample", arguments.spec.model_dump(), policy, ids)
+    pieces = Pieces(arguments.checkpoints, digest)
+    samples = sampler.sample(prompts["prompt"].tolist(), ids, arguments.spec, pieces)
     frame = table_of(samples, arguments.family)
     log.info("%d responses, %d of them empty", len(frame), int((frame["response"] == "").sum()))
     write_table(frame, arguments.out, SAMPLES)
     if arguments.responses:
         write_table(distinct(frame), arguments.responses, RESPONSES)
+    pieces.delete()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.lib import cli
-from scripts.lib.config.scorers import ScorerSpec
+from scripts.lib.config.scorers import RewardModelScorer, ScorerSpec
 from scripts.lib.errors import InputError
+from scripts.lib.pieces import Pieces, digest_of
 from scripts.lib.rewards import Scorer, scorer_of
 from scripts.lib.schemas import SCORES
 from scripts.lib.tables import write_table
@@ -36,11 +37,13 @@ def main() -> None:
     parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
     parser.add_argument("--annotations", type=Path, required=True, help="the prompt set's annotations")
     parser.add_argument("--model-dir", type=Path, help="folder of a reward model trained here")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
     texts = texts_of_family(arguments.prompts, arguments.responses, arguments.family)
-    scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir)
+    pieces = Pieces(arguments.checkpoints, _digest(arguments.spec, arguments.model_dir, texts["response_id"].tolist()))
+    scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir, pieces)
     scores = scores_of(scorer, texts)
     log.info("%s: %d responses scored, %d left out", arguments.family, len(scores), len(texts) - len(scores))
     if scores.empty:
@@ -50,6 +53,15 @@ def main() -> None:
             "choose a scorer that covers the family, or raise its max_length",
         )
     write_table(scores, arguments.out, SCORES)
+    pieces.delete()
+
+
+def _digest(spec: ScorerSpec, model_dir: Path | None, response_ids: list[str]) -> str:
+    """Of the job. A local model counts by the sizes and times of its files."""
+    folder = model_dir or (Path(spec.model) if isinstance(spec, RewardModelScorer) else None)
+    found = sorted(folder.glob("*")) if folder else []
+    files = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in found]
+    return digest_of("scripts.scores.score", spec.model_dump(), files, response_ids)
 
 
 if __name__ == "__main__":

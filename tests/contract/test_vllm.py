@@ -89,7 +89,7 @@ def sequences(policy):
 
 
 @pytest.fixture(scope="module")
-def found(ask, policy, sequences):
+def found(ask, policy, sequences, tmp_path_factory):
     return ask(
         what="sampling",
         policy=str(policy[1]),
@@ -97,6 +97,7 @@ def found(ask, policy, sequences):
         drawn={**DRAWN, "backend": "vllm"},
         prompts=PROMPTS,
         ids=IDS,
+        checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
         sequences=[each.prompt_ids + each.response_ids for each in sequences],
     )
 
@@ -124,6 +125,7 @@ def test_samples_depend_on_their_seeds_alone(found, policy):
         {(of, at): (seed, text) for of, at, seed, text in found[name]} for name in ("drawn", "drawn_otherwise")
     )
     assert drawn == otherwise
+    assert found["resumed"] == found["drawn"]
     spec = SamplingSpec(**DRAWN)
     ours = sampler_of(policy[0], spec).sample(PROMPTS, IDS, spec)
     assert [tuple(each[:3]) for each in found["drawn"]] == [each[:3] for each in ours]

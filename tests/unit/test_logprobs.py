@@ -127,7 +127,7 @@ def tables(tmp_path):
 def compute_family(monkeypatch, tiny_policy, folder, family, batch_tokens="1000"):
     flags = ["--policy", tiny_policy / "policy.json", "--prompts", folder / "prompts.parquet"]
     flags += ["--responses", folder / "responses.parquet", "--family", family]
-    flags += ["--batch-tokens", batch_tokens, "--out", folder / "out.parquet"]
+    flags += ["--batch-tokens", batch_tokens, "--out", folder / "out.parquet", "--checkpoints", folder / "checkpoints"]
     monkeypatch.setattr(sys, "argv", ["compute", *map(str, flags)])
     compute.main()
     return read_table(folder / "out.parquet", LOGPROBS)

@@ -206,7 +206,7 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     write_table(frame, tmp_path / "prompts.parquet", PROMPTS)
     flags = ["--policy", tiny_policy / "policy.json", "--family", "tiny", "--prompts", tmp_path / "prompts.parquet"]
     flags += ["--spec", spec_of(samples=2).model_dump_json(), "--out", tmp_path / "out.parquet"]
-    flags += ["--responses", tmp_path / "responses.parquet"]
+    flags += ["--responses", tmp_path / "responses.parquet", "--checkpoints", tmp_path / "checkpoints"]
     monkeypatch.setattr(sys, "argv", ["sample", *map(str, flags)])
     step.main()
     first = (tmp_path / "out.parquet").read_bytes()

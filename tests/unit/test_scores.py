@@ -28,6 +28,7 @@ def scores(data: Data, monkeypatch, spec: dict, family: str = "fruit.kind", name
     out = data.path(name)
     tables = ("prompts", "responses", "annotations")
     flags = data.flags(*tables, scorer="s", spec=json.dumps(spec), family=family, out=out, **others)
+    flags += ["--checkpoints", str(data.folder / "checkpoints")]
     monkeypatch.setattr("sys.argv", ["score", *flags])
     score.main()
     return read_table(out, SCORES)
