@@ -1,8 +1,8 @@
 """vLLM behind the interfaces of this package: token ids go in, token ids and scores come out.
 
 It lives in an environment of its own (envs/vllm.yaml), whose torch and transformers it chooses. It never sees text,
-so nothing is tokenised twice and no BOS token is added; weights are read from safetensors files alone and no code
-that comes with a model is ever run.
+so nothing is tokenised twice and no BOS token is added. Weights are read from safetensors files alone, and code that
+comes with a model is run only where its entry says so.
 """
 
 import os
@@ -148,7 +148,7 @@ class VllmClassifier:
         enter()
         self.name = spec.model
         config, self.tokenizer = read_classifier(spec.model, spec.revision, spec.max_length, spec.trust_remote_code)
-        refuse_missing(spec.model, head_of(config) - weights_of(spec.model, spec.revision))
+        refuse_missing(spec.model, head_of(config, spec.trust_remote_code) - weights_of(spec.model, spec.revision))
         self.pad_id = config.get_text_config().pad_token_id
         engine = spec.engine or EngineSpec()
         options = {"runner": "pooling", "trust_remote_code": spec.trust_remote_code}
@@ -186,14 +186,16 @@ def generation_config(card: PolicyCard) -> GenerationConfig:
     try:
         return GenerationConfig.from_pretrained(card.model, revision=card.revision)
     except OSError:
-        config = AutoConfig.from_pretrained(card.model, revision=card.revision, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(
+            card.model, revision=card.revision, trust_remote_code=card.trust_remote_code
+        )
         return GenerationConfig.from_model_config(config)
 
 
-def head_of(config: PretrainedConfig) -> set[str]:
+def head_of(config: PretrainedConfig, trust_remote_code: bool = False) -> set[str]:
     """The names of the weights that make a model a classifier, which vLLM makes up where a checkpoint lacks them."""
     with torch.device("meta"):
-        network = AutoModelForSequenceClassification.from_config(config)
+        network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust_remote_code)
     body = f"{network.base_model_prefix}."
     return {name for name, _ in network.named_parameters() if not name.startswith(body)}
 

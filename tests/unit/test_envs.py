@@ -12,7 +12,9 @@ import yaml
 
 RULES = sorted(Path("rules").glob("*.smk"))
 OF_ITS_OWN = {"vllm"}
-"""Environments whose main package brings pins of its own for torch and transformers."""
+"""Environments whose main package brings pins of its own for torch and transformers, and is imported there alone."""
+EITHER = ["train", "vllm"]
+"""Environments of a step whose backend chooses (rules/common.smk, inference_environment)."""
 ENVIRONMENTS = [path for path in sorted(Path("envs").glob("*.yaml")) if path.stem not in OF_ITS_OWN]
 HIDDEN = {
     "lm_eval": {"accelerate", "langdetect", "immutabledict", "nltk"},
@@ -78,7 +80,7 @@ def reached(step: str) -> dict[str, str]:
             top = name.partition(".")[0]
             if top == "scripts":
                 ahead.append(name)
-            elif top not in sys.stdlib_module_names:
+            elif top not in sys.stdlib_module_names | OF_ITS_OWN:
                 found.setdefault(top, module)
     return found
 
@@ -91,9 +93,11 @@ def steps() -> list[tuple[str, str]]:
             named = re.findall(r'"\.\./envs/(\w+)\.yaml"', rule)
             run = re.findall(r'python -m ([\w.]+)|step="([\w.]+)"', rule)
             assert len(named) <= 1
+            named = EITHER if "inference_environment(" in rule else named
             if run:
                 assert named, f"a rule of {file} has no conda environment: {rule[:60]}"
-                found |= {(named[0], module or step) for module, step in run if (module or step) != "snakemake"}
+                found |= {(env, module or step) for env in named for module, step in run}
+    found = {(env, step) for env, step in found if step != "snakemake"}
     return sorted(found)
 
 
