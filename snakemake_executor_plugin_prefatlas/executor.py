@@ -1,0 +1,188 @@
+"""SLURM as its own executor runs it, and two things more: no job is forgotten, none is run beside itself.
+
+`executor: prefatlas` in profiles/slurm. The executor of snakemake-executor-plugin-slurm 2.8.0 drops every running
+job when a status query has no answer, and a new call submits again what an earlier, killed call left in the queue.
+Here a job stays active until its end is known, submissions wait for a controller that does not answer, and a new
+call takes over what an earlier one left: it waits for a job that would make the same files from the same inputs,
+parameters and code, and cancels any other that would write one of its files.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import AsyncGenerator, Iterable
+from pathlib import Path
+
+import snakemake_executor_plugin_slurm as slurm
+from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct, query_job_status_squeue
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+from snakemake_executor_plugin_prefatlas.journal import Entry, Journal
+
+PAUSE = 5
+"""Seconds between two questions to a controller that does not answer, or that is ending a job."""
+ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "STOPPED", "SIGNALING")
+"""States of a job that may write yet."""
+
+
+class Executor(slurm.Executor):
+    ended: frozenset[str] = frozenset()
+    """SLURM's numbers of the jobs whose end was reported to the scheduler."""
+
+    def __post_init__(self, test_mode: bool = False) -> None:
+        super().__post_init__(test_mode)
+        self.journal = Journal(Path(self.workflow.workdir_init) / ".snakemake/slurm")
+        self.run_uuid = "_".join(filter(None, [self.workflow.executor_settings.jobname_prefix, self.journal.name()]))
+        self.submitted: dict[frozenset[str], str] = {}
+        self.left = {entry.id: entry for entry in self.journal.open()}
+        self.states = self._states()
+        self._take_over()
+
+    def run_job(self, job: JobExecutorInterface) -> None:
+        try:
+            entry = self._taken_over(job)
+            while not entry and "UP" not in _printed("scontrol", "ping"):
+                self.logger.info("SLURM's controller does not answer: waiting with what is to be submitted.")
+                time.sleep(PAUSE)
+        except Exception as error:  # in a thread of its own: what is not reported is lost
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"cannot be submitted: {error!r}")
+            return
+        if not entry:
+            super().run_job(job)
+            return
+        self.logger.info(f"Job {job.jobid} is SLURM's job {entry.id} of an earlier call: waiting for that one.")
+        self._report_job_submission_threadsafe(
+            SubmittedJobInfo(job, external_jobid=entry.id, aux={"slurm_logfile": Path(entry.log)})
+        )
+
+    def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
+        made = self._made(job_info.job)
+        self.submitted[frozenset(made)] = job_info.external_jobid
+        self.journal.write(Entry(job_info.external_jobid, str(job_info.aux["slurm_logfile"]), made))
+        super().report_job_submission(job_info, register_job)
+
+    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+        async for _ in super().check_active_jobs(active_jobs):
+            pass
+        for info in active_jobs:
+            if info.external_jobid not in self.ended:
+                yield info
+
+    def report_job_success(self, job_info: SubmittedJobInfo) -> None:
+        self.ended |= {job_info.external_jobid}
+        super().report_job_success(job_info)
+
+    def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **more: object) -> None:
+        self.ended |= {job_info.external_jobid}
+        super().report_job_error(job_info, msg, **more)
+
+    def handle_job_success(self, job: JobExecutorInterface) -> None:
+        # Only now has Snakemake recorded how the files were made.
+        super().handle_job_success(job)
+        self._close(job)
+
+    def handle_job_error(self, job: JobExecutorInterface) -> None:
+        super().handle_job_error(job)
+        self._close(job)
+
+    def _close(self, job: JobExecutorInterface) -> None:
+        if id := self.submitted.pop(frozenset(_outputs(job)), None):
+            self.journal.close(id)
+
+    def _take_over(self) -> None:
+        """Record how the files were made that an earlier call's jobs finished after it was killed."""
+        self._cancel(
+            Entry(id, "", {}) for id in self.states.keys() - self.left.keys()
+        )  # killed before it could note them
+        dag, stale, seen = self.workflow.dag, [], set()
+        owner = {file: entry for entry in self.left.values() for file in entry.made}
+        for job in dag.jobs:
+            files = _outputs(job)
+            if not files & owner.keys() or dag.needrun(job):
+                continue
+            seen |= files
+            entry = owner[min(files & owner.keys())]
+            if all(entry.made.get(file) == digest for file, digest in self._made(job, set(entry.made)).items()):
+                self.workflow.async_run(self.workflow.persistence.finished(job))
+            else:
+                self.workflow.persistence.started(job)  # that is, not finished: the next call makes them anew
+                stale += files
+        for entry in list(self.left.values()):
+            if entry.made.keys() <= seen and self.states.get(entry.id) not in ALIVE:
+                self.journal.close(self.left.pop(entry.id).id)
+        if stale:
+            raise WorkflowError(
+                f"jobs of an earlier call finished {', '.join(sorted(stale))}; inputs, parameters or code have changed "
+                "since they were submitted\n  remedy: call snakemake again, which makes these files anew"
+            )
+
+    def _taken_over(self, job: JobExecutorInterface) -> Entry | None:
+        """The job of an earlier call that makes just this; any other that would write the same files is cancelled."""
+        if not self.left:
+            return None
+        made = self._made(job)
+        rivals = [entry for entry in list(self.left.values()) if made.keys() & entry.made.keys()]
+        if len(rivals) == 1 and rivals[0].made == made and self.states.get(rivals[0].id) in (*ALIVE, "COMPLETED"):
+            return self.left.pop(rivals[0].id)
+        self._cancel(rivals)
+        return None
+
+    def _cancel(self, entries: Iterable[Entry]) -> None:
+        """End jobs of an earlier call, and come back when none of them can write any more."""
+        for entry in entries:
+            if self.states.get(entry.id) in ALIVE:
+                self.logger.info(f"Cancelling SLURM's job {entry.id} of an earlier call: it is not what is wanted now.")
+                _printed("scancel", entry.id)
+                while self._states().get(entry.id) in ALIVE:
+                    time.sleep(PAUSE)
+            self.journal.close(entry.id)
+            self.left.pop(entry.id, None)
+
+    def _states(self) -> dict[str, str]:
+        """The state of each of this folder's jobs that SLURM remembers; waits for a controller to answer."""
+        by = query_job_status_squeue if self.get_status_command() == "squeue" else query_job_status_sacct
+        while (done := subprocess.run(shlex.split(by(self.run_uuid)), capture_output=True, text=True)).returncode:
+            self.logger.info(f"SLURM does not answer: {done.stderr.strip()}")
+            time.sleep(PAUSE)
+        # "CANCELLED by 1000"
+        return {id: state.split()[0] for id, state in (line.split("|")[:2] for line in done.stdout.splitlines())}
+
+    def _made(self, job: JobExecutorInterface, together: Iterable[str] = ()) -> dict[str, str]:
+        """Each file of a job, or of the jobs of a group -> digest of what it is made from and with.
+
+        Of inputs their size and time; of inputs that are made in the same queue entry, the name alone.
+        """
+        persistence, made = self.workflow.persistence, {}
+        inside = _outputs(job).union(together)
+        for each in _single(job):
+            inputs = [(str(file), None if str(file) in inside else _stamp(str(file))) for file in each.input]
+            # What Snakemake itself compares to tell whether a file is up to date.
+            parts = [each.rule.name, persistence._code(each.rule), persistence._params(each), inputs]
+            digest = hashlib.sha256(json.dumps(parts).encode("utf-8")).hexdigest()
+            made.update((str(file), digest) for file in each.output)
+        return made
+
+
+def _single(job: JobExecutorInterface) -> Iterable[JobExecutorInterface]:
+    return job.jobs if job.is_group() else [job]
+
+
+def _outputs(job: JobExecutorInterface) -> set[str]:
+    return {str(file) for each in _single(job) for file in each.output}
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _printed(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True).stdout

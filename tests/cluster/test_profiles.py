@@ -1,0 +1,106 @@
+"""The cluster profiles: they parse, name every rule there is and no other, and keep the queue short."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.house import ROOT
+
+RULES = {
+    name
+    for file in (ROOT / "rules").glob("*.smk")
+    for name in re.findall(r"^(?:use rule \w+ as|rule) (\w+)", file.read_text(), re.MULTILINE)
+}
+LOCAL = {"all", "plan", "what_matters", "world"}
+"""As the Snakefile's localrules."""
+
+COUNTER = """
+import json, sys
+import snakemake.api
+from snakemake import cli, dag
+
+stats, told = dag.DAG.stats, []
+
+def telling(self):
+    if not told:
+        told.append(True)
+        for job in self.get_jobs_or_groups():
+            members = sorted(each.rule.name for each in (job.jobs if job.is_group() else [job]))
+            print("ENTRY", json.dumps([members, job.resources.get("gpu", 0)]))
+    return stats(self)
+
+dag.DAG.stats = telling
+cli.main(sys.argv[1:])
+"""
+"""`snakemake -n` that also says what would go to the queue together."""
+
+
+def profile(name: str) -> dict:
+    return yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+
+
+def entries(folder: Path, *arguments: str) -> list[tuple[Counter, int]]:
+    """What a dry run of the whole study would send to the queue: the rules in each entry, and its GPUs."""
+    command = [sys.executable, "-c", COUNTER, "--dry-run", "--quiet", "rules", "--directory", str(folder), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    told = [json.loads(line.removeprefix("ENTRY")) for line in done.stdout.splitlines() if line.startswith("ENTRY")]
+    return [(Counter(rules), gpus) for rules, gpus in told if not LOCAL & set(rules)]
+
+
+def test_every_rule_has_its_resources() -> None:
+    """A new rule is given a line of its own, or joins the short jobs of a group; a rule that is gone leaves."""
+    asked = profile("slurm")
+    assert set(asked["set-resources"]) | set(asked["groups"]) == RULES - LOCAL
+
+
+def test_small_names_no_rule_that_is_gone() -> None:
+    small = profile("small")
+    assert set(small["set-resources"]) | set(small["groups"]) <= RULES - LOCAL
+
+
+def test_rules_that_hold_a_large_model_ask_for_a_gpu() -> None:
+    asked = profile("slurm")["set-resources"]
+    models = {"score", "rank", "logprobs", "train", "train_online", "sample", "sample_prompt_set", "harness"}
+    assert {rule for rule, each in asked.items() if each.get("gpu")} == models | {"pretrain", "reward_model", "ranker"}
+
+
+def test_a_group_asks_for_memory_that_nodes_have() -> None:
+    """The jobs of a group may run side by side, and then their needs add up."""
+    asked = profile("slurm")
+    most = Counter()
+    for rule, group in asked["groups"].items():
+        memory = asked["set-resources"].get(rule, {}).get("mem_mb", 0)
+        most[group] = max(most[group], memory if isinstance(memory, int) else 0, asked["default-resources"]["mem_mb"])
+    for group, count in asked["group-components"].items():
+        if group != "sources":  # whose curate, the largest, is one job a prompt set
+            assert most[group] * count <= 160_000
+
+
+def test_no_default_setting_is_lost() -> None:
+    """profiles/default is laid over every other by Snakemake itself: neither may say what the other says."""
+    assert not profile("default").keys() & (profile("slurm").keys() | profile("small").keys())
+
+
+@pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")
+def test_queue_of_150_runs(tmp_path: Path) -> None:
+    """Three entries a run (its training, its harness, its win rates), and a few dozen for all else."""
+    study = tmp_path / "seeds.yaml"
+    study.write_text("studies: {what_matters: {seeds: [0, 1, 2, 3, 4, 5]}}\n")
+    queue = entries(tmp_path, "--profile", "profiles/slurm", "--configfile", str(ROOT / "config.yaml"), str(study))
+    runs = sum(rules["train"] + rules["train_online"] for rules, _ in queue)
+    jobs = sum(rules.total() for rules, _ in queue)
+    assert runs >= 150 and jobs > 4 * runs
+    assert len(queue) <= 3 * runs + 40
+    assert all(gpus == 8 for rules, gpus in queue if rules["train"])
+    assert all(gpus == 1 for rules, gpus in queue if rules["sample"])

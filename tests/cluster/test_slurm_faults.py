@@ -1,0 +1,199 @@
+"""Faults on a real SLURM: whatever is killed, the end is that of an undisturbed run on one machine."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm import Slurm, until
+from tests.workflow.house import ROOT
+from tests.workflow.toy_house import Checkout, copy
+
+pytestmark = pytest.mark.slow
+
+TARGET = "results/tables/what_matters/table1.csv"
+PROFILE = """executor: prefatlas
+jobs: 20
+retries: 2
+latency-wait: 15
+prefatlas-status-command: squeue
+prefatlas-init-seconds-before-status-checks: 2
+prefatlas-logdir: logs/slurm
+default-resources: {mem_mb: 500, runtime: 10}
+"""
+SLOW = "mkdir -p marks && echo start >>marks/{wildcards.name} && sleep 20 && echo end >>marks/{wildcards.name} && "
+LIMIT = 600
+"""Seconds that a call may take."""
+
+
+def prepared(folder: Path) -> Checkout:
+    """The toy, whose two models take their time and leave a mark at their start and at their end."""
+    house = Checkout.build(folder)
+    copy(ROOT / "snakemake_executor_plugin_prefatlas", folder / "snakemake_executor_plugin_prefatlas")
+    (folder / "profiles/slurm/config.yaml").write_text(PROFILE)
+    house.edit("Snakefile", '"python -m scripts.toy.model', f'"{SLOW}python -m scripts.toy.model')
+    return house
+
+
+def marks(house: Checkout) -> dict[str, list[str]]:
+    """Model -> what its jobs wrote, in order."""
+    return {path.name: path.read_text().split() for path in sorted((house.folder / "marks").glob("*"))}
+
+
+ONCE = {"first": ["start", "end"], "second": ["start", "end"]}
+
+
+def half_way(house: Checkout) -> bool:
+    return all(marks(house).get(name) for name in ONCE)
+
+
+def finished(house: Checkout) -> bool:
+    return marks(house) == ONCE and all((house.folder / f"results/policies/{name}/model.bin").exists() for name in ONCE)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    house = prepared(tmp_path_factory.mktemp("undisturbed") / "house")
+    house.snakemake(TARGET)
+    return house.results()
+
+
+@pytest.fixture(scope="session")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """As undisturbed, with another beta."""
+    house = prepared(tmp_path_factory.mktemp("changed") / "house")
+    house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
+    house.snakemake(TARGET)
+    return house.results()
+
+
+class Call:
+    """One `snakemake --profile profiles/slurm`, in the background."""
+
+    def __init__(self, house: Checkout, *arguments: str) -> None:
+        self.log = house.folder / f"call{len(list(house.folder.glob('call*')))}.txt"
+        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *(arguments or [TARGET])]
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(command, cwd=house.folder, stdout=out, stderr=out, start_new_session=True)
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def ends(self) -> str:
+        """What it said, when it has ended well."""
+        try:
+            status = self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = "nothing: it still waited"
+        text = self.log.read_text()
+        assert status == 0, f"{status}\n{text[-6000:]}"
+        return text
+
+
+def killed_half_way(house: Checkout) -> None:
+    """A call that dies while both models are made on the cluster, and the lock it leaves taken off."""
+    call = Call(house)
+    until(lambda: half_way(house), LIMIT, "both models to be begun")
+    call.kill()
+    house.snakemake("--unlock")
+
+
+@pytest.fixture
+def house(slurm: Slurm, tmp_path: Path) -> Checkout:
+    return prepared(tmp_path / "house")
+
+
+def test_cancelled_job(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    call = Call(house)
+    until(lambda: half_way(house), LIMIT, "both models to be begun")
+    queue = slurm("squeue", "--noheader", "--format=%i %k", "--states=running")
+    slurm("scancel", re.search(r"^(\d+) rule_model_wildcards_first$", queue, re.MULTILINE)[1])
+    call.ends()
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE | {"first": ["start", "start", "end"]}
+
+
+def test_killed_node_daemon(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    call = Call(house)
+    until(lambda: half_way(house), LIMIT, "both models to be begun")
+    slurm.kill("slurmd")
+    until(lambda: marks(house) == ONCE, LIMIT, "the models to be made without it")
+    slurm.start_node()
+    call.ends()
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+
+
+def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    call = Call(house)
+    until(lambda: half_way(house), LIMIT, "both models to be begun")
+    slurm.kill("slurmctld")
+    until(lambda: finished(house), LIMIT, "the models to be made without it")
+    slurm.start_controller()
+    call.ends()
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+
+
+def test_controller_that_comes_late(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    """Down when the models are to be submitted: they wait, none fails."""
+    call = Call(house)
+    first = house.folder / "results/data/first/numbers.txt"
+    until(first.exists, LIMIT, "the numbers")
+    slurm.kill("slurmctld")
+    until(lambda: "answer" in call.log.read_text() or call.process.poll() is not None, 120, "a word about it")
+    slurm.start_controller()
+    said = call.ends()
+    assert "sbatch failed" not in said
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+
+
+def test_killed_snakemake(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    """The next call waits for the jobs that live on, and runs none beside itself."""
+    killed_half_way(house)
+    said = Call(house).ends()
+    assert said.count("of an earlier call: waiting for that one") == 2
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+    assert house.planned("--", TARGET) == {}
+
+
+def test_killed_snakemake_found_late(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    """What the jobs finished unseen is kept, and how it was made is recorded: a changed parameter is seen later."""
+    killed_half_way(house)
+    until(lambda: not slurm.jobs("pending", "running", "completing"), LIMIT, "the models to be made")
+    Call(house).ends()
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+    assert house.planned("--", TARGET) == {}
+    house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
+    assert house.planned("--", TARGET) == {"model": 2, "table": 1}
+
+
+def test_killed_snakemake_and_changed_parameter(slurm: Slurm, house: Checkout, changed: dict[str, bytes]) -> None:
+    """What lives on is not what is wanted: it is cancelled before its files are made anew."""
+    killed_half_way(house)
+    house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
+    said = Call(house).ends()
+    assert said.count("of an earlier call: it is not what is wanted now") == 2
+    assert house.results() == changed
+    assert marks(house) == {name: ["start", "start", "end"] for name in ONCE}
+
+
+def test_killed_snakemake_found_late_and_changed(slurm: Slurm, house: Checkout, changed: dict[str, bytes]) -> None:
+    """What was finished unseen with another parameter is never taken for what is wanted: two calls make it anew."""
+    killed_half_way(house)
+    until(lambda: not slurm.jobs("pending", "running", "completing"), LIMIT, "the models to be made")
+    house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
+    first = Call(house)
+    assert first.process.wait(LIMIT) == 1
+    assert "since they were submitted" in first.log.read_text()
+    Call(house).ends()
+    assert house.results() == changed
