@@ -107,13 +107,20 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
         os.kill(self.daemons[daemon].pid, signal.SIGKILL)
         self.daemons.pop(daemon).wait()
 
-    def stop(self) -> None:
+    def mend(self) -> None:
+        """Start what a test has killed, and leave no job behind."""
+        if "slurmctld" not in self.daemons:
+            self.start_controller()
+        if "slurmd" not in self.daemons:
+            self.start_node()
         self("scancel", "--user=root")
         until(lambda: not self("squeue", "--noheader"), 60, "the last jobs to end")
+
+    def stop(self) -> None:
         for daemon in reversed(list(self.daemons)):
             self.kill(daemon)
         for name in ["slurm.conf", "gres.conf"]:
-            (CONFIG / name).unlink()
+            (CONFIG / name).unlink(missing_ok=True)
 
     def __call__(self, *command: str) -> str:
         """What one of SLURM's commands prints."""

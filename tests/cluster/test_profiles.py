@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.house import ROOT
+from tests.workflow.house import ROOT, House
 
 RULES = {
     name
@@ -47,12 +47,11 @@ def profile(name: str) -> dict:
     return yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
 
 
-def entries(folder: Path, *arguments: str) -> list[tuple[Counter, int]]:
+def entries(house: House, *arguments: str) -> list[tuple[Counter, int]]:
     """What a dry run of the whole study would send to the queue: the rules in each entry, and its GPUs."""
-    command = [sys.executable, "-c", COUNTER, "--dry-run", "--quiet", "rules", "--directory", str(folder), *arguments]
+    command = [sys.executable, "-c", COUNTER, "--dry-run", "--quiet", "rules", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, cwd=house.folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     told = [json.loads(line.removeprefix("ENTRY")) for line in done.stdout.splitlines() if line.startswith("ENTRY")]
     return [(Counter(rules), gpus) for rules, gpus in told if not LOCAL & set(rules)]
@@ -95,12 +94,22 @@ def test_no_default_setting_is_lost() -> None:
 @pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")
 def test_queue_of_150_runs(tmp_path: Path) -> None:
     """Three entries a run (its training, its harness, its win rates), and a few dozen for all else."""
-    study = tmp_path / "seeds.yaml"
-    study.write_text("studies: {what_matters: {seeds: [0, 1, 2, 3, 4, 5]}}\n")
-    queue = entries(tmp_path, "--profile", "profiles/slurm", "--configfile", str(ROOT / "config.yaml"), str(study))
+    house = House.build(tmp_path / "house")
+    (house.folder / "seeds.yaml").write_text("studies: {what_matters: {seeds: [0, 1, 2, 3, 4, 5]}}\n")
+    queue = entries(house, "--profile", "profiles/slurm", "--configfile", "seeds.yaml")
     runs = sum(rules["train"] + rules["train_online"] for rules, _ in queue)
     jobs = sum(rules.total() for rules, _ in queue)
     assert runs >= 150 and jobs > 4 * runs
     assert len(queue) <= 3 * runs + 40
     assert all(gpus == 8 for rules, gpus in queue if rules["train"])
     assert all(gpus == 1 for rules, gpus in queue if rules["sample"])
+
+
+@pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")
+@pytest.mark.slow
+def test_queue_of_the_didactic_study(tmp_path: Path) -> None:
+    """Tiny jobs go together: a sixth of an entry a run for each of training, harness and win rates."""
+    queue = entries(House.build(tmp_path / "house"), "--profile", "profiles/slurm", "--profile", "profiles/small")
+    runs = sum(rules["train"] + rules["train_online"] for rules, _ in queue)
+    assert len(queue) <= runs / 2 + 40
+    assert not any(gpus for _, gpus in queue)

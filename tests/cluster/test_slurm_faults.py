@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -74,11 +76,14 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 class Call:
     """One `snakemake --profile profiles/slurm`, in the background."""
 
+    begun: ClassVar[list["Call"]] = []
+
     def __init__(self, house: Checkout, *arguments: str) -> None:
         self.log = house.folder / f"call{len(list(house.folder.glob('call*')))}.txt"
         command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *(arguments or [TARGET])]
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(command, cwd=house.folder, stdout=out, stderr=out, start_new_session=True)
+        self.begun.append(self)
 
     def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)
@@ -105,8 +110,13 @@ def killed_half_way(house: Checkout) -> None:
 
 
 @pytest.fixture
-def house(slurm: Slurm, tmp_path: Path) -> Checkout:
-    return prepared(tmp_path / "house")
+def house(slurm: Slurm, tmp_path: Path) -> Iterator[Checkout]:
+    yield prepared(tmp_path / "house")
+    for call in Call.begun:
+        if call.process.poll() is None:
+            call.kill()
+    Call.begun.clear()
+    slurm.mend()
 
 
 def test_cancelled_job(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
@@ -141,16 +151,15 @@ def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str,
     assert marks(house) == ONCE
 
 
-def test_controller_that_comes_late(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
-    """Down when the models are to be submitted: they wait, none fails."""
+def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    """What is to be submitted waits, and none of it fails."""
+    house.edit("Snakefile", 'configfile: "config.yaml"', 'configfile: "config.yaml"\nlocalrules: numbers')
     call = Call(house)
-    first = house.folder / "results/data/first/numbers.txt"
-    until(first.exists, LIMIT, "the numbers")
+    until(lambda: "localrule numbers" in call.log.read_text(), LIMIT, "the first jobs, which run here")
     slurm.kill("slurmctld")
-    until(lambda: "answer" in call.log.read_text() or call.process.poll() is not None, 120, "a word about it")
+    until(lambda: "waiting with what is to be submitted" in call.log.read_text(), LIMIT, "a word about it")
     slurm.start_controller()
-    said = call.ends()
-    assert "sbatch failed" not in said
+    assert "sbatch failed" not in call.ends()
     assert house.results() == undisturbed
     assert marks(house) == ONCE
 

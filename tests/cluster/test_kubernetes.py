@@ -1,0 +1,71 @@
+"""Kubernetes: the whole study by a dry run; the toy against a server that pretends to be a cluster."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.kubernetes_api import Pretended
+from tests.workflow.house import ROOT, House
+from tests.workflow.toy_house import Checkout, copy
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not find_spec("snakemake_executor_plugin_kubernetes"),
+        reason="needs pip install snakemake-executor-plugin-kubernetes==0.5.1",
+    ),
+]
+TARGET = "results/tables/what_matters/table1.csv"
+PLUGINS = ["snakemake_executor_plugin_prefatlas", "snakemake_executor_plugin_prefatlas_kubernetes"]
+
+
+def with_plugins(folder: Path) -> None:
+    for name in PLUGINS:
+        copy(ROOT / name, folder / name)
+
+
+def test_dry_run_of_the_study(tmp_path: Path) -> None:
+    house = House.build(tmp_path / "house")
+    with_plugins(house.folder)
+    said = house.snakemake(
+        "--dry-run", "--quiet", "rules", "--profile", "profiles/kubernetes", "--container-image", "x"
+    )
+    assert "train" in said.stdout + said.stderr
+
+
+def test_asks_for_what_slurm_is_asked_for() -> None:
+    slurm, kubernetes = (
+        yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())["set-resources"]
+        for name in ("slurm", "kubernetes")
+    )
+    assert {rule: each["gpu"] for rule, each in slurm.items() if "gpu" in each} == {
+        rule: each["gpu"] for rule, each in kubernetes.items() if "gpu" in each
+    }
+
+
+def test_pods_work_in_the_shared_folder(tmp_path: Path) -> None:
+    """Every job runs in Snakemake's own folder, with its GPU as a limit; unanswered questions lose none."""
+    here = Checkout.build(tmp_path / "here")
+    here.snakemake(TARGET)
+    house = Checkout.build(tmp_path / "house")
+    with_plugins(house.folder)
+    profile = yaml.safe_load((house.folder / "profiles/kubernetes/config.yaml").read_text())
+    profile |= {"set-resources": {"model": {"gpu": 1, "gpu_manufacturer": "nvidia"}}, "set-threads": {"model": 2}}
+    profile |= {"seconds-between-status-checks": 2, "container-image": "x"}
+    (house.folder / "profiles/kubernetes/config.yaml").write_text(yaml.safe_dump(profile))
+    cluster = Pretended()
+    cluster.refusals = 2
+    try:
+        config = cluster.kubeconfig(tmp_path / "kubeconfig")
+        command = ["python", "-m", "snakemake", "--profile", "profiles/kubernetes", TARGET]
+        house(*command, KUBECONFIG=str(config))
+    finally:
+        cluster.stop()
+    assert house.results() == here.results()
+    pods = [job["spec"]["template"]["spec"] for job in cluster.jobs]
+    assert len(pods) == 5 and cluster.refusals == 0
+    assert all(pod["volumes"][1]["persistentVolumeClaim"] == {"claimName": "atlas"} for pod in pods)
+    limits = [pod["containers"][0]["resources"]["limits"] for pod in pods]
+    assert sorted(each.get("nvidia.com/gpu", "0") for each in limits) == ["0", "0", "0", "1", "1"]
