@@ -26,8 +26,12 @@ prefatlas-status-command: squeue
 prefatlas-init-seconds-before-status-checks: 2
 prefatlas-logdir: logs/slurm
 default-resources: {mem_mb: 500, runtime: 10}
+set-resources: {model: {gpu: 1}}
 """
-SLOW = "mkdir -p marks && echo start >>marks/{wildcards.name} && sleep 20 && echo end >>marks/{wildcards.name} && "
+SLOW = (
+    "mkdir -p marks gpus && echo start >>marks/{wildcards.name} && echo $CUDA_VISIBLE_DEVICES >gpus/{wildcards.name} "
+    "&& sleep 20 && echo end >>marks/{wildcards.name} && "
+)
 LIMIT = 600
 """Seconds that a call may take."""
 
@@ -138,6 +142,8 @@ def test_killed_node_daemon(slurm: Slurm, house: Checkout, undisturbed: dict[str
     call.ends()
     assert house.results() == undisturbed
     assert marks(house) == ONCE
+    gpus = {path.name: path.read_text().strip() for path in (house.folder / "gpus").iterdir()}
+    assert sorted(gpus.values()) == ["0", "1"], "each job has a GPU of its own"
 
 
 def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:

@@ -1,0 +1,29 @@
+"""The study's own rules on a real SLURM, under the profiles that users are given, against a run on one machine."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm import Slurm
+from tests.workflow.house import ROOT, House
+from tests.workflow.toy_house import copy
+
+pytestmark = pytest.mark.slow
+
+RUN = "results/evaluations/medium.open_assistant_best_worst.dpo.s0"
+TARGETS = [f"{RUN}/mmlu.json", f"{RUN}/lc_ae2.json"]
+"""One run and its evaluations: sources, oracle scores, tiers, pairs, a base policy, log-probs, training, samples."""
+
+
+def test_one_run_of_the_study(slurm: Slurm, tmp_path: Path) -> None:
+    here = House.build(tmp_path / "here")
+    here.snakemake("--", *TARGETS)
+    house = House.build(tmp_path / "house")
+    copy(ROOT / "snakemake_executor_plugin_prefatlas", house.folder / "snakemake_executor_plugin_prefatlas")
+    before = len(slurm.jobs())
+    profiles = ["--profile", "profiles/slurm", "--profile", "profiles/small"]
+    planned = sum(house.planned(*profiles, "--", *TARGETS).values())
+    house.snakemake(*profiles, "--prefatlas-status-command", "squeue", "--", *TARGETS)
+    assert house.results() == here.results()
+    assert house.planned("--", *TARGETS) == {}
+    assert 5 < len(slurm.jobs()) - before < planned
