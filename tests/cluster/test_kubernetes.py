@@ -35,16 +35,6 @@ def test_dry_run_of_the_study(tmp_path: Path) -> None:
     assert "train" in said.stdout + said.stderr
 
 
-def test_asks_for_what_slurm_is_asked_for() -> None:
-    slurm, kubernetes = (
-        yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())["set-resources"]
-        for name in ("slurm", "kubernetes")
-    )
-    assert {rule: each["gpu"] for rule, each in slurm.items() if "gpu" in each} == {
-        rule: each["gpu"] for rule, each in kubernetes.items() if "gpu" in each
-    }
-
-
 def test_pods_work_in_the_shared_folder(tmp_path: Path) -> None:
     """Every job runs in Snakemake's own folder, with its GPU as a limit; unanswered questions lose none."""
     here = Checkout.build(tmp_path / "here")

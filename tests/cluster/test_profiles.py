@@ -86,9 +86,16 @@ def test_a_group_asks_for_memory_that_nodes_have() -> None:
             assert most[group] * count <= 160_000
 
 
+def test_kubernetes_is_asked_for_the_same_gpus() -> None:
+    def gpus(name: str) -> dict[str, int]:
+        return {rule: each["gpu"] for rule, each in profile(name)["set-resources"].items() if "gpu" in each}
+
+    assert gpus("kubernetes") == gpus("slurm")
+
+
 def test_no_default_setting_is_lost() -> None:
     """profiles/default is laid over every other by Snakemake itself: neither may say what the other says."""
-    assert not profile("default").keys() & (profile("slurm").keys() | profile("small").keys())
+    assert not profile("default").keys() & {key for name in ("slurm", "small", "kubernetes") for key in profile(name)}
 
 
 @pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")

@@ -30,14 +30,15 @@ set-resources: {model: {gpu: 1}}
 """
 SLOW = (
     "mkdir -p marks gpus && echo start >>marks/{wildcards.name} && echo $CUDA_VISIBLE_DEVICES >gpus/{wildcards.name} "
-    "&& sleep 20 && echo end >>marks/{wildcards.name} && "
+    "&& until [ -e go ]; do sleep 0.5; done && echo end >>marks/{wildcards.name} && "
 )
-LIMIT = 600
+"""A model leaves a mark at its start and at its end, and waits for the test to let it go on."""
+LIMIT = 400
 """Seconds that a call may take."""
 
 
 def prepared(folder: Path) -> Checkout:
-    """The toy, whose two models take their time and leave a mark at their start and at their end."""
+    """The toy, whose two models last as long as the test wants."""
     house = Checkout.build(folder)
     copy(ROOT / "snakemake_executor_plugin_prefatlas", folder / "snakemake_executor_plugin_prefatlas")
     (folder / "profiles/slurm/config.yaml").write_text(PROFILE)
@@ -53,6 +54,10 @@ def marks(house: Checkout) -> dict[str, list[str]]:
 ONCE = {"first": ["start", "end"], "second": ["start", "end"]}
 
 
+def let_go(house: Checkout) -> None:
+    (house.folder / "go").touch()
+
+
 def half_way(house: Checkout) -> bool:
     return all(marks(house).get(name) for name in ONCE)
 
@@ -64,6 +69,7 @@ def finished(house: Checkout) -> bool:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     house = prepared(tmp_path_factory.mktemp("undisturbed") / "house")
+    let_go(house)
     house.snakemake(TARGET)
     return house.results()
 
@@ -72,6 +78,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def changed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """As undisturbed, with another beta."""
     house = prepared(tmp_path_factory.mktemp("changed") / "house")
+    let_go(house)
     house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
     house.snakemake(TARGET)
     return house.results()
@@ -82,9 +89,9 @@ class Call:
 
     begun: ClassVar[list["Call"]] = []
 
-    def __init__(self, house: Checkout, *arguments: str) -> None:
+    def __init__(self, house: Checkout) -> None:
         self.log = house.folder / f"call{len(list(house.folder.glob('call*')))}.txt"
-        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *(arguments or [TARGET])]
+        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", TARGET]
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(command, cwd=house.folder, stdout=out, stderr=out, start_new_session=True)
         self.begun.append(self)
@@ -92,6 +99,10 @@ class Call:
     def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def says(self, words: str) -> int:
+        """How often it has said so."""
+        return self.log.read_text().count(words)
 
     def ends(self) -> str:
         """What it said, when it has ended well."""
@@ -127,7 +138,10 @@ def test_cancelled_job(slurm: Slurm, house: Checkout, undisturbed: dict[str, byt
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")
     queue = slurm("squeue", "--noheader", "--format=%i %k", "--states=running")
-    slurm("scancel", re.search(r"^(\d+) rule_model_wildcards_first$", queue, re.MULTILINE)[1])
+    cancelled = re.search(r"^(\d+) rule_model_wildcards_first$", queue, re.MULTILINE)[1]
+    slurm("scancel", cancelled)
+    until(lambda: cancelled in slurm.jobs("cancelled"), LIMIT, "its end")
+    let_go(house)
     call.ends()
     assert house.results() == undisturbed
     assert marks(house) == ONCE | {"first": ["start", "start", "end"]}
@@ -137,6 +151,7 @@ def test_killed_node_daemon(slurm: Slurm, house: Checkout, undisturbed: dict[str
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")
     slurm.kill("slurmd")
+    let_go(house)
     until(lambda: marks(house) == ONCE, LIMIT, "the models to be made without it")
     slurm.start_node()
     call.ends()
@@ -150,6 +165,7 @@ def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str,
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")
     slurm.kill("slurmctld")
+    let_go(house)
     until(lambda: finished(house), LIMIT, "the models to be made without it")
     slurm.start_controller()
     call.ends()
@@ -160,10 +176,11 @@ def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str,
 def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     """What is to be submitted waits, and none of it fails."""
     house.edit("Snakefile", 'configfile: "config.yaml"', 'configfile: "config.yaml"\nlocalrules: numbers')
+    let_go(house)
     call = Call(house)
-    until(lambda: "localrule numbers" in call.log.read_text(), LIMIT, "the first jobs, which run here")
+    until(lambda: call.says("localrule numbers"), LIMIT, "the first jobs, which run here")
     slurm.kill("slurmctld")
-    until(lambda: "waiting with what is to be submitted" in call.log.read_text(), LIMIT, "a word about it")
+    until(lambda: call.says("waiting with what is to be submitted"), LIMIT, "a word about it")
     slurm.start_controller()
     assert "sbatch failed" not in call.ends()
     assert house.results() == undisturbed
@@ -173,8 +190,10 @@ def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, un
 def test_killed_snakemake(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     """The next call waits for the jobs that live on, and runs none beside itself."""
     killed_half_way(house)
-    said = Call(house).ends()
-    assert said.count("of an earlier call: waiting for that one") == 2
+    call = Call(house)
+    until(lambda: call.says("of an earlier call: waiting for that one") == 2, LIMIT, "both jobs to be taken over")
+    let_go(house)
+    call.ends()
     assert house.results() == undisturbed
     assert marks(house) == ONCE
     assert house.planned("--", TARGET) == {}
@@ -183,6 +202,7 @@ def test_killed_snakemake(slurm: Slurm, house: Checkout, undisturbed: dict[str, 
 def test_killed_snakemake_found_late(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     """What the jobs finished unseen is kept, and how it was made is recorded: a changed parameter is seen later."""
     killed_half_way(house)
+    let_go(house)
     until(lambda: not slurm.jobs("pending", "running", "completing"), LIMIT, "the models to be made")
     Call(house).ends()
     assert house.results() == undisturbed
@@ -196,8 +216,11 @@ def test_killed_snakemake_and_changed_parameter(slurm: Slurm, house: Checkout, c
     """What lives on is not what is wanted: it is cancelled before its files are made anew."""
     killed_half_way(house)
     house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
-    said = Call(house).ends()
-    assert said.count("of an earlier call: it is not what is wanted now") == 2
+    call = Call(house)
+    until(lambda: marks(house) == {name: ["start", "start"] for name in ONCE}, LIMIT, "both models to be begun anew")
+    assert call.says("of an earlier call: it is not what is wanted now") == 2
+    let_go(house)
+    call.ends()
     assert house.results() == changed
     assert marks(house) == {name: ["start", "start", "end"] for name in ONCE}
 
@@ -205,10 +228,11 @@ def test_killed_snakemake_and_changed_parameter(slurm: Slurm, house: Checkout, c
 def test_killed_snakemake_found_late_and_changed(slurm: Slurm, house: Checkout, changed: dict[str, bytes]) -> None:
     """What was finished unseen with another parameter is never taken for what is wanted: two calls make it anew."""
     killed_half_way(house)
+    let_go(house)
     until(lambda: not slurm.jobs("pending", "running", "completing"), LIMIT, "the models to be made")
     house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
     first = Call(house)
     assert first.process.wait(LIMIT) == 1
-    assert "since they were submitted" in first.log.read_text()
+    assert first.says("since they were submitted")
     Call(house).ends()
     assert house.results() == changed
