@@ -96,9 +96,8 @@ class Executor(slurm.Executor):
 
     def _take_over(self) -> None:
         """Record how the files were made that an earlier call's jobs finished after it was killed."""
-        self._cancel(
-            Entry(id, "", {}) for id in self.states.keys() - self.left.keys()
-        )  # killed before it could note them
+        unknown = self.states.keys() - self.left.keys()  # killed before it could note them; or ended long ago
+        self._cancel(Entry(id, "", {}) for id in unknown)
         dag, stale, seen = self.workflow.dag, [], set()
         owner = {file: entry for entry in self.left.values() for file in entry.made}
         for job in dag.jobs:
@@ -147,6 +146,8 @@ class Executor(slurm.Executor):
         """The state of each of this folder's jobs that SLURM remembers; waits for a controller to answer."""
         by = query_job_status_squeue if self.get_status_command() == "squeue" else query_job_status_sacct
         while (done := subprocess.run(shlex.split(by(self.run_uuid)), capture_output=True, text=True)).returncode:
+            if "accounting storage is disabled" in done.stderr:
+                raise WorkflowError("SLURM keeps no accounts of jobs here\n  remedy: --prefatlas-status-command squeue")
             self.logger.info(f"SLURM does not answer: {done.stderr.strip()}")
             time.sleep(PAUSE)
         # "CANCELLED by 1000"

@@ -134,6 +134,14 @@ def house(slurm: Slurm, tmp_path: Path) -> Iterator[Checkout]:
     slurm.mend()
 
 
+def test_without_accounts(slurm: Slurm, house: Checkout) -> None:
+    """SLURM's own executor would wait without a word for what sacct can never say."""
+    house.edit("profiles/slurm/config.yaml", "prefatlas-status-command: squeue\n", "")
+    call = Call(house)
+    assert call.process.wait(LIMIT) == 1
+    assert call.says("remedy: --prefatlas-status-command squeue")
+
+
 def test_cancelled_job(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")
