@@ -13,7 +13,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from pathlib import Path
 
 import snakemake_executor_plugin_slurm as slurm
@@ -40,6 +40,7 @@ class Executor(slurm.Executor):
         self.run_uuid = "_".join(filter(None, [self.workflow.executor_settings.jobname_prefix, self.journal.name()]))
         self.submitted: dict[frozenset[str], str] = {}
         self.left = {entry.id: entry for entry in self.journal.open()}
+        self.recorded: set[str] = set()
         self.states = self._states()
         self._take_over()
 
@@ -98,21 +99,23 @@ class Executor(slurm.Executor):
         """Record how the files were made that an earlier call's jobs finished after it was killed."""
         unknown = self.states.keys() - self.left.keys()  # killed before it could note them; or ended long ago
         self._cancel(Entry(id, "", {}) for id in unknown)
-        dag, stale, seen = self.workflow.dag, [], set()
+        dag, stale = self.workflow.dag, []
         owner = {file: entry for entry in self.left.values() for file in entry.made}
         for job in dag.jobs:
             files = _outputs(job)
             if not files & owner.keys() or dag.needrun(job):
                 continue
-            seen |= files
+            self.recorded |= files
             entry = owner[min(files & owner.keys())]
-            if all(entry.made.get(file) == digest for file, digest in self._made(job, set(entry.made)).items()):
+            if self._is_recorded(job):
+                continue
+            if all(entry.made.get(file) == digest for file, digest in self._made(job, entry.made).items()):
                 self.workflow.async_run(self.workflow.persistence.finished(job))
             else:
                 self.workflow.persistence.started(job)  # that is, not finished: the next call makes them anew
                 stale += files
         for entry in list(self.left.values()):
-            if entry.made.keys() <= seen and self.states.get(entry.id) not in ALIVE:
+            if entry.made.keys() <= self.recorded and self.states.get(entry.id) not in ALIVE:
                 self.journal.close(self.left.pop(entry.id).id)
         if stale:
             raise WorkflowError(
@@ -120,14 +123,20 @@ class Executor(slurm.Executor):
                 "since they were submitted\n  remedy: call snakemake again, which makes these files anew"
             )
 
+    def _is_recorded(self, job: JobExecutorInterface) -> bool:
+        """Whether Snakemake knows how just these files were made, and not files before them."""
+        records = [(file, self.workflow.persistence.metadata(file)) for file in job.output]
+        return all(record and record.endtime == os.stat(file).st_mtime for file, record in records)
+
     def _taken_over(self, job: JobExecutorInterface) -> Entry | None:
         """The job of an earlier call that makes just this; any other that would write the same files is cancelled."""
-        if not self.left:
-            return None
-        made = self._made(job)
-        rivals = [entry for entry in list(self.left.values()) if made.keys() & entry.made.keys()]
-        if len(rivals) == 1 and rivals[0].made == made and self.states.get(rivals[0].id) in (*ALIVE, "COMPLETED"):
-            return self.left.pop(rivals[0].id)
+        files = _outputs(job)
+        rivals = [entry for entry in list(self.left.values()) if files & entry.made.keys()]
+        if len(rivals) == 1 and self.states.get(rivals[0].id) in (*ALIVE, "COMPLETED"):
+            made = rivals[0].made
+            # Of a group, some files may be there already: then it makes the rest.
+            if self._made(job, made).items() <= made.items() and made.keys() - files <= self.recorded:
+                return self.left.pop(rivals[0].id)
         self._cancel(rivals)
         return None
 
@@ -153,7 +162,7 @@ class Executor(slurm.Executor):
         # "CANCELLED by 1000"
         return {id: state.split()[0] for id, state in (line.split("|")[:2] for line in done.stdout.splitlines())}
 
-    def _made(self, job: JobExecutorInterface, together: Iterable[str] = ()) -> dict[str, str]:
+    def _made(self, job: JobExecutorInterface, together: Collection[str] = ()) -> dict[str, str]:
         """Each file of a job, or of the jobs of a group -> digest of what it is made from and with.
 
         Of inputs their size and time; of inputs that are made in the same queue entry, the name alone.

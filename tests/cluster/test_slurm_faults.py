@@ -29,7 +29,8 @@ default-resources: {mem_mb: 500, runtime: 10}
 set-resources: {model: {gpu: 1}}
 """
 SLOW = (
-    "mkdir -p marks gpus && echo start >>marks/{wildcards.name} && echo $CUDA_VISIBLE_DEVICES >gpus/{wildcards.name} "
+    "mkdir -p marks gpus && echo start >>marks/{wildcards.name} "
+    "&& echo ${{CUDA_VISIBLE_DEVICES:-}} >gpus/{wildcards.name} "
     "&& until [ -e go ]; do sleep 0.5; done && echo end >>marks/{wildcards.name} && "
 )
 """A model leaves a mark at its start and at its end, and waits for the test to let it go on."""
@@ -205,6 +206,22 @@ def test_killed_snakemake(slurm: Slurm, house: Checkout, undisturbed: dict[str, 
     assert house.results() == undisturbed
     assert marks(house) == ONCE
     assert house.planned("--", TARGET) == {}
+
+
+def test_killed_snakemake_with_groups(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    """Of jobs that went to the queue together, the first have ended unseen and the last still run."""
+    with open(house.folder / "profiles/slurm/config.yaml", "a") as file:
+        file.write("groups: {numbers: chain, model: chain}\n")
+    killed_half_way(house)
+    call = Call(house)
+    until(lambda: call.says("of an earlier call: waiting for that one") == 2, LIMIT, "both jobs to be taken over")
+    let_go(house)
+    call.ends()
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+    assert house.planned("--", TARGET) == {}
+    house.edit("params.yaml", "{first: 1, second: 2}", "{first: 1, second: 3}")
+    assert house.planned("--", TARGET) == {"numbers": 1, "model": 1, "table": 1}
 
 
 def test_killed_snakemake_found_late(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
