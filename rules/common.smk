@@ -20,6 +20,7 @@ from scripts.lib.config.engines import BACKENDS
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
+from scripts.lib.parent import SNAKEMAKE
 from scripts.studies.what_matters import layout
 from scripts.versioning import seen
 
@@ -30,6 +31,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
     TOKENIZERS_PARALLELISM="false",
+    **{SNAKEMAKE: str(os.getpid())},  # with which they end: scripts/lib/parent.py
 )
 
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.disk import told
 from scripts.lib.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -63,18 +64,19 @@ class Verdicts:
     @contextmanager
     def alone(self) -> Iterator["Ledger"]:
         """Hold the file against other jobs, cut off what a killed one left half-written, and let lines be added."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("waiting for another job that asks the same judge")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            file.truncate(sum(map(len, self._lines())))
-            ledger = Ledger(self, file)
-            if not os.fstat(file.fileno()).st_size:
-                ledger.write({"judge": self.identity})
-            yield ledger
+        with told(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a+b") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    log.info("waiting for another job that asks the same judge")
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                file.truncate(sum(map(len, self._lines())))
+                ledger = Ledger(self, file)
+                if not os.fstat(file.fileno()).st_size:
+                    ledger.write({"judge": self.identity})
+                yield ledger
 
     def _lines(self) -> list[bytes]:
         """The whole lines, each with its end."""

@@ -9,6 +9,7 @@ from typing import NoReturn
 from pydantic import TypeAdapter, ValidationError
 
 from scripts.lib.errors import InputError
+from scripts.lib.parent import end_with_snakemake
 
 
 def parser_of(step: str, documentation: str | None) -> argparse.ArgumentParser:
@@ -32,7 +33,8 @@ def spec_of(kind: type) -> Callable[[str], object]:
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a step: log to stderr, and end an InputError as its message with exit status 1."""
+    """Run a step: log to stderr, end an InputError as its message with exit status 1, and end with Snakemake."""
+    end_with_snakemake()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         main()

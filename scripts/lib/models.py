@@ -20,8 +20,9 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from scripts.lib import devices
+from scripts.lib.disk import replacing, temporary_of, told
 from scripts.lib.errors import InputError, in_short
-from scripts.lib.tables import read_json, replacing, write_json
+from scripts.lib.tables import read_json, write_json
 
 POLICY_FILES = (
     "config.json",
@@ -191,17 +192,17 @@ def save_model(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, files: tuple[str, ...]
 ) -> dict[str, str]:
     """Write ``files`` of a model (one safetensors file, however large) atomically; file name -> SHA-256."""
-    temporary = folder / ".saving"
-    shutil.rmtree(temporary, ignore_errors=True)  # what a killed save left
-    temporary.mkdir()
-    try:
-        model.save_pretrained(temporary, max_shard_size="1000TB")
-        tokenizer.save_pretrained(temporary)
-        for file in files:
-            with replacing(folder / file) as target:
-                (temporary / file).rename(target)
-    finally:
-        shutil.rmtree(temporary)
+    with told(folder):
+        temporary = temporary_of(folder / "model")
+        temporary.mkdir()
+        try:
+            model.save_pretrained(temporary, max_shard_size="1000TB")
+            tokenizer.save_pretrained(temporary)
+            for file in files:
+                with replacing(folder / file) as target:
+                    (temporary / file).rename(target)
+        finally:
+            shutil.rmtree(temporary)
     return {file: sha256_of(folder / file) for file in files}
 
 

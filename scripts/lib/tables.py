@@ -2,13 +2,11 @@
 
 Writes are atomic (a temporary file beside the target, then a rename), so that a killed job or a full
 disk never leaves half a file under its final name (promise P5), and deterministic, so that equal
-tables are equal files (promise P2).
+tables are equal files (promise P2). A table carries its digest: damage on disk is found when it is read.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from scripts.lib.disk import replacing
 from scripts.lib.errors import InputError
+from scripts.lib.seal import BLANK, KEY, is_whole, seal
 
 Check = Callable[[pa.Table], "tuple[int, str] | None"]
 
@@ -106,6 +106,8 @@ def _first_bad_value(column: pa.ChunkedArray) -> tuple[int, str] | None:
 def read_table(path: str | Path, schema: Schema) -> pd.DataFrame:
     """Read and check a table; list columns hold Python lists (of floats, or of message dicts)."""
     try:
+        if not is_whole(Path(path)):
+            raise InputError(path, "damaged: not the table that was written", "delete it and run snakemake again")
         table = pq.read_table(path)
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "run snakemake: it makes every table") from error
@@ -140,22 +142,10 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
         table = schema.arrow.empty_table()
     table = schema.validate(table, path)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without an error."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({KEY: BLANK})
+        seal(temporary)
 
 
 def write_text(text: str, path: str | Path) -> None:

@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scripts.lib.disk import replacing
 from scripts.lib.errors import InputError
-from scripts.lib.tables import replacing
 
 INK, MUTED, FAINT, PAPER = "#1f2430", "#6b7280", "#d5d9e0", "#ffffff"
 CHOSEN, REJECTED = "#1b6fb5", "#d9541e"

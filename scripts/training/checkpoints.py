@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from scripts.lib.disk import replacing
 from scripts.lib.errors import InputError
 from scripts.lib.models import sha256_of
-from scripts.lib.tables import read_json, replacing, write_json
+from scripts.lib.tables import read_json, write_json
 
 KEPT = 2
 """Good checkpoints that stay, so that one may be found broken."""
@@ -38,7 +39,8 @@ class Checkpoints:
         """Write a checkpoint after ``step`` steps, and delete all but the newest KEPT of this run."""
         card = self.folder / f"{self.digest[:16]}-{step:08d}.json"
         with replacing(card.with_suffix(".pt")) as temporary:
-            torch.save(state, temporary)
+            with open(temporary, "wb") as file:  # torch's own writer would not say that the disk is full
+                torch.save(state, file)
             checksum = sha256_of(temporary)
         write_json({"digest": self.digest, "step": step, "sha256": checksum}, card)
         for old in self._cards()[KEPT:]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.errors import InputError
-from scripts.versioning import artifacts, store
+from scripts.versioning import artifacts, integrity, store
 from scripts.versioning.artifacts import Artifact, by_folder
 from scripts.versioning.seen import PROVENANCE, RECORD, is_seen
 
@@ -34,7 +34,8 @@ def restore(root: Path, paths: Sequence[str]) -> None:
     from scripts.versioning import provenance
 
     recorded = provenance.read_record(root)
-    store.pull(root, [*paths, PROVENANCE] if paths else [])
+    provenance.records_of(root)  # not under a Snakemake that runs
+    _pull_whole(root, [*paths, PROVENANCE] if paths else [])
     jobs = provenance.read_jobs(root)
     if artifacts.any_protected(root, [path for job in jobs for path in job["outputs"]]):
         _say("hard links to the cache would keep Snakemake from replacing them: making copies of them")
@@ -53,6 +54,29 @@ def restore(root: Path, paths: Sequence[str]) -> None:
         arguments = _as_recorded(recorded["arguments"])
         artifacts.check_complete(found, f"snakemake --cores all{arguments} makes them")
         _say(f"complete: `snakemake -n{arguments}` has nothing to do")
+
+
+def _pull_whole(root: Path, paths: Sequence[str]) -> None:
+    """Pull, and read it all: what is damaged, here or in the cache, is pulled once more. InputError: it still is."""
+    cache = store.cache(root)
+    integrity.drop_listings(root, cache)
+    store.pull(root, paths)
+    if not (found := integrity.damaged(root, cache, paths)):
+        return
+    _say(f"{len(found)} files were damaged, here or in the cache, and are brought again:\n  " + "\n  ".join(found))
+    integrity.drop(root, cache, found)
+    if store.has_remote(root):
+        store.pull(root, paths)
+        found = integrity.damaged(root, cache, paths)
+        integrity.drop(root, cache, found)
+    if found:
+        copies = ", ".join(f"{path} (files/md5/{md5[:2]}/{md5[2:]})" for path, md5 in found.items())
+        raise InputError(
+            copies,
+            "no undamaged copy here or in the remote",
+            "delete these files of the remote and dvc push from a clone that has them whole; or make them anew with "
+            "snakemake",
+        )
 
 
 def status(root: Path) -> None:

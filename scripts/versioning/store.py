@@ -38,7 +38,20 @@ def pull(root: Path, paths: Sequence[str]) -> None:
     _name_user()
     with Repo(root) as repo:
         repo.drop_data_index()
-    dvc(root, "pull" if _text(root, "config", "core.remote", empty=True) else "checkout", *paths)
+    dvc(root, "pull" if has_remote(root) else "checkout", *paths)
+
+
+def has_remote(root: Path) -> bool:
+    return bool(_text(root, "config", "core.remote", empty=True))
+
+
+def cache(root: Path) -> Path:
+    """The folder of the files of DVC's cache, named by their MD5."""
+    from dvc.repo import Repo
+
+    _name_user()
+    with Repo(root) as repo:
+        return Path(repo.cache.local.path)
 
 
 def unprotect(root: Path, path: str) -> None:

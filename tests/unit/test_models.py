@@ -87,8 +87,9 @@ def test_a_model_with_a_weight_missing_is_not_filled_with_noise(given_folder):
 
 
 def test_what_a_killed_save_left_is_cleared(tiny_policy, tmp_path):
-    (tmp_path / ".saving").mkdir()
-    (tmp_path / ".saving" / "model.safetensors").write_bytes(b"half")
+    left = tmp_path / ".model.999999999.tmp"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
     card = read_policy(tiny_policy / "policy.json")
     save_policy(tmp_path, load_causal(card), load_tokenizer(card), name="tiny", kind="scratch", max_length=64)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*POLICY_FILES, "policy.json"])

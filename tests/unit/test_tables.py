@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.lib.disk import replacing
 from scripts.lib.errors import InputError
 from scripts.lib.ids import normalise, prompt_id, response_id, seed_of
 from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, SCORES
-from scripts.lib.tables import read_table, replacing, write_table
+from scripts.lib.tables import read_table, write_table
 
 PAIR = {
     "prompt_id": "p",
