@@ -1,0 +1,181 @@
+"""SIGKILL at every file operation of a step and at odd moments between: the next call ends in the same bytes."""
+
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.errors import InputError
+from scripts.lib.models import check_files, load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.schemas import RESPONSES, SAMPLES, TRAINING
+from scripts.lib.tables import read_table
+from scripts.samples import sample
+from scripts.training import train
+from tests.faults.support import contents, killed_after, killed_at
+from tests.faults.writers import ADDED, REPLACED
+from tests.pairs_data import Data, spec_of
+
+Work = Callable[[], None]
+
+
+def temporary(name: str) -> bool:
+    return any(part.startswith(".") and part.endswith(".tmp") for part in Path(name).parts)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("kind", [*REPLACED, *ADDED])
+def test_a_writer_killed_at_every_operation_leaves_whole_files_alone(tmp_path: Path, kind: str) -> None:
+    write = (REPLACED | ADDED)[kind]
+    write(tmp_path / "old", "old")
+    for folder in (tmp_path / "new", tmp_path / "killed"):
+        write(folder, "old")
+    operations = killed_at(lambda: write(tmp_path / "new", "new"), tmp_path / "new", None)
+    old, new = contents(tmp_path / "old"), contents(tmp_path / "new")
+    assert operations >= 2
+    for operation in range(operations):
+        assert killed_at(lambda: write(tmp_path / "killed", "new"), tmp_path / "killed", operation) is None
+        for name, content in contents(tmp_path / "killed").items():
+            # Verdicts alone grow in place, line by line; a checkpoint without its card is none.
+            assert temporary(name) or content in (old.get(name), new.get(name)) or kind == "verdicts"
+        write(tmp_path / "killed", "new")
+        assert contents(tmp_path / "killed") == new
+        write(tmp_path / "killed", "old")
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path, tiny_policy: Path) -> Path:
+    """The tiny policy with dropout, so that a run depends on its random state."""
+    card = read_policy(tiny_policy / "policy.json")
+    model = load_causal(card)
+    model.config.attention_dropout = 0.2
+    save_policy(tmp_path / "forgetful", model, load_tokenizer(card), name="forgetful", kind="scratch", max_length=64)
+    return tmp_path / "forgetful"
+
+
+@pytest.fixture
+def training(tmp_path: Path, forgetful: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Work]:
+    """A run of 15 steps with a checkpoint every second, into a folder."""
+    data = Data(tmp_path, forgetful)
+    data.write()
+
+    def into(folder: Path) -> Work:
+        arguments = data.arguments("run", spec_of(epochs=5, checkpoint_every=2))
+        for flag, name in (("--log", "run.parquet"), ("--out", "run"), ("--checkpoints", "checkpoints")):
+            arguments[arguments.index(flag) + 1] = str(folder / name)
+
+        def work() -> None:
+            sys.argv = ["train", *arguments]
+            train.main()
+
+        return work
+
+    monkeypatch.setattr(sys, "argv", [])
+    return into
+
+
+def nothing_half(folder: Path) -> None:
+    """What has its final name is whole."""
+    for table, schema in (("run.parquet", TRAINING), ("samples.parquet", SAMPLES), ("responses.parquet", RESPONSES)):
+        if (folder / table).exists():
+            read_table(folder / table, schema)
+    if (folder / "run/policy.json").exists():
+        for weights in (True, False):
+            check_files(read_policy(folder / "run/policy.json"), weights)
+
+
+def snakemake_clears(folder: Path) -> None:
+    """Before a job runs again Snakemake deletes its declared outputs, and nothing else."""
+    for path in [folder / "run.parquet", *folder.glob("run/*"), *folder.glob("*s.parquet")]:
+        if path.is_file() and not path.name.startswith("."):
+            path.unlink()
+
+
+@pytest.mark.slow
+def test_a_training_job_killed_at_any_file_operation_goes_on_to_the_same_bytes(tmp_path, training) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    operations = killed_at(training(undisturbed), undisturbed, None)
+    assert operations > 60  # seven checkpoints, the table, the policy
+    for operation in range(3, operations, 11):
+        assert killed_at(training(killed), killed, operation) is None
+        nothing_half(killed)
+        snakemake_clears(killed)
+        assert killed_at(training(killed), killed, None)
+        assert contents(killed) == contents(undisturbed), f"killed before operation {operation} of {operations}"
+        snakemake_clears(killed)
+
+
+@pytest.mark.slow
+def test_a_training_job_killed_again_and_again_goes_on_to_the_same_bytes(tmp_path, training) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    killed_at(training(undisturbed), undisturbed, None)
+    draw, kills = random.Random(0), 0
+    for _ in range(12):
+        kills += killed_after(training(killed), draw.uniform(0.1, 3.0))
+        nothing_half(killed)
+        snakemake_clears(killed)
+    assert kills >= 6
+    killed_at(training(killed), killed, None)
+    assert contents(killed) == contents(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_training_job_with_a_full_disk_goes_on_to_the_same_bytes(tmp_path, training) -> None:
+    from tests.faults.support import fill, small_disk
+
+    undisturbed = tmp_path / "undisturbed"
+    killed_at(training(undisturbed), undisturbed, None)
+    with small_disk(tmp_path / "small", "4m") as disk:
+        for room in (0, 40_960, 81_920, 122_880):
+            ballast = fill(disk, room)
+            with pytest.raises(InputError, match="the disk is full"):
+                training(disk / "run")()
+            nothing_half(disk / "run")
+            ballast.unlink()
+            snakemake_clears(disk / "run")
+        training(disk / "run")()
+        assert contents(disk / "run") == contents(undisturbed)
+
+
+@pytest.fixture
+def sampling(tmp_path: Path, tiny_policy: Path) -> Callable[[Path], Work]:
+    data = Data(tmp_path, tiny_policy)
+    data.write()
+    spec = SamplingSpec(samples=3, max_new_tokens=12, temperature=1.0)
+
+    def into(folder: Path) -> Work:
+        arguments = ["--policy", tiny_policy / "policy.json", "--family", "mine", "--spec", spec.model_dump_json()]
+        arguments += ["--prompts", tmp_path / "prompts.parquet", "--out", folder / "samples.parquet"]
+        arguments += ["--responses", folder / "responses.parquet"]
+
+        def work() -> None:
+            sys.argv = ["sample", *map(str, arguments)]
+            sample.main()
+
+        return work
+
+    return into
+
+
+@pytest.mark.slow
+def test_a_sampling_job_killed_at_any_moment_is_made_again_to_the_same_bytes(tmp_path, sampling) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    operations = killed_at(sampling(undisturbed), undisturbed, None)
+    draw = random.Random(0)
+    for _ in range(3):
+        killed_after(sampling(killed), draw.uniform(0.05, 1.0))
+        nothing_half(killed)
+        snakemake_clears(killed)
+    for operation in range(operations):
+        assert killed_at(sampling(killed), killed, operation) is None
+        nothing_half(killed)
+        snakemake_clears(killed)
+    killed_at(sampling(killed), killed, None)
+    assert contents(killed) == contents(undisturbed)
