@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +108,16 @@ def started(command: list[str], folder: Path, **environment: str) -> subprocess.
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         )
+
+
+def at_work(folder: Path) -> list[int]:
+    """The processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if Path(os.readlink(process / "cwd")) == folder.resolve():
+                found.append(int(process.name))
+    return found
 
 
 @contextmanager

@@ -1,0 +1,119 @@
+"""Snakemake killed, asked to end, or started twice in one folder; its jobs end with it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.parent import SNAKEMAKE
+from tests.faults.support import at_work, contents, started, wait_until
+from tests.workflow.house import ROOT, House
+from tests.workflow.toy_house import Checkout
+
+SNAKE = ["python", "-m", "snakemake", "--cores", "2"]
+STEP = "from scripts.lib import cli; import sys, time; cli.run(lambda: (print('at work', flush=True), time.sleep(600)))"
+
+
+def slow_toy(folder: Path, rule: str) -> Checkout:
+    """The toy, with a rule that writes half of its output in its first call and waits for the file ``go``."""
+    house = Checkout.build(folder)
+    half = (
+        "if [ ! -e ../called ]; then touch ../called; echo half > $(echo {output} | cut -d' ' -f1); sleep SECONDS; fi; "
+    )
+    text = (house.folder / "Snakefile").read_text()
+    before, after = text.split(f"rule {rule}:", 1)
+    after = after.replace('    shell:\n        "', f'    shell:\n        "{half}', 1)
+    (house.folder / "Snakefile").write_text(f"{before}rule {rule}:{after}")
+    return house
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    house = Checkout.build(tmp_path_factory.mktemp("undisturbed") / "house")
+    house.snakemake()
+    return house
+
+
+def test_a_step_ends_when_its_snakemake_is_killed() -> None:
+    snakemake = subprocess.Popen(["sleep", "600"])
+    environment = {**os.environ, SNAKEMAKE: str(snakemake.pid), "PYTHONPATH": str(ROOT)}
+    step = subprocess.Popen([sys.executable, "-c", STEP], env=environment, stdout=subprocess.PIPE)
+    try:
+        assert step.stdout.readline() == b"at work\n" and step.poll() is None
+        snakemake.kill()
+        snakemake.wait()
+        assert step.wait(timeout=30) == -signal.SIGKILL
+    finally:
+        for process in (snakemake, step):
+            process.kill()
+        step.stdout.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["numbers", "model", "claims"])
+def test_a_killed_snakemake_goes_on_to_the_same_results(tmp_path: Path, undisturbed: Checkout, rule: str) -> None:
+    house = slow_toy(tmp_path / "house", rule)
+    process = started(SNAKE, house.folder)
+    wait_until((tmp_path / "called").exists, "the rule to start")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    refused = house.snakemake(check=False)
+    assert refused.returncode == 1 and "--unlock" in refused.stdout + refused.stderr
+    told = house.versioning("record", check=False)
+    assert told.returncode == 1 and "remedy: " in told.stderr
+    house.snakemake("--unlock")
+    house.snakemake()
+    assert house.results() == undisturbed.results() and house.planned() == {}
+
+
+@pytest.mark.slow
+def test_a_snakemake_that_is_asked_to_end_finishes_its_jobs_and_goes_on(tmp_path: Path, undisturbed: Checkout) -> None:
+    house = slow_toy(tmp_path / "house", "model")
+    process = started(SNAKE, house.folder)
+    wait_until((tmp_path / "called").exists, "the rule to start")
+    process.terminate()
+    (tmp_path / "go").touch()
+    assert process.wait(timeout=120) != 0
+    assert "results/claims.csv" not in house.results()
+    house.snakemake()
+    assert house.results() == undisturbed.results() and house.planned() == {}
+
+
+@pytest.mark.slow
+def test_a_second_run_in_one_folder_is_refused_and_the_first_goes_on(tmp_path: Path, undisturbed: Checkout) -> None:
+    house = slow_toy(tmp_path / "house", "model")
+    process = started(SNAKE, house.folder)
+    wait_until((tmp_path / "called").exists, "the rule to start")
+    second = house.snakemake(check=False)
+    assert second.returncode == 1 and "Directory cannot be locked" in second.stdout + second.stderr
+    for command in ("record", "restore"):
+        done = house.versioning(command, check=False)
+        assert done.returncode == 1 and "remedy" in done.stderr, command
+    (tmp_path / "go").touch()
+    assert process.wait(timeout=300) == 0
+    assert house.results() == undisturbed.results() and house.planned() == {}
+
+
+@pytest.mark.slow
+def test_the_real_rules_go_on_after_kill_9_in_a_training_run(finished: House, tmp_path: Path) -> None:
+    house = finished.twin(tmp_path / "house")
+    results, checkpoints = house.folder / "results", house.folder / "checkpoints"
+    run = min(path.name for path in (results / "policies").iterdir() if ".dpo.s0" in path.name)
+    for name in (f"policies/{run}/policy.json", "claims.csv", "report.html", f"evaluations/{run}/mmlu.json"):
+        (results / name).unlink()
+    command = [*SNAKE, "--configfile", "miniature.yaml", "--", "all", "world"]
+    process = started(command, house.folder, HF_HUB_OFFLINE="1", PYTHONPATH="")
+    wait_until(lambda: list(checkpoints.glob("*/*.json")), "a checkpoint", 600)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not at_work(house.folder), "the jobs to end with it", 30)
+    assert not (results / f"policies/{run}/policy.json").exists()
+    house.snakemake("--unlock")
+    house.snakemake("--", "all", "world")
+    log = (house.folder / f"logs/training/{run}.log").read_text()
+    assert "going on from checkpoint" in log
+    assert contents(results) == contents(finished.folder / "results")
+    assert house.planned("--", "all", "world") == {}
