@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scripts.lib.batching import logged
+from scripts.lib.disk import replacing
 from scripts.lib.fingerprint import fingerprint
-from scripts.lib.tables import replacing
 
 EVERY = 60.0
 """Seconds of work that a piece holds, or the batch that takes longer: what a killed job loses at most."""

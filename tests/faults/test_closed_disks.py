@@ -30,7 +30,7 @@ def test_a_file_system_that_is_read_only_is_told(tmp_path: Path, kind: str) -> N
         write(disk / "folder", "old")
         before = contents(disk)
         remount(disk, "ro")
-        with pytest.raises(InputError, match="may not be written .*\n  remedy: let its folder be written"):
+        with pytest.raises(InputError, match=r"may not be written .*\n  remedy: let its folder be written"):
             write(disk / "folder", "new")
         assert contents(disk) == before
         remount(disk, "rw")
