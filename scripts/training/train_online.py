@@ -45,7 +45,7 @@ class OnlineRejected:
             temperature=online.temperature,
             max_new_tokens=online.max_new_tokens,
             batch_tokens=online.batch_tokens,
-            seed=seed_of("online", self.run.seed, step),
+            seed=seed_of("online", self.run.seed, step) % 2**32,  # as large as a configured one
         )
         model.eval()
         with self._precision(model):

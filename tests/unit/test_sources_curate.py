@@ -201,7 +201,7 @@ def test_nothing_left_says_why() -> None:
 
 def test_specs_that_cannot_be_are_refused() -> None:
     for mistake, message in [
-        ({"sources": ["one", "one"]}, "names a source twice"),
+        ({"sources": ["one", "one"]}, "names one twice"),
         ({"sources": ["one"], "prompts_in": ["two"]}, "prompts_in names two"),
         ({"sources": ["one"], "generators": ["gpt 4", "gpt/4"]}, "would be one family"),
         ({"sources": ["one"], "generators": ["漢字"]}, "no letter or digit"),
