@@ -90,6 +90,8 @@ def serving():
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
-        yield endpoint
-        server.shutdown()
-        thread.join()
+        try:
+            yield endpoint
+        finally:
+            server.shutdown()
+            thread.join()

@@ -11,11 +11,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 
-from scripts.evaluation.keys import without_secrets
 from scripts.evaluation.llm_judges import Ask, LlmJudge
 from scripts.evaluation.verdicts import Row, Verdicts
 from scripts.lib.config.evaluation import PaidJudge
 from scripts.lib.errors import InputError
+from scripts.lib.keys import without_secrets
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from contextlib import redirect_stderr
 import pandas as pd
 from alpaca_eval.annotators import PairwiseAnnotator
 
-from scripts.evaluation.keys import without_secrets
 from scripts.lib.config.evaluation import JudgeSpec, ScorerJudge, WorldJudge
 from scripts.lib.errors import InputError
+from scripts.lib.keys import without_secrets
 from scripts.lib.rewards import Scorer
 from scripts.lib.world.judge import preference
 

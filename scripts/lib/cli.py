@@ -3,12 +3,14 @@
 import argparse
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
 from scripts.lib.errors import InputError
+from scripts.lib.keys import without_secrets
 from scripts.lib.parent import end_with_snakemake
 
 
@@ -32,13 +34,25 @@ def spec_of(kind: type) -> Callable[[str], object]:
     return parse
 
 
+class _Discreet(logging.Formatter):
+    """Says no key of the environment."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a step: log to stderr, end an InputError as its message with exit status 1, and end with Snakemake."""
+    """Run a step: log to stderr without keys, end an InputError as its message with status 1, end with Snakemake."""
     end_with_snakemake()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Discreet("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         main()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_secrets(str(error))}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 from scripts.evaluation import judge, judging_cost
 from scripts.evaluation.asking import judged_once
 from scripts.evaluation.judging import annotator_of, quieten
-from scripts.evaluation.keys import without_secrets
 from scripts.evaluation.llm_judges import llm_judge
 from scripts.evaluation.verdicts import Verdicts
 from scripts.lib.config.evaluation import AnnotatorJudge, OpenAIJudge, WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id, response_id
+from scripts.lib.keys import without_secrets
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.tables import write_table
 from tests.openai_server import serving, wins

@@ -236,7 +236,7 @@ def test_damaged_rows_are_named_or_counted(tmp_path_factory, case, kind) -> None
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=2000, derandomize=False)
+@settings(QUICK, max_examples=500, derandomize=False)
 @given(damaged(), KINDS)
 def test_many_damaged_rows_are_named_or_counted(tmp_path_factory, case, kind) -> None:
     values_changed(case, kind, tmp_path_factory.getbasetemp())
@@ -270,7 +270,7 @@ def test_damaged_files_are_named_or_counted(tmp_path_factory, case) -> None:
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=2000, derandomize=False)
+@settings(QUICK, max_examples=500, derandomize=False)
 @given(damaged_bytes())
 def test_many_damaged_files_are_named_or_counted(tmp_path_factory, case) -> None:
     bytes_changed(case, tmp_path_factory.getbasetemp())

@@ -52,7 +52,7 @@ def test_the_rejected_are_the_policys_own_samples_with_the_references_log_probs(
     assert data.model.training
     ids = [run.store.responses[each.chosen_id][0] for each in before]
     prompts = [run.store.prompts[each] for each in ids]
-    sampling = SamplingSpec(max_new_tokens=12, batch_tokens=64, seed=seed_of("online", 1, 4))
+    sampling = SamplingSpec(max_new_tokens=12, batch_tokens=64, seed=seed_of("online", 1, 4) % 2**32)
     samples = TransformersSampler(data.model.eval(), data.tokenizer, 64).sample(prompts, ids, sampling)
     for old, new, prompt, sample in zip(before, renewed, prompts, samples, strict=True):
         assert (new.chosen, new.chosen_id, new.ref_chosen) == (old.chosen, old.chosen_id, old.ref_chosen)
