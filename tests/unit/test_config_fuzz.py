@@ -18,6 +18,7 @@ from scripts.lib import lineage
 from scripts.lib.config import files, root
 from scripts.lib.errors import InputError
 from tests.unit.test_config import DEFAULT, STUDIES, merged
+from tests.workflow.house import House
 
 CONFIGURATIONS = [[DEFAULT], *([study, DEFAULT] for study in STUDIES)]
 WHOLE = {str(layers[0]): {"data": "somewhere", **merged(*layers[::-1])} for layers in CONFIGURATIONS}
@@ -317,3 +318,10 @@ def test_snakemake_says_so_before_any_job(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and f"{over}:3: no plain YAML: beta stands twice" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_free_text_reaches_the_shell_in_quotes(tmp_path: Path) -> None:
+    house = House.build(tmp_path / "house")
+    house.configure("evaluation", "suites", "mmlu", "task", "world_mmlu; touch ran")
+    done = house.snakemake("--dry-run", "--printshellcmds", "--", "results/suites/mmlu/questions.jsonl")
+    assert "--task 'world_mmlu; touch ran'" in done.stdout + done.stderr

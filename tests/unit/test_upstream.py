@@ -201,3 +201,15 @@ def test_a_folder_of_something_else_says_what_is_missing(tmp_path):
         split_rows(tmp_path, "multiple_choice", "validation")
     with pytest.raises(InputError, match=r"split test.*\n.*test.jsonl there"):
         split_rows(tmp_path, "anatomy", "test")
+
+
+def test_a_zips_members_stay_in_the_zip(tmp_path):
+    """Nothing is unpacked, and a member whose name leads out of the zip is none of a subject's."""
+    (tmp_path / "inner").mkdir()
+    files = {**MMLU, "../test/evil_test.csv": table(LAW), "/test/evil_test.csv": table(LAW)}
+    path = zipped(tmp_path / "inner" / "mmlu.zip", files)
+    assert split_rows(path, "law", "test") == [PLAINTIFF]
+    for subject in ("evil", "../test/law", "../../test/evil"):
+        with pytest.raises(InputError, match=r"mmlu\.zip"):
+            split_rows(path, subject, "test")
+    assert [each.name for each in tmp_path.rglob("*")] == ["inner", "mmlu.zip"]
