@@ -5,6 +5,8 @@ no room for one token has no row; the log counts them.
 """
 
 import logging
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from scripts.lib.batching import by_tokens
 from scripts.lib.chat import Encoded, encode
 from scripts.lib.cli import parser_of, run
 from scripts.lib.errors import InputError
+from scripts.lib.head import Head
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
+from scripts.lib.packing import hidden_states, pack, packed_attention, reason_against, rows_by_tokens
 from scripts.lib.pieces import Pieces, digest_of, in_batches
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_table, write_table
@@ -27,16 +31,56 @@ log = logging.getLogger(__name__)
 
 @torch.inference_mode()
 def logprobs_of(
-    model: PreTrainedModel, sequences: list[Encoded], pad_id: int, batch_tokens: int, pieces: Pieces | None = None
+    model: PreTrainedModel,
+    sequences: list[Encoded],
+    pad_id: int,
+    max_length: int,
+    batch_tokens: int,
+    pieces: Pieces | None = None,
 ) -> list[np.ndarray]:
-    """Per-token log-probs of each sequence's response, as float32 arrays in the order given."""
+    """Per-token log-probs of each sequence's response, as float32 arrays in the order given.
 
-    def forward(batch: list[int]) -> list[np.ndarray]:
+    max_length: tokens of a sequence at most. The responses to a prompt share one pass over it, in rows without
+    padding, where the model allows (``packing.reason_against``); else batches of like length are padded.
+    """
+    head = Head(model.get_output_embeddings(), model.dtype)
+
+    def packed(row: list[int]) -> list[np.ndarray]:
+        groups = groupby((sequences[at] for at in row), key=lambda each: each.prompt_ids)
+        packed_row = pack([list(group) for _, group in groups], model.device)
+        with packed_attention(model):
+            values = head.logprobs(hidden_states(model, packed_row), packed_row.targets)
+        return [each.cpu().numpy() for each in values.split(packed_row.lengths)]
+
+    def padded(batch: list[int]) -> list[np.ndarray]:
         found = token_logprobs(model, [sequences[at] for at in batch], pad_id)
         return [values.cpu().numpy() for values in found]
 
-    values = in_batches(by_tokens([len(each) for each in sequences], batch_tokens), forward, "log-probs", pieces)
+    if reason := reason_against(model, max_length):
+        log.info("batches are padded: %s", reason)
+        values = in_batches(by_tokens([len(each) for each in sequences], batch_tokens), padded, "log-probs", pieces)
+    else:
+        values = in_batches(rows_by_prompt(sequences, batch_tokens), packed, "log-probs", pieces)
     return [values[at] for at in range(len(sequences))]
+
+
+def rows_by_prompt(sequences: Sequence[Encoded], budget: int) -> list[list[int]]:
+    """Indices in rows of at most ``budget`` tokens, a prompt counted once for all responses to it in a row.
+
+    Responses to one prompt lie side by side; where they exceed the budget, in several rows.
+    """
+    groups: list[list[int]] = []
+    sizes: list[int] = []
+    latest: dict[tuple[int, ...], int] = {}
+    for at, each in enumerate(sequences):
+        prompt, own = tuple(each.prompt_ids), len(each.response_ids)
+        if prompt not in latest or sizes[latest[prompt]] + own > budget:
+            latest[prompt] = len(groups)
+            groups.append([])
+            sizes.append(len(prompt))
+        groups[latest[prompt]].append(at)
+        sizes[latest[prompt]] += own
+    return [[at for group in row for at in groups[group]] for row in rows_by_tokens(sizes, budget)]
 
 
 def family_of_responses(prompts: pd.DataFrame, responses: pd.DataFrame, family: str, where: Path) -> pd.DataFrame:
@@ -61,7 +105,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet of a prompt set")
     parser.add_argument("--responses", type=Path, required=True, help="responses.parquet of the same prompt set")
     parser.add_argument("--family", required=True, help="the family whose responses are scored")
-    parser.add_argument("--batch-tokens", type=int, required=True, help="tokens a batch, padding included")
+    parser.add_argument("--batch-tokens", type=int, required=True, help="tokens a batch")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
     parser.add_argument("--out", type=Path, required=True, help="the log-probs table to write")
     arguments = parser.parse_args()
@@ -90,7 +134,7 @@ def main() -> None:
     ids = rows["response_id"].iloc[kept].tolist()
     pieces = Pieces(arguments.checkpoints, digest_of("scripts.logprobs.compute", policy, arguments.batch_tokens, ids))
     sequences = [encoded[at] for at in kept]
-    values = logprobs_of(model, sequences, tokenizer.pad_token_id, arguments.batch_tokens, pieces)
+    values = logprobs_of(model, sequences, tokenizer.pad_token_id, card.max_length, arguments.batch_tokens, pieces)
     write_table(pd.DataFrame({"response_id": ids, "token_logprobs": values}), arguments.out, LOGPROBS)
     pieces.delete()
 

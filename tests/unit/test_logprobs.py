@@ -133,6 +133,45 @@ def compute_family(monkeypatch, tiny_policy, folder, family, batch_tokens="1000"
     return read_table(folder / "out.parquet", LOGPROBS)
 
 
+FEW_PROMPTS = st.sampled_from([[3], [3, 4, 5], [9, 8, 7, 6, 5, 4, 3]])
+RESPONSES_TO_FEW = st.lists(st.builds(Encoded, FEW_PROMPTS, TOKENS), min_size=1, max_size=10)
+
+
+@settings(deadline=None, max_examples=25)
+@given(sequences=RESPONSES_TO_FEW, budget=st.integers(1, 60))
+def test_a_prompt_that_responses_share_changes_values_by_noise_alone(model, sequences, budget):
+    values = compute.logprobs_of(model, sequences, 0, 64, budget)
+    for found, sequence in zip(values, sequences, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, plainly(model, sequence).detach(), rtol=1e-5, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=50)
+@given(sequences=RESPONSES_TO_FEW, budget=st.integers(1, 60))
+def test_rows_hold_every_response_once_and_a_prompt_once(sequences, budget):
+    rows = compute.rows_by_prompt(sequences, budget)
+    assert sorted(at for row in rows for at in row) == list(range(len(sequences)))
+    for row in rows:
+        prompts = [sequences[at].prompt_ids for at in row]
+        groups = [prompt for at, prompt in enumerate(prompts) if at == 0 or prompt != prompts[at - 1]]
+        used = sum(map(len, groups)) + sum(len(sequences[at].response_ids) for at in row)
+        assert used <= budget or len(row) == 1
+    assert compute.rows_by_prompt([Encoded([1, 2], [3])] * 4, 6) == [[0, 1, 2, 3]]
+
+
+def test_a_model_that_cannot_be_packed_is_padded_and_the_log_says_why(caplog):
+    caplog.set_level("INFO")
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    torch.manual_seed(0)
+    gemma = Gemma2ForCausalLM(Gemma2Config(vocab_size=40, **sizes, **heads)).eval()
+    sequences = [Encoded([3, 4, 5], [6, 7]), Encoded([3, 4, 5], [8]), Encoded([9], [6, 7, 8])]
+    values = compute.logprobs_of(gemma, sequences, 0, 64, 6)
+    assert "batches are padded: " in caplog.text
+    for found, sequence in zip(values, sequences, strict=True):
+        np.testing.assert_allclose(found, plainly(gemma, sequence).detach(), rtol=1e-5, atol=1e-5)
+
+
 def test_a_familys_log_probs_in_its_own_order_without_what_does_not_fit(
     monkeypatch, tiny_policy, tables, model, caplog
 ):
