@@ -74,7 +74,16 @@ def pairs_named(dataset):
 
 def sampling_of(sample_set):
     """How a sample set is drawn, as the JSON that the step takes."""
-    return atlas.samples[sample_set].model_dump_json(exclude={"policy", "prompt_set"})
+    return atlas.samples[sample_set].model_dump_json(exclude={"policy", "prompt_set", "shards"})
+
+
+def shards_of(policy, prompt_set, sample_set):
+    """The parts of a sample set, in order."""
+    shards = atlas.samples[sample_set].shards
+    parts = [f"{shard}-of-{shards}" for shard in range(1, shards + 1)]
+    return expand(
+        f"results/samples/{policy}/{prompt_set}.{sample_set}.{{part}}.parquet", part=parts
+    )
 
 
 def questions_file(suite):

@@ -5,6 +5,7 @@ Needs: results/policies/{policy}/
 Makes: results/samples/{policy}/{suite}.parquet, to be judged
        results/samples/{policy}/{prompt_set}.{sample_set}.parquet, and its distinct responses beside it
        (.responses.parquet): a family that is scored and has log-probs as every other
+       results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet of sample sets with shards
 A killed job goes on from what lies in checkpoints/samples/.
 """
 
@@ -50,6 +51,8 @@ rule sample_prompt_set:
         "logs/samples/{policy}/{prompt_set}.{sample_set}.log",
     benchmark:
         "benchmarks/samples/{policy}/{prompt_set}.{sample_set}.tsv"
+    wildcard_constraints:
+        sample_set=one_of(name for name, entry in atlas.samples.items() if entry.shards == 1),
     conda:
         lambda w: inference_environment(atlas.samples[w.sample_set])
     params:
@@ -63,6 +66,64 @@ rule sample_prompt_set:
             --prompts {input.prompts} \
             --spec {params.spec:q} \
             --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.prompt_set}.{wildcards.sample_set} \
+            --out {output.samples} \
+            --responses {output.responses} \
+            2>{log}
+        """
+
+
+rule sample_shard:
+    """Sample a policy on one of equal parts of a prompt set."""
+    input:
+        policy=lambda w: policy_files(w.policy),
+        prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
+    output:
+        "results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet",
+    log:
+        "logs/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.log",
+    benchmark:
+        "benchmarks/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.tsv"
+    wildcard_constraints:
+        shard=r"\d+",
+        shards=r"\d+",
+    conda:
+        lambda w: inference_environment(atlas.samples[w.sample_set])
+    params:
+        code=lambda w: inference_code("scripts.samples.sample", atlas.samples[w.sample_set]),
+        spec=lambda w: sampling_of(w.sample_set),
+    shell:
+        r"""
+        python -m scripts.samples.sample \
+            --policy results/policies/{wildcards.policy}/policy.json \
+            --family {wildcards.prompt_set}.{wildcards.sample_set} \
+            --prompts {input.prompts} \
+            --shard {wildcards.shard} {wildcards.shards} \
+            --spec {params.spec:q} \
+            --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.prompt_set}.{wildcards.sample_set}.{wildcards.shard} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule gather_samples:
+    """Put the parts of a sample set together."""
+    input:
+        lambda w: shards_of(w.policy, w.prompt_set, w.sample_set),
+    output:
+        samples="results/samples/{policy}/{prompt_set}.{sample_set}.parquet",
+        responses="results/samples/{policy}/{prompt_set}.{sample_set}.responses.parquet",
+    log:
+        "logs/samples/{policy}/{prompt_set}.{sample_set}.log",
+    wildcard_constraints:
+        sample_set=one_of(name for name, entry in atlas.samples.items() if entry.shards > 1),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("scripts.samples.gather"),
+    shell:
+        r"""
+        python -m scripts.samples.gather \
+            --shards {input} \
             --out {output.samples} \
             --responses {output.responses} \
             2>{log}

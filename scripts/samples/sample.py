@@ -17,6 +17,7 @@ from scripts.lib.pieces import Pieces, digest_of
 from scripts.lib.sampling import Sample, sampler_of
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.tables import read_table, write_table
+from scripts.samples.gather import distinct
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,10 @@ def table_of(samples: list[Sample], family: str) -> pd.DataFrame:
     )
 
 
-def distinct(samples: pd.DataFrame) -> pd.DataFrame:
-    """RESPONSES: each text that was sampled for a prompt once, in the samples' order, without the empty one."""
-    columns = ["response_id", "prompt_id", "family", "response"]
-    return samples[samples["response"] != ""].drop_duplicates("response_id", ignore_index=True)[columns]
+def shard_of(prompts: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The part number ``shard``, from 1, of ``shards`` parts of a table, one behind the other, as equal as can be."""
+    first, end = (len(prompts) * at // shards for at in (shard - 1, shard))
+    return prompts.iloc[first:end]
 
 
 def main() -> None:
@@ -47,13 +48,14 @@ def main() -> None:
     parser.add_argument("--policy", type=Path, required=True, help="policy.json")
     parser.add_argument("--family", required=True, help="the family that the samples are")
     parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet")
+    parser.add_argument("--shard", type=int, nargs=2, default=(1, 1), help="which part of how many: 2 4 is the second")
     parser.add_argument("--spec", type=spec_of(SamplingSpec), required=True, help="SamplingSpec as JSON")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
     parser.add_argument("--out", type=Path, required=True, help="the samples table to write")
     parser.add_argument("--responses", type=Path, help="the distinct responses are written here")
     arguments = parser.parse_args()
 
-    prompts = read_table(arguments.prompts, PROMPTS)
+    prompts = shard_of(read_table(arguments.prompts, PROMPTS), *arguments.shard)
     sampler = sampler_of(read_policy(arguments.policy), arguments.spec)
     ids = prompts["prompt_id"].tolist()
     policy = arguments.policy.read_text(encoding="utf-8")

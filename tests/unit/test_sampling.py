@@ -18,6 +18,7 @@ from scripts.lib.sampling import TransformersSampler, gumbel, stop_ids
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import read_table, write_table
+from scripts.samples import gather
 from scripts.samples import sample as step
 
 PROMPT = [{"role": "user", "content": "sort b a"}]
@@ -218,7 +219,27 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     assert drawn["response_id"].tolist() == of_text
     step.main()
     assert (tmp_path / "out.parquet").read_bytes() == first
+    responses = (tmp_path / "responses.parquet").read_bytes()
     distinct = read_table(tmp_path / "responses.parquet", RESPONSES)
     said = drawn[drawn["response"] != ""]
     assert list(distinct["response_id"]) == list(dict.fromkeys(said["response_id"]))
     assert set(distinct["response"]) == set(said["response"]) and set(distinct["family"]) == {"tiny"}
+
+    shards = [tmp_path / f"{shard}.parquet" for shard in range(1, 6)]  # of four prompts
+    for shard, path in enumerate(shards, start=1):
+        more = ["--shard", shard, 5, "--out", path, "--checkpoints", tmp_path / f"{shard}"]
+        monkeypatch.setattr(sys, "argv", ["sample", *map(str, [*flags[:8], *more])])
+        step.main()
+    files = ["--out", tmp_path / "gathered.parquet", "--responses", tmp_path / "distinct.parquet"]
+    monkeypatch.setattr(sys, "argv", ["gather", "--shards", *map(str, [*shards, *files])])
+    gather.main()
+    assert (tmp_path / "gathered.parquet").read_bytes() == first
+    assert (tmp_path / "distinct.parquet").read_bytes() == responses
+
+
+@given(st.integers(0, 50), st.integers(1, 9))
+def test_shards_are_all_of_a_table_in_order(rows, shards):
+    table = pd.DataFrame({"row": range(rows)})
+    parts = [step.shard_of(table, shard, shards) for shard in range(1, shards + 1)]
+    assert pd.concat(parts)["row"].tolist() == list(range(rows))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1

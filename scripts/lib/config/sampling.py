@@ -30,3 +30,4 @@ class SampleSet(SamplingSpec):
 
     policy: PolicyRef
     prompt_set: PromptSetRef
+    shards: Count = Field(1, description="Jobs that share the prompts; in float32 the samples are the same.")
