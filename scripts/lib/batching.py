@@ -23,6 +23,20 @@ def by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
+def deal(costs: Sequence[int], hands: int) -> list[list[int]]:
+    """Indices into ``costs`` in so many hands of like sums: the dearest first, each to the hand that has least.
+
+    Some hands stay empty where there are fewer costs than hands. Within a hand indices keep their order.
+    """
+    dealt: list[list[int]] = [[] for _ in range(hands)]
+    sums = [0] * hands
+    for index in sorted(range(len(costs)), key=lambda at: -costs[at]):
+        hand = sums.index(min(sums))
+        dealt[hand].append(index)
+        sums[hand] += costs[index]
+    return [sorted(hand) for hand in dealt]
+
+
 def logged(batches: Sequence[list[int]], doing: str) -> Iterator[list[int]]:
     """The batches one by one; logs how many rows are done, about twenty times in all."""
     total = sum(len(batch) for batch in batches)

@@ -73,6 +73,20 @@ def lease(count: int = 1) -> list[str]:
     return [device for device, _ in taken]
 
 
+def check_leased(count: int) -> None:
+    """InputError unless processes that were started together, ``count`` of them, have a device each, or none at all.
+
+    They share what was leased for them all: leasing one by one, two such jobs could hold what the other waits for.
+    """
+    found = visible()
+    if found and (os.environ.get(LEASED) != ",".join(found) or len(found) < count):
+        raise InputError(
+            f"{MASK}={','.join(found)}",
+            f"{count} processes want a device each, taken for all of them at once",
+            f"start them by python -m scripts.lib.devices --count {count} -- torchrun ...",
+        )
+
+
 def _take(devices: Sequence[str], count: int) -> list[tuple[str, int]]:
     """Up to count free devices with their locks."""
     taken = []

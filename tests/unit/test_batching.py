@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.batching import by_tokens, logged
+from scripts.lib.batching import by_tokens, deal, logged
 
 LENGTHS = st.lists(st.integers(0, 50), max_size=60)
 BUDGET = st.integers(1, 200)
@@ -29,6 +29,15 @@ def test_no_batch_could_take_the_next_row(lengths, budget):
     batches = by_tokens(lengths, budget)
     for batch in batches[:-1]:
         assert (len(batch) + 1) * lengths[batch[0]] > budget
+
+
+@given(LENGTHS, st.integers(1, 9))
+def test_dealt_hands_are_of_like_sums(costs, hands):
+    dealt = deal(costs, hands)
+    assert len(dealt) == hands and sorted(at for hand in dealt for at in hand) == list(range(len(costs)))
+    assert all(hand == sorted(hand) for hand in dealt)
+    sums = [sum(costs[at] for at in hand) for hand in dealt]
+    assert max(sums) - min(sums) <= max(costs, default=0)
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

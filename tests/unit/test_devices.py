@@ -111,6 +111,23 @@ def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
         devices.lease(2)
 
 
+def test_processes_that_are_started_together_share_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(devices.MASK, "0,1,2")
+    with pytest.raises(devices.InputError, match="a device each"):
+        devices.check_leased(2)
+    devices.lease(2)
+    monkeypatch.setattr(devices, "held", [])  # as in a child
+    devices.check_leased(2)
+    assert devices.lease() == ["0", "1"]
+    with pytest.raises(devices.InputError, match=r"CUDA_VISIBLE_DEVICES=0,1: 3 processes"):
+        devices.check_leased(3)
+
+
+def test_without_devices_processes_need_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(devices.MASK, "")
+    devices.check_leased(2)
+
+
 def test_snakemake_jobs_have_a_device_each(tmp_path: Path) -> None:
     log, job = tmp_path / "log", tmp_path / "job.py"
     job.write_text(JOB)
