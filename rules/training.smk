@@ -6,8 +6,18 @@ Makes: results/policies/{policy}/policy.json and, for what is trained here, the 
        results/training/{run}.parquet, one row a step
        results/scorers/{scorer}/, results/rankers/{ranker}/
 train_online draws the rejected responses from the policy while it is trained, for variants with an online section.
+A run takes as many processes as the resource gpu says (docs/several_gpus.md); it is no trigger: results stay the same.
 Runs are named {base}.{dataset}.{variant}.s{seed}. Their checkpoints lie in checkpoints/, outside results/.
 """
+
+
+def python_for(gpus):
+    """How a module is run by one process, or by several together, each with a GPU of its own where there are any."""
+    if gpus < 2:
+        return "python -m"
+    # Without the last "--", torchrun takes the step's options for abbreviations of its own.
+    several = f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} -m --"
+    return f"python -m scripts.lib.devices --count {gpus} -- {several}"
 
 
 rule given:
@@ -95,9 +105,11 @@ rule train:
         code=lambda w: training_code("scripts.training.train", w.variant),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
+        # Snakemake compares no parameter that it derives from resources with that of an earlier job.
+        python=lambda w, resources: python_for(resources.get("gpu", 1)),
     shell:
         r"""
-        python -m {params.step} \
+        {params.python} {params.step} \
             --name {params.run} \
             --spec {params.spec:q} \
             --seed {wildcards.seed} \
@@ -121,6 +133,7 @@ use rule train as train_online with:
         code=lambda w: training_code("scripts.training.train_online", w.variant),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
+        python=lambda w, resources: python_for(resources.get("gpu", 1)),
 
 
 rule reward_model:

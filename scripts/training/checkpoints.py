@@ -46,8 +46,10 @@ class Checkpoints:
         for old in self._cards()[KEPT:]:
             _delete(old)
 
-    def newest(self) -> dict[str, Any] | None:
+    def newest(self, mapped: bool = False) -> dict[str, Any] | None:
         """The newest whole state of this run, tensors on the CPU, or None.
+
+        ``mapped``: tensors are read from the file where they are used, so that many processes share one copy.
 
         What belongs to another run is passed over; a broken checkpoint is deleted. Either is logged.
         """
@@ -60,7 +62,7 @@ class Checkpoints:
                 _delete(card)
                 continue
             log.info("going on from checkpoint %s", card)
-            return torch.load(card.with_suffix(".pt"), map_location="cpu", weights_only=True)
+            return torch.load(card.with_suffix(".pt"), map_location="cpu", weights_only=True, mmap=mapped)
         return None
 
     def delete(self) -> None:

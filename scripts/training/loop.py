@@ -28,6 +28,7 @@ from scripts.lib.ids import seed_of
 from scripts.lib.objectives import with_options
 from scripts.lib.packing import reason_against
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.processes import Processes, parameter_groups
 from scripts.training.step import Example, accumulate
 
 LOG_EVERY = 10.0
@@ -52,6 +53,7 @@ def train(
     pad_id: int,
     checkpoints: Checkpoints | None = None,
     renewal: Renewal | None = None,
+    processes: Processes | None = None,
 ) -> pd.DataFrame:
     """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row a step.
 
@@ -61,12 +63,22 @@ def train(
     Dropout is as the model's config has it. The global random state is left as it was. With ``renewal`` checkpoints
     lie where it is called next, so that it goes on from the same model.
 
+    With ``processes``, all of which call this alike, ``model`` is cut among them and stays so; the table is that of
+    all pairs. One process and several differ by rounding, and by dropout's draws where there are any.
+
     InputError: the loss or its gradient is not a finite number.
     """
+    if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
+    reason = reason_against(model, spec.max_length)
+    if reason:
+        log.info("pairs are padded, not packed: %s", reason)
+    if processes:
+        processes.shard(model, spec.precision)
     objective = with_options(spec.objective, spec.beta, spec.options)
     steps = batches(len(examples), spec.batch_pairs, spec.epochs, seed)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(model, spec.weight_decay),
+        parameter_groups(model, spec.weight_decay),
         lr=spec.learning_rate,
         betas=(spec.adam_beta1, spec.adam_beta2),
         eps=1e-8,
@@ -77,15 +89,12 @@ def train(
     rows: list[dict[str, Any]] = []
     progress = _Progress(len(steps))
     every = renewal.every if renewal else 1
-    if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
-        raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
-    reason = reason_against(model, spec.max_length)
-    if reason:
-        log.info("pairs are padded, not packed: %s", reason)
 
     with _own_randomness(model.device, seed):
-        if checkpoints and (state := checkpoints.newest()):
-            rows = _restore(state, model, optimizer, scheduler)
+        if checkpoints and (state := checkpoints.newest(mapped=processes is not None)):
+            rows = _restore(state, model, optimizer, scheduler, processes)
+        if processes:
+            processes.check_agreed(len(rows))
         model.train()
         if spec.gradient_checkpointing:
             model.activation_checkpointing_enable()
@@ -95,8 +104,11 @@ def train(
                 coming = [examples[index] for index in chain(*steps[step : step + every])]
                 ahead = iter(renewal(model, step, coming) if renewal else coming)
             batch = list(islice(ahead, len(steps[step])))
-            per_pair = accumulate(model, batch, objective, spec, pad_id, packed=reason is None)
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
+            if processes:  # dropout's draws, without a state that a checkpoint had to keep for each process
+                torch.manual_seed(seed_of("process", seed, step, processes.rank))
+            per_pair = accumulate(model, batch, objective, spec, pad_id, packed=reason is None, processes=processes)
+            clip = processes.clip if processes else _clip
+            norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
             _refuse_non_finite(rows[-1])
             optimizer.step()
@@ -104,7 +116,9 @@ def train(
             optimizer.zero_grad()
             progress.report(rows[-1])
             if checkpoints and len(rows) % every == 0 and len(rows) - saved >= spec.checkpoint_every:
-                checkpoints.save(len(rows), _state(model, optimizer, scheduler, rows))
+                state = _state(model, optimizer, scheduler, rows, processes)
+                if processes is None or processes.rank == 0:
+                    checkpoints.save(len(rows), state)
                 saved = len(rows)
         if spec.gradient_checkpointing:
             model.activation_checkpointing_disable()
@@ -129,15 +143,6 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
     return steps[:total]
 
 
-def _parameter_groups(model: PreTrainedModel, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay is for matrices; biases and norms have none."""
-    parameters = list(model.parameters())
-    matrices = [each for each in parameters if each.ndim >= 2]
-    vectors = [each for each in parameters if each.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
-
-
 @contextmanager
 def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
     """Random numbers (dropout's) from the run's seed inside; outside, as if nothing had been drawn."""
@@ -146,13 +151,22 @@ def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
         yield
 
 
+def _clip(model: PreTrainedModel, max_norm: float) -> Tensor:
+    return torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+
+
 def _state(
-    model: PreTrainedModel, optimizer: Optimizer, scheduler: LRScheduler, rows: list[dict[str, Any]]
+    model: PreTrainedModel,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    rows: list[dict[str, Any]],
+    processes: Processes | None,
 ) -> dict[str, Any]:
-    """All that the next step depends on; the number of rows is the number of steps made."""
+    """All that the next step depends on, whole; the number of rows is the number of steps made."""
+    weights = model.state_dict()
     return {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "model": processes.whole(weights) if processes else weights,
+        "optimizer": processes.optimizer_state(optimizer) if processes else optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None,
@@ -161,10 +175,17 @@ def _state(
 
 
 def _restore(
-    state: dict[str, Any], model: PreTrainedModel, optimizer: Optimizer, scheduler: LRScheduler
+    state: dict[str, Any],
+    model: PreTrainedModel,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    processes: Processes | None,
 ) -> list[dict[str, Any]]:
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    if processes:
+        processes.restore(model, optimizer, state["model"], state["optimizer"])
+    else:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
     scheduler.load_state_dict(state["scheduler"])
     torch.set_rng_state(state["random"])
     if model.device.type == "cuda" and state["random_cuda"] is not None:

@@ -6,14 +6,17 @@ Sharing", arXiv 2410.20305), and the head goes over the responses a pair at a ti
 through two sums alone, so the head's gradient is formed before the logits of the next pair are.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from scripts.lib.batching import by_tokens
+from scripts.lib.batching import by_tokens, deal
 from scripts.lib.chat import Encoded
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.head import Head
@@ -21,6 +24,7 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import PRECISIONS
 from scripts.lib.objectives import PairLogps, implicit_rewards
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
+from scripts.training.processes import Processes
 
 Objective = Callable[[PairLogps], Tensor]
 
@@ -49,27 +53,46 @@ def accumulate(
     spec: Hyperparameters,
     pad_id: int,
     packed: bool,
+    processes: Processes | None = None,
 ) -> Tensor:
     """Add the gradient of the batch's mean loss to the parameters' gradients, a micro-batch at a time.
 
     A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens: where ``packed``, what a pair shares
     counts once (``packing.reason_against`` says which models can be packed), else padding counts too. How the batch is
-    cut changes the sum by rounding alone. Returns float32 (5, pairs): loss, chosen and rejected log-probability,
-    chosen and rejected reward; the order of the pairs is the micro-batches'.
+    cut changes the sum by rounding alone. With ``processes``, which all have the same batch, each works on its part.
+    Returns float32 (5, pairs): loss, chosen and rejected log-probability, chosen and rejected reward; the order of
+    the pairs is the micro-batches'.
     """
-    if not packed:
-        lengths = [max(len(each.chosen), len(each.rejected)) for each in batch]
-        micros = [[batch[at] for at in micro] for micro in by_tokens(lengths, spec.batch_tokens // 2)]
-        return torch.cat([_padded(model, each, objective, spec, pad_id, len(batch)) for each in micros], dim=1)
+    if packed:
+        both = uses_rejected(objective)
+        responses = [[each.chosen, each.rejected] if both else [each.chosen] for each in batch]
+        tokens = [group_of(each).tokens for each in responses]
+        head = Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
+        head.reserve(max(sum(len(each.response_ids) for each in of_pair) for of_pair in responses))
+        measure = partial(_packed, model, head, objective=objective, spec=spec, both=both)
+    else:
+        tokens = [max(len(each.chosen), len(each.rejected)) for each in batch]
+        measure = partial(_padded, model, objective=objective, spec=spec, pad_id=pad_id)
+    hands = deal(tokens, processes.count) if processes else [list(range(len(batch)))]
+    cuts = [_micro_batches(hand, tokens, spec.batch_tokens, packed) for hand in hands]
+    mine = cuts[processes.rank if processes else 0]
+    with packed_attention(model) if packed else nullcontext():
+        measured = [measure([batch[at] for at in micro], pairs=len(batch)) for micro in mine]
+        # All processes run the model as often, because they gather its layers together: an idle one at no weight.
+        for _ in range(max(map(len, cuts)) - len(mine)):
+            measure([min(batch, key=lambda each: each.tokens)], pairs=math.inf)
+    if processes is None:
+        return torch.cat(measured, dim=1)
+    processes.add_up(model)
+    none = torch.empty(5, 0, device=model.device)
+    return processes.columns(torch.cat([none, *measured], dim=1), [len(hand) for hand in hands])
 
-    both = uses_rejected(objective)
-    responses = [[each.chosen, each.rejected] if both else [each.chosen] for each in batch]
-    rows = rows_by_tokens([group_of(each).tokens for each in responses], spec.batch_tokens)
-    head = Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
-    head.reserve(max(sum(len(each.response_ids) for each in of_pair) for of_pair in responses))
-    with packed_attention(model):
-        measured = [_packed(model, head, [batch[at] for at in row], objective, spec, both, len(batch)) for row in rows]
-    return torch.cat(measured, dim=1)
+
+def _micro_batches(hand: Sequence[int], tokens: Sequence[int], budget: int, packed: bool) -> list[list[int]]:
+    """The indices in ``hand``, in micro-batches."""
+    of_hand = [tokens[at] for at in hand]
+    cut = rows_by_tokens(of_hand, budget) if packed else by_tokens(of_hand, budget // 2)
+    return [[hand[at] for at in micro] for micro in cut]
 
 
 def uses_rejected(objective: Objective) -> bool:
@@ -85,7 +108,7 @@ def _padded(
     objective: Objective,
     spec: Hyperparameters,
     pad_id: int,
-    pairs: int,
+    pairs: float,
 ) -> Tensor:
     with _precision(model, spec):
         per_token = token_logprobs(model, [each.chosen for each in batch] + [each.rejected for each in batch], pad_id)
@@ -102,7 +125,7 @@ def _packed(
     objective: Objective,
     spec: Hyperparameters,
     both: bool,
-    pairs: int,
+    pairs: float,
 ) -> Tensor:
     """Without ``both``, the objective does not use the rejected responses, and they get no backward pass."""
     rejected = None if both else _forward_only(model, head, [each.rejected for each in batch], spec)

@@ -29,6 +29,7 @@ from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES, TRAINING
 from scripts.lib.tables import read_table, write_table
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.loop import Renewal, train
+from scripts.training.processes import Processes, joined
 from scripts.training.step import Example
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -192,9 +193,23 @@ class Prepared:
 
 def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prepared], Renewal] | None = None) -> None:
     """The run that the command line asks for, with a renewal of the rejected responses where it is online."""
+    with joined() as processes:
+        _perform(step, arguments, renewal_of, processes)
+
+
+def _perform(
+    step: str,
+    arguments: argparse.Namespace,
+    renewal_of: Callable[[Prepared], Renewal] | None,
+    processes: Processes | None,
+) -> None:
     spec, card = arguments.spec, read_policy(arguments.policy)
     if (spec.online is None) != (renewal_of is None):
         raise InputError("--spec", f"online is {spec.online}", "train offline with train, online with train_online")
+    if processes and renewal_of:
+        raise InputError(
+            step, f"{processes.count} processes, and online runs take one", "set the resource gpu of train_online to 1"
+        )
     if spec.max_length > card.max_length:
         raise InputError(
             "--spec",
@@ -213,7 +228,13 @@ def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prep
     checkpoints = Checkpoints(arguments.checkpoints, digest)
     model = load_causal(card)
     renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if renewal_of else None
-    rows = train(model, examples, spec, arguments.seed, tokenizer.pad_token_id, checkpoints, renewal)
+    rows = train(model, examples, spec, arguments.seed, tokenizer.pad_token_id, checkpoints, renewal, processes)
+    if processes:
+        weights = processes.whole(model.state_dict())
+        if processes.rank:
+            return
+        model = load_causal(card, device="cpu")
+        model.load_state_dict(weights)
     write_table(rows, arguments.log, TRAINING)
     save_policy(
         arguments.out,

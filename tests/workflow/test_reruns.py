@@ -65,6 +65,16 @@ def test_file_times_alone_rerun_nothing(twin: House) -> None:
     assert twin.planned() == {}
 
 
+def test_runs_over_several_gpus_are_the_same_runs(finished: House) -> None:
+    """How many a run takes is a resource: it changes the command, and is no reason to run again."""
+    two = ("--set-resources", "train:gpu=2")
+    assert finished.planned(*two) == {}
+    told = finished.snakemake("--dry-run", "--printshellcmds", *two, "--forcerun", "train").stdout
+    assert "python -m scripts.lib.devices --count 2 -- python -m torch.distributed.run --standalone" in told
+    assert " --nproc-per-node 2 -m -- scripts.training.train \\\n" in told
+    assert "python -m scripts.training.train \\\n" not in told
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
