@@ -153,6 +153,15 @@ def responses_of(family):
     return f"results/prompt_sets/{prompt_set_of(family)}/responses.parquet"
 
 
+def python_for(gpus):
+    """How a module is run by one process, or by several together, each with a GPU of its own where there are any."""
+    if gpus < 2:
+        return "python -m"
+    # Without the last "--", torchrun takes the step's options for abbreviations of its own.
+    several = f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} -m --"
+    return f"python -m scripts.lib.devices --count {gpus} -- {several}"
+
+
 onstart:
     # Snakemake 9.27 weighs all ready jobs anew a second after each weighing, in one more round for every job that ended:
     # after some hundred jobs that keeps a core busy. The limit on submissions behind it is for clusters.

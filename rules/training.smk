@@ -11,15 +11,6 @@ Runs are named {base}.{dataset}.{variant}.s{seed}. Their checkpoints lie in chec
 """
 
 
-def python_for(gpus):
-    """How a module is run by one process, or by several together, each with a GPU of its own where there are any."""
-    if gpus < 2:
-        return "python -m"
-    # Without the last "--", torchrun takes the step's options for abbreviations of its own.
-    several = f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} -m --"
-    return f"python -m scripts.lib.devices --count {gpus} -- {several}"
-
-
 rule given:
     """Record a model from a hub id or a local folder, with the hashes of its files."""
     input:
