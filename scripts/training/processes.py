@@ -76,9 +76,9 @@ class Processes:
         whole = _ends(model)
         # Inputs stay as they are: within autocast, products are in bfloat16 and what lies between them in float32.
         policy = MixedPrecisionPolicy(PRECISIONS[precision], torch.float32, cast_forward_inputs=False)
-        body, names = model.base_model, model._no_split_modules or ()
-        layers = [each for each in body.modules() if type(each).__name__ in names]
-        for module in [*layers, body]:
+        body, layers = model.base_model, model._no_split_modules or ()
+        cut = [each for each in body.modules() if each is body or type(each).__name__ in layers]
+        for module in reversed(cut):  # what is inside first
             fully_shard(module, mesh=self.mesh, mp_policy=policy, ignored_params=whole)
             # A process's loss is its part of the sum over the step, so parts are added, not averaged.
             module.set_gradient_divide_factor(1.0)
@@ -131,6 +131,7 @@ class Processes:
         parts = {
             at: {name: self._part(value, each) for name, value in of_optimizer["state"][at].items()}
             for at, each in enumerate(parameters)
+            if at in of_optimizer["state"]
         }
         optimizer.load_state_dict(of_optimizer | {"state": parts})
 
