@@ -70,7 +70,8 @@ def test_small_names_no_rule_that_is_gone() -> None:
 
 def test_rules_that_hold_a_large_model_ask_for_a_gpu() -> None:
     asked = profile("slurm")["set-resources"]
-    models = {"score", "rank", "logprobs", "train", "train_online", "sample", "sample_prompt_set", "harness"}
+    models = {"score", "rank", "logprobs", "train", "train_online", "sample", "sample_prompt_set"}
+    models |= {"sample_shard", "harness"}
     assert {rule for rule, each in asked.items() if each.get("gpu")} == models | {"pretrain", "reward_model", "ranker"}
 
 
