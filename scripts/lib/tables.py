@@ -2,15 +2,18 @@
 
 Writes are atomic (a temporary file beside the target, then a rename), so that a killed job or a full
 disk never leaves half a file under its final name (promise P5), and deterministic, so that equal
-tables are equal files (promise P2). A table carries its digest: damage on disk is found when it is read.
+tables are equal files (promise P2). A table carries its digest: damage on disk is found when it is read. Tables of
+text can be larger than memory: ``read_batches`` and ``writing`` hold a part of one at a time.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +24,10 @@ from scripts.lib.errors import InputError
 from scripts.lib.seal import BLANK, KEY, is_whole, seal
 
 Check = Callable[[pa.Table], "tuple[int, str] | None"]
+
+ROW_GROUP = 65_536
+GROUP_BYTES = 1 << 24
+"""A table written in parts begins a new row group after so many rows, or with the part that makes so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +50,17 @@ class Schema:
     def arrow(self) -> pa.Schema:
         return pa.schema(list(self.columns.items()))
 
-    def validate(self, table: pa.Table, where: str | Path) -> pa.Table:
-        """The table with exactly the schema's columns and types, or InputError naming the row."""
-        missing = [column for column in self.columns if column not in table.column_names]
-        if missing:
-            raise InputError(
-                where,
-                f"a {self.name} table needs the column(s) {', '.join(missing)}; it has {', '.join(table.column_names)}",
-                "rename or add the columns in the step or file that made it",
-            )
-        extra = [column for column in table.column_names if column not in self.columns]
-        if extra:
-            raise InputError(
-                where,
-                f"a {self.name} table has no column(s) {', '.join(extra)}",
-                "drop them, or extend scripts/lib/schemas.py",
-            )
+    def only(self, columns: Sequence[str]) -> "Schema":
+        """What holds of some of the columns alone."""
+        key = self.key if set(self.key) <= set(columns) else ()
+        return Schema(self.name, {name: self.columns[name] for name in columns}, key, self.nullable)
+
+    def validate(self, table: pa.Table, where: str | Path, first_row: int = 0) -> pa.Table:
+        """The table with exactly the schema's columns and types, or InputError naming the row.
+
+        first_row: the row number of the table's first row, where it is a part of a larger one.
+        """
+        self.check_columns(table.column_names, where)
         try:
             table = table.select(list(self.columns)).cast(self.arrow)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
@@ -67,23 +69,46 @@ class Schema:
             if column not in self.nullable and (found := _first_bad_value(table.column(column))):
                 row, problem = found
                 raise InputError(
-                    f"{where}, row {row}", f"{column} is {problem}", "drop or mend the row where it is made"
+                    f"{where}, row {first_row + row}", f"{column} is {problem}", "drop or mend the row where it is made"
                 )
-        self._refuse_duplicates(table, where)
+        if self.key:
+            self._refuse_duplicates(table, where, first_row)
         for check in self.checks:
             if found := check(table):
                 row, problem = found
-                raise InputError(f"{where}, row {row}", problem, "mend the row where it is made")
+                raise InputError(f"{where}, row {first_row + row}", problem, "mend the row where it is made")
         return table
 
-    def _refuse_duplicates(self, table: pa.Table, where: str | Path) -> None:
-        keys = table.select(list(self.key)).to_pandas()
-        repeated = keys.duplicated()
-        if repeated.any():
-            row = int(repeated.to_numpy().argmax())
+    def check_columns(self, names: Sequence[str], where: str | Path) -> None:
+        """InputError unless the names are exactly those of the schema's columns, in any order."""
+        missing = [column for column in self.columns if column not in names]
+        if missing:
             raise InputError(
-                f"{where}, row {row}",
-                f"a second row for {dict(keys.iloc[row])}",
+                where,
+                f"a {self.name} table needs the column(s) {', '.join(missing)}; it has {', '.join(names)}",
+                "rename or add the columns in the step or file that made it",
+            )
+        extra = [column for column in names if column not in self.columns]
+        if extra:
+            raise InputError(
+                where,
+                f"a {self.name} table has no column(s) {', '.join(extra)}",
+                "drop them, or extend scripts/lib/schemas.py",
+            )
+
+    def _refuse_duplicates(self, table: pa.Table, where: str | Path, first_row: int = 0) -> None:
+        keys = table.select(list(self.key))
+        distinct = (
+            pc.count_distinct(keys.column(0)).as_py()
+            if len(self.key) == 1
+            else keys.group_by(list(self.key)).aggregate([]).num_rows
+        )
+        if distinct < len(keys):
+            frame = keys.to_pandas()
+            row = int(frame.duplicated().to_numpy().argmax())
+            raise InputError(
+                f"{where}, row {first_row + row}",
+                f"a second row for {dict(frame.iloc[row])}",
                 f"a {self.name} table has one row for each {' + '.join(self.key)}: drop the repeated rows",
             )
 
@@ -103,17 +128,44 @@ def _first_bad_value(column: pa.ChunkedArray) -> tuple[int, str] | None:
     return None
 
 
-def read_table(path: str | Path, schema: Schema) -> pd.DataFrame:
-    """Read and check a table; list columns hold Python lists (of floats, or of message dicts)."""
+def read_table(path: str | Path, schema: Schema, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read and check a table; list columns hold Python lists (of floats, or of message dicts).
+
+    columns: those to read and check, all by default; a step that works on ids does not hold the text beside them.
+    """
+    part = schema.only(columns) if columns else schema
+    with _opened(path, schema) as file:
+        return frame_of(part.validate(file.read(columns=list(part.columns)), path), part)
+
+
+def read_batches(
+    path: str | Path, schema: Schema, columns: Sequence[str] | None = None, rows: int = ROW_GROUP
+) -> Iterator[pa.Table]:
+    """A table's parts of at most ``rows`` rows, in order, each checked by itself."""
+    part = schema.only(columns) if columns else schema
+    first_row = 0
+    with _opened(path, schema) as file:
+        for batch in file.iter_batches(rows, columns=list(part.columns)):
+            yield part.validate(pa.Table.from_batches([batch]), path, first_row)
+            first_row += len(batch)
+
+
+@contextmanager
+def _opened(path: str | Path, schema: Schema) -> Iterator[pq.ParquetFile]:
     try:
         if not is_whole(Path(path)):
             raise InputError(path, "damaged: not the table that was written", "delete it and run snakemake again")
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            schema.check_columns(file.schema_arrow.names, path)
+            yield file
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "run snakemake: it makes every table") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(path, f"not a readable Parquet file ({error})", "delete it and run snakemake again") from error
-    table = schema.validate(table, path)
+
+
+def frame_of(table: pa.Table, schema: Schema) -> pd.DataFrame:
+    """A checked table, or a part of one, as ``read_table`` returns it."""
     frame = table.to_pandas()
     for column, kind in schema.columns.items():
         if pa.types.is_list(kind) and not pa.types.is_floating(kind.value_type):
@@ -121,8 +173,75 @@ def read_table(path: str | Path, schema: Schema) -> pd.DataFrame:
     return frame
 
 
+def ordered(frame: pd.DataFrame, by: Sequence[str], descending: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows sorted by some columns, equal ones as they stood; Arrow sorts many strings in less time and memory."""
+    keys = [(name, "descending" if name in descending else "ascending") for name in by]
+    order = pc.sort_indices(pa.table({name: pa.array(frame[name]) for name in by}), sort_keys=keys)
+    return frame.take(order.to_numpy()).reset_index(drop=True)
+
+
+def runs_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """(start, length) of each run of equal values in a sorted column."""
+    starts = np.flatnonzero((column != column.shift()).to_numpy())
+    return starts, np.diff(np.r_[starts, len(column)])
+
+
 def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
     """Check a table and write it atomically."""
+    table = schema.validate(_arrow_of(frame, path, schema), path)
+    with _sealed(path, table.schema) as file:
+        file.write_table(table)
+
+
+class TableWriter:
+    """Where a table goes part by part (see :func:`writing`)."""
+
+    def __init__(self, path: str | Path, schema: Schema, file: pq.ParquetWriter) -> None:
+        self.path, self.schema, self.file = path, schema, file
+        self.waiting = schema.arrow.empty_table()
+        self.rows = 0
+
+    def write(self, part: "pd.DataFrame | pa.Table") -> None:
+        """Check the table's next rows and write what fills a row group."""
+        table = part if isinstance(part, pa.Table) else _arrow_of(part, self.path, self.schema)
+        self.waiting = pa.concat_tables([self.waiting, self.schema.validate(table, self.path, self.rows)])
+        self.rows += len(table)
+        while len(self.waiting) > ROW_GROUP:
+            self._write(ROW_GROUP)
+        if self.waiting.nbytes >= GROUP_BYTES:
+            self._write(len(self.waiting))
+
+    def close(self) -> None:
+        if len(self.waiting) or not self.rows:
+            self._write(len(self.waiting))
+
+    def _write(self, rows: int) -> None:
+        self.file.write_table(self.waiting.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP)
+        self.waiting = self.waiting.slice(rows)
+
+
+@contextmanager
+def writing(path: str | Path, schema: Schema) -> Iterator[TableWriter]:
+    """Write a table atomically, part by part, and check that no two parts share a key."""
+    with _sealed(path, schema.arrow) as file:
+        writer = TableWriter(path, schema, file)
+        yield writer
+        writer.close()
+        file.close()
+        schema._refuse_duplicates(pq.read_table(file.where, columns=list(schema.key)), path)
+
+
+@contextmanager
+def _sealed(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A Parquet file that takes its place whole, with its digest in its footer."""
+    with replacing(path) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+            file.add_key_value_metadata({KEY: BLANK})
+            yield file
+        seal(temporary)
+
+
+def _arrow_of(frame: pd.DataFrame, path: str | Path, schema: Schema) -> pa.Table:
     absent = [column for column in schema.columns if column not in frame.columns]
     columns = {name: frame[name] for name in frame.columns}
     try:
@@ -138,14 +257,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
         raise InputError(
             path, f"cannot be written as a {schema.name} table: {error}", "mend the named value"
         ) from error
-    if absent and not len(frame):
-        table = schema.arrow.empty_table()
-    table = schema.validate(table, path)
-    with replacing(path) as temporary:
-        with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
-            writer.write_table(table)
-            writer.add_key_value_metadata({KEY: BLANK})
-        seal(temporary)
+    return schema.arrow.empty_table() if absent and not len(frame) else table
 
 
 def write_text(text: str, path: str | Path) -> None:
