@@ -5,14 +5,26 @@ so likeness of the whole texts is not enough: of 1,319 GSM8K questions, a Jaccar
 themselves in the harness's wording, containment all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from scripts.lib.ids import Messages
-from scripts.sources.near_duplicates import incidence, inner_trigrams, near_duplicates, shared
+from scripts.sources.near_duplicates import (
+    batches,
+    counted,
+    every,
+    first_alike,
+    incidence,
+    meetings,
+    rarest,
+    shared,
+    sizes_of,
+)
 
 LEAST_WORDS = 8
 """Texts with fewer words are compared as wholes alone: many a text has "what is the capital of" in it."""
@@ -32,42 +44,55 @@ def text_of(prompt: Messages) -> str:
 
 
 def contaminated(
-    prompts: pd.DataFrame, suites: Sequence[tuple[str, pd.DataFrame]], threshold: float | None
+    ids: Sequence[str], texts: Iterable[str], suites: Sequence[tuple[str, pd.DataFrame]], threshold: float | None
 ) -> dict[str, Found]:
     """prompt_id -> the first suite that has the prompt, exactly if any has it so.
 
-    prompts, suites: PROMPTS tables. threshold: of ``near_duplicates`` and ``contained``; None looks for the same
-    ids alone.
+    ids, texts: of the prompts, in one order; a batch of texts is held at a time. suites: PROMPTS tables. threshold:
+    of ``near_duplicates`` and ``contained``; None looks for the same ids alone.
     """
     found: dict[str, Found] = {}
-    ids = set(prompts["prompt_id"])
+    known = set(ids)
     for suite, table in suites:
-        for its_id in ids.intersection(table["prompt_id"]):
+        for its_id in known.intersection(table["prompt_id"]):
             found.setdefault(its_id, Found(suite, exactly=True))
     if threshold is not None and suites:
-        others = prompts[~prompts["prompt_id"].isin(found)]
-        texts = [text_of(prompt) for prompt in others["prompt"]]
         asked = [(suite, text_of(prompt)) for suite, table in suites for prompt in table["prompt"]]
-        questions = [text for _, text in asked]
-        near = contained(texts, questions, threshold) | near_duplicates(texts, threshold, questions)
-        for at, its_id in enumerate(others["prompt_id"]):
-            if at in near:
-                found[its_id] = Found(asked[near[at]][0], exactly=False)
+        for at, question in nearly(texts, [text for _, text in asked], threshold).items():
+            found.setdefault(ids[at], Found(asked[question][0], exactly=False))
     return found
 
 
-def contained(texts: Sequence[str], others: Sequence[str], threshold: float) -> dict[int, int]:
+def nearly(texts: Iterable[str], others: Sequence[str], threshold: float) -> dict[int, int]:
+    """Index of each text -> index of the first of ``others`` that it nearly repeats; else, that holds it or that it
+    holds."""
+    whole, inner = incidence(others), incidence(others, ends=False)
+    found: dict[int, int] = {}
+    for start, batch in batches(texts):
+        near = holding(incidence(batch, ends=False), inner, threshold) | first_alike(incidence(batch), whole, threshold)
+        found.update((start + at, other) for at, other in near.items())
+    return found
+
+
+def contained(texts: Iterable[str], others: Iterable[str], threshold: float) -> dict[int, int]:
     """Index of each text -> index of the first of ``others`` that holds it, or that it holds.
 
     Holding: at least ``threshold`` in (0, 1] of the shorter one's word trigrams stand in the longer one. Both need
     LEAST_WORDS words.
     """
-    matrix = incidence([*texts, *others], inner_trigrams)
-    sizes = np.asarray(matrix.sum(axis=1)).ravel()
-    found: dict[int, int] = {}
-    for row, column, both in shared(matrix[: len(texts)], matrix[len(texts) :]):
-        shorter = np.minimum(sizes[row], sizes[len(texts) + column])
-        holds = (shorter >= LEAST_WORDS - 2) & (both / shorter >= threshold)
-        for at, other in sorted(zip(row[holds].tolist(), column[holds].tolist(), strict=True)):
-            found.setdefault(at, other)
-    return found
+    return holding(incidence(texts, ends=False), incidence(others, ends=False), threshold)
+
+
+def holding(one: csr_matrix, other: csr_matrix, threshold: float) -> dict[int, int]:
+    """Row of one -> the first row of other that holds it, or that it holds; both without trigrams over the ends."""
+    counts = counted(other)
+    rare, their_rare = rarest(one, threshold, counts), rarest(other, threshold, counts)
+    sizes, their_sizes = sizes_of(one), sizes_of(other)
+    found: set[tuple[int, int]] = set()
+    # a rare trigram of the shorter one stands in the longer one, whichever that is
+    for row, column in chain(meetings(rare, every(other)), meetings(every(one), their_rare)):
+        possible = np.minimum(sizes[row], their_sizes[column]) >= LEAST_WORDS - 2
+        for at, of, both in shared(one, other, row[possible], column[possible]):
+            holds = both / np.minimum(sizes[at], their_sizes[of]) >= threshold
+            found.update(zip(at[holds].tolist(), of[holds].tolist(), strict=True))
+    return dict(sorted(found, reverse=True))

@@ -8,22 +8,33 @@ has n + 2 and a short one is compared by all of it, order included: "reverse : b
 One word changed in the middle of n leaves a similarity of (n - 1) / (n + 5): at a threshold of 0.9, short texts are
 near-duplicates only if they differ in case or spacing, and one word in 55 or more may differ.
 
-scikit-learn counts the trigrams and scipy multiplies the sparse counts, so that no pair is missed by chance.
+Trigrams are kept as hashes of 63 bits, 8 bytes each, and the texts are not kept. No pair is missed: two sets that are
+alike enough share one of their few rarest elements (prefix filtering: Bayardo, Ma and Srikant, 2007), so that only
+texts that do are compared, and those by all of their trigrams.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import CountVectorizer
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Thai, Lao, Burmese, Khmer, Kana and Han."""
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
-ROWS = 512
-"""Texts compared with all others at a time: bounds the memory."""
+TEXTS = 10_000
+"""Texts read at a time."""
+PAIRS = 50_000
+"""Pairs compared at a time."""
+BUCKETS = 1 << 22
+"""Counters of how often trigrams stand, each shared by those whose hashes agree in their last bits."""
+ROUNDING = 1e-6
+"""Less than one trigram: what is left out before texts are compared must be unlike beyond any rounding."""
+
+Rows = tuple[np.ndarray, np.ndarray]
+"""(row, hash) of some trigrams of some texts."""
 
 
 def words(text: str) -> list[str]:
@@ -31,61 +42,187 @@ def words(text: str) -> list[str]:
     return WORD.findall(text.casefold())
 
 
-def trigrams(text: str) -> list[tuple]:
-    """A text's word trigrams, those over its ends included; the k-th occurrence of one is unlike the first."""
-    return _numbered(["", "", *words(text), "", ""])
+def batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """(index of the first, texts) of some texts at a time."""
+    texts, start = iter(texts), 0
+    while batch := list(islice(texts, TEXTS)):
+        yield start, batch
+        start += len(batch)
 
 
-def inner_trigrams(text: str) -> list[tuple]:
-    """A text's word trigrams without those over its ends."""
-    return _numbered(words(text))
+def incidence(texts: Iterable[str], ends: bool = True) -> csr_matrix:
+    """(texts, hashes of trigrams): 1 where a text has a trigram, columns in order; 8 bytes a trigram are kept.
+
+    The k-th occurrence of a trigram is unlike the first. ends: count the trigrams over a text's ends.
+    """
+    columns, sizes = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+    for _, batch in batches(texts):
+        rows, hashes = _hashes([words(text) for text in batch], ends)
+        columns.append(hashes)
+        sizes.append(np.bincount(rows, minlength=len(batch)))
+    indices = np.concatenate(columns)
+    del columns
+    ends_at = np.cumsum(np.concatenate(sizes))
+    return _matrix(indices, ends_at)
 
 
-def _numbered(stream: list[str]) -> list[tuple]:
-    seen: Counter[tuple] = Counter()
-    found = []
-    for trigram in zip(stream, stream[1:], stream[2:], strict=False):
-        seen[trigram] += 1
-        found.append((*trigram, seen[trigram]))
-    return found
+def _matrix(indices: np.ndarray, indptr: np.ndarray) -> csr_matrix:
+    matrix = csr_matrix((len(indptr) - 1, 2**63 - 1), dtype=np.int8)
+    matrix.indices, matrix.indptr, matrix.data = indices, indptr.astype(np.int64), np.ones(len(indices), np.int8)
+    matrix.has_canonical_format = True
+    return matrix
 
 
-def incidence(texts: Sequence[str], analyzer=trigrams) -> csr_matrix:
-    """(texts, trigrams): 1 where a text has a trigram."""
-    vectorizer = CountVectorizer(analyzer=analyzer, binary=True, dtype=np.int32)
-    try:
-        return vectorizer.fit_transform(texts).tocsr()
-    except ValueError:  # scikit-learn's answer to texts without any trigram
-        return csr_matrix((len(texts), 1), dtype=np.int32)
+def _hashes(texts: list[list[str]], ends: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(row, hash) of all trigrams of some texts, sorted by both."""
+    pad = ["", ""] if ends else []
+    stream = [word for text in texts for word in (*pad, *text, *pad)]
+    lengths = np.array([len(text) + 2 * len(pad) for text in texts])
+    row = np.repeat(np.arange(len(texts)), lengths)
+    codes, known = pd.factorize(np.array(stream, dtype=object))
+    word = pd.util.hash_array(known.astype(object), categorize=False)[codes]
+    at = np.flatnonzero(row[2:] == row[:-2]) if len(row) > 2 else np.empty(0, np.int64)
+    trigram = _mixed(_mixed(_mixed(word[at]) + word[at + 1]) + word[at + 2])
+    row = row[at]
+    order = np.lexsort((trigram, row))
+    row, trigram = row[order], trigram[order]
+    first = np.r_[True, (row[1:] != row[:-1]) | (trigram[1:] != trigram[:-1])][: len(row)]
+    place = np.arange(len(row))
+    occurrence = place - np.maximum.accumulate(np.where(first, place, 0))
+    again = occurrence > 0
+    trigram[again] = _mixed(trigram[again] + occurrence[again].astype(np.uint64))
+    hashes = (trigram >> np.uint64(1)).astype(np.int64)
+    order = np.lexsort((hashes, row))
+    return row[order], hashes[order]
 
 
-def shared(rows: csr_matrix, columns: csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(row, column, trigrams that both have), each an array, of all pairs that share one; some rows at a time."""
-    transposed = columns.T.tocsr()
-    for start in range(0, rows.shape[0], ROWS):
-        product = (rows[start : start + ROWS] @ transposed).tocoo()
-        yield product.row + start, product.col, product.data
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Hashes of hashes (the finaliser of SplitMix64)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
-def near_duplicates(texts: Sequence[str], threshold: float, of: Sequence[str] | None = None) -> dict[int, int]:
+def every(matrix: csr_matrix) -> Rows:
+    """(row, hash) of all trigrams."""
+    return np.repeat(np.arange(matrix.shape[0]), sizes_of(matrix)), matrix.indices
+
+
+def sizes_of(matrix: csr_matrix) -> np.ndarray:
+    """How many trigrams each text has."""
+    return np.diff(matrix.indptr)
+
+
+def counted(matrix: csr_matrix) -> np.ndarray:
+    """(BUCKETS,): how often the trigrams of each bucket stand in the texts."""
+    counts = np.zeros(BUCKETS, np.int64)
+    for start in range(0, len(matrix.indices), BUCKETS):
+        counts += np.bincount(matrix.indices[start : start + BUCKETS] & (BUCKETS - 1), minlength=BUCKETS)
+    return counts
+
+
+def rarest(matrix: csr_matrix, threshold: float, counts: np.ndarray) -> Rows:
+    """(row, hash) of each text's rarest trigrams: so many that whatever shares ``threshold`` of all has one of them."""
+    found: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    for start in range(0, matrix.shape[0], TEXTS):
+        bounds = matrix.indptr[start : start + TEXTS + 1]
+        hashes, sizes = matrix.indices[bounds[0] : bounds[-1]], np.diff(bounds)
+        row = np.repeat(np.arange(len(sizes)), sizes)
+        order = np.lexsort((hashes, counts[hashes & (BUCKETS - 1)], row))
+        place = np.arange(len(row)) - np.repeat(bounds[:-1] - bounds[0], sizes)
+        least = np.ceil(threshold * sizes - ROUNDING).astype(np.int64)
+        kept = place < (sizes - least + 1)[row]
+        found.append((row[kept] + start, hashes[order][kept]))
+    rows, hashes = zip(*found, strict=True)
+    return np.concatenate(rows), np.concatenate(hashes)
+
+
+def meetings(one: Rows, other: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(row of one, row of other) that share a hash, some of them at a time; a pair may come more than once."""
+    order = np.argsort(other[1], kind="stable")
+    their_rows, their_hashes = other[0][order], other[1][order]
+    low = np.searchsorted(their_hashes, one[1], side="left")
+    size = np.searchsorted(their_hashes, one[1], side="right") - low
+    met = np.flatnonzero(size)
+    ends = np.cumsum(size[met])
+    start = 0
+    while start < len(met):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + 20 * PAIRS, side="right")))
+        some, counts = met[start:stop], size[met[start:stop]]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        yield np.repeat(one[0][some], counts), their_rows[np.repeat(low[some], counts) + within]
+        start = stop
+
+
+def shared(one: csr_matrix, other: csr_matrix, row: np.ndarray, column: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """(row, column, trigrams that both have) of distinct pairs of texts, some of them at a time."""
+    pairs = np.unique(row * other.shape[0] + column)
+    for start in range(0, len(pairs), PAIRS):
+        row, column = np.divmod(pairs[start : start + PAIRS], other.shape[0])
+        yield row, column, sizes_of(rows_of(one, row).multiply(rows_of(other, column)))
+
+
+def rows_of(matrix: csr_matrix, rows: np.ndarray) -> csr_matrix:
+    """The matrix of some texts alone, in the order of ``rows``."""
+    sizes = sizes_of(matrix)[rows]
+    indptr = np.r_[0, np.cumsum(sizes)]
+    within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], sizes)
+    return _matrix(matrix.indices[np.repeat(matrix.indptr[rows], sizes) + within], indptr)
+
+
+def near_duplicates(texts: Iterable[str], threshold: float, of: Iterable[str] | None = None) -> dict[int, int]:
     """Index of each text that nearly repeats another -> index of the first one that it repeats.
 
     of: the texts that may be repeated; by default the earlier ones of ``texts`` that repeat none themselves, so
     that the first of each group stays. threshold: the least similarity in (0, 1] that is a repetition.
     """
-    matrix = incidence([*texts, *(of or ())])
-    sizes = np.asarray(matrix.sum(axis=1)).ravel()
-    columns = matrix[len(texts) :] if of is not None else matrix
-    first = len(texts) if of is not None else 0
-    alike: dict[int, list[int]] = {}
-    for row, column, both in shared(matrix[: len(texts)], columns):
-        similarity = both / (sizes[row] + sizes[first + column] - both)
-        near = (similarity >= threshold) & ((column < row) | (of is not None))
-        for at, other in sorted(zip(row[near].tolist(), column[near].tolist(), strict=True)):
-            alike.setdefault(at, []).append(other)
+    matrix = incidence(texts)
+    return repeated(matrix, threshold) if of is None else first_alike(matrix, incidence(of), threshold)
+
+
+def first_alike(one: csr_matrix, other: csr_matrix, threshold: float) -> dict[int, int]:
+    """Row of one -> the first row of other that is alike."""
+    counts = counted(other)
+    pairs = _alike(one, other, rarest(one, threshold, counts), rarest(other, threshold, counts), threshold)
+    return dict(reversed(pairs))
+
+
+def repeated(matrix: csr_matrix, threshold: float) -> dict[int, int]:
+    """Row -> the first earlier row that is alike and repeats none itself."""
+    first = _first_copies(matrix)
+    rows, hashes = rarest(matrix, threshold, counted(matrix))
+    originals = first[rows] == rows
+    rare = rows[originals], hashes[originals]
     found: dict[int, int] = {}
-    for at in sorted(alike):
-        repeated = next((other for other in alike[at] if of is not None or other not in found), None)
-        if repeated is not None:
-            found[at] = repeated
-    return found
+    for row, column in _alike(matrix, matrix, rare, rare, threshold, earlier=True):
+        if row not in found and column not in found:
+            found[row] = column
+    for row in np.flatnonzero(first != np.arange(len(first))).tolist():
+        found[row] = found.get(int(first[row]), int(first[row]))
+    return dict(sorted(found.items()))
+
+
+def _first_copies(matrix: csr_matrix) -> np.ndarray:
+    """(rows,): the first row with the same trigrams: many copies of one text need no comparing."""
+    sums = np.r_[np.uint64(0), np.cumsum(_mixed(matrix.indices.astype(np.uint64)))]
+    sets = pd.DataFrame({"sum": sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]], "size": sizes_of(matrix)})
+    return sets.reset_index().groupby(["sum", "size"])["index"].transform("first").to_numpy()
+
+
+def _alike(
+    one: csr_matrix, other: csr_matrix, rare: Rows, their_rare: Rows, threshold: float, earlier: bool = False
+) -> list[tuple[int, int]]:
+    """(row, column) of all pairs with at least the similarity, sorted; earlier: of those with column < row alone."""
+    sizes, their_sizes = sizes_of(one), sizes_of(other)
+    found: set[tuple[int, int]] = set()
+    for row, column in meetings(rare, their_rare):
+        smaller, larger = np.minimum(sizes[row], their_sizes[column]), np.maximum(sizes[row], their_sizes[column])
+        possible = smaller >= threshold * larger - ROUNDING
+        if earlier:
+            possible &= column < row
+        for at, of, both in shared(one, other, row[possible], column[possible]):
+            near = both / (sizes[at] + their_sizes[of] - both) >= threshold
+            found.update(zip(at[near].tolist(), of[near].tolist(), strict=True))
+    return sorted(found)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.ids import prompt_id
-from scripts.sources.contamination import LEAST_WORDS, Found, contained, contaminated
+from scripts.sources import near_duplicates as near_duplicates_module
+from scripts.sources.contamination import LEAST_WORDS, Found, contained, contaminated, nearly, text_of
 from scripts.sources.near_duplicates import near_duplicates, words
 
 thresholds = st.sampled_from([0.05, 0.3, 0.5, 2 / 3, 0.7, 0.8, 0.9, 1.0])
@@ -66,6 +67,23 @@ def test_containment_is_what_brute_force_finds(texts, others, threshold) -> None
     assert contained(texts, others, threshold) == {at: of for at, of in first.items() if of is not None}
 
 
+def test_texts_and_pairs_read_one_by_one_give_the_same(monkeypatch) -> None:
+    rng = random.Random(1)
+    texts = [" ".join(rng.choices("abc", k=rng.randint(0, 12))) for _ in range(60)]
+    others = [" ".join(rng.choices("abc", k=rng.randint(0, 12))) for _ in range(20)]
+
+    def found() -> list[dict]:
+        near = [near_duplicates(texts, threshold) for threshold in (0.3, 0.6)]
+        return [*near, near_duplicates(texts, 0.5, others), contained(texts, others, 0.7), nearly(texts, others, 0.7)]
+
+    expected = found()
+    assert all(expected)
+    assert expected[4] == expected[3] | near_duplicates(texts, 0.7, others)
+    for name, size in (("TEXTS", 3), ("PAIRS", 2), ("BUCKETS", 4)):
+        monkeypatch.setattr(near_duplicates_module, name, size)
+    assert found() == expected
+
+
 def test_planted_near_duplicates_are_all_found_and_nothing_else() -> None:
     rng = random.Random(0)
     vocabulary = [f"word{n}" for n in range(3000)]
@@ -103,15 +121,18 @@ def prompts_of(source: str, *texts: str) -> pd.DataFrame:
     )
 
 
+@pytest.mark.parametrize("batch", [2, 10_000])
 @pytest.mark.parametrize("threshold", [None, 0.9])
-def test_contamination_says_which_suite_and_how(threshold: float | None) -> None:
+def test_contamination_says_which_suite_and_how(monkeypatch, threshold: float | None, batch: int) -> None:
+    monkeypatch.setattr(near_duplicates_module, "TEXTS", batch)
     question = "Natalia sold clips to 48 of her friends in April , and then half as many in May ."
     suites = [
         ("first", prompts_of("first", f"Question: {question}\nAnswer:", "short one")),
         ("second", prompts_of("second", "Same text .", question.upper() + " How many?", "short one")),
     ]
     own = prompts_of("own", question, "Same text .", "same text.", "short one", "a short one too", "Something else")
-    found = contaminated(own, suites, threshold)
+    texts = [text_of(prompt) for prompt in own["prompt"]]
+    found = contaminated(own["prompt_id"].tolist(), texts, suites, threshold)
     by_text = {
         prompt[0]["content"]: found.get(its_id) for its_id, prompt in zip(own["prompt_id"], own["prompt"], strict=True)
     }
@@ -124,4 +145,4 @@ def test_contamination_says_which_suite_and_how(threshold: float | None) -> None
         "a short one too": None,
         "Something else": None,
     }
-    assert contaminated(own, [], threshold) == {}
+    assert contaminated(own["prompt_id"].tolist(), texts, [], threshold) == {}
