@@ -4,156 +4,223 @@ In this order: sources are merged, the first one that has a text being its sourc
 ``prompts_in`` go; responses of other generators go; then prompts that stand in an evaluation, prompts with too few
 responses, near-duplicates of a prompt that is kept (of the first source's prompts, then by prompt_id), and what
 is over the limit. Near-duplicates come late so that a prompt is never dropped in favour of one that goes too.
+
+What is kept is decided by ids; texts are read a batch at a time, to be compared and to be written.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from scripts.lib import cli
 from scripts.lib.config.sources import PromptSetSpec
 from scripts.lib.errors import InputError
 from scripts.lib.families import family_of
 from scripts.lib.schemas import ANNOTATIONS, PROMPTS, RESPONSES
-from scripts.lib.tables import read_table, write_json, write_table
+from scripts.lib.tables import read_batches, read_table, write_json, writing
 from scripts.sources.contamination import Found, contaminated, text_of
-from scripts.sources.near_duplicates import near_duplicates
+from scripts.sources.gather import gathered
+from scripts.sources.near_duplicates import incidence, repeated, rows_of
 
 log = logging.getLogger(__name__)
 
+BATCH = 2048
+"""Prompts whose texts are read at a time."""
+ANNOTATED = 1 << 21
+"""Annotations read and written at a time."""
+
 
 @dataclass(frozen=True)
-class Source:
-    """One source's tables: PROMPTS, RESPONSES (family: generator), ANNOTATIONS."""
+class Stored:
+    """The files of a source's or prompt set's tables: PROMPTS, RESPONSES (family: generator), ANNOTATIONS."""
 
     name: str
-    prompts: pd.DataFrame
-    responses: pd.DataFrame
-    annotations: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class PromptSet:
-    """The prompt set's tables, of the same schemas (family: family), and its card."""
-
-    prompts: pd.DataFrame
-    responses: pd.DataFrame
-    annotations: pd.DataFrame
-    card: dict
+    prompts: Path
+    responses: Path
+    annotations: Path
 
 
 class Draft:
-    """What is left of the sources' prompts and responses, and what was dropped, by reason."""
+    """What is left of the sources' prompts and responses, by ids, and what was dropped, by reason.
 
-    def __init__(self, sources: Sequence[Source], generators: Sequence[str]) -> None:
+    prompts: (prompt_id, source, split, at, row), ``at`` and ``row`` being the place of a source and of a row in its
+    file. responses: (prompt, generator, at, row), ``prompt`` being the place in ``prompts``; response_ids: theirs.
+    """
+
+    def __init__(self, sources: Sequence[Stored], generators: Sequence[str]) -> None:
         """Merge the sources and keep the generators (all where none are named); the first that has a text keeps it."""
+        self.sources = sources
         self.dropped_prompts: Counter[str] = Counter()
         self.dropped_responses: Counter[str] = Counter()
-        prompts = pd.concat([source.prompts for source in sources], ignore_index=True)
-        responses = pd.concat([source.responses for source in sources], ignore_index=True)
+        parts = [read_table(source.prompts, PROMPTS, ["prompt_id", "source", "split"]) for source in sources]
+        self.prompts_read = sum(map(len, parts))
+        self.prompts = _placed(parts).drop_duplicates("prompt_id", ignore_index=True)
+        self.dropped_prompts["in_an_earlier_source"] += self.prompts_read - len(self.prompts)
+        self.left = np.ones(len(self.prompts), dtype=bool)
+        parts, ids, known = [], [], pa.array(self.prompts["prompt_id"], pa.string())
+        for source in sources:
+            part = read_table(source.responses, RESPONSES, ["response_id", "prompt_id", "family"])
+            of = pc.index_in(pa.array(part["prompt_id"], pa.string()), value_set=known)
+            if of.null_count:
+                row = pc.index(of.is_null(), True).as_py()
+                raise InputError(
+                    f"{source.responses}, row {row}",
+                    f"responds to {part['prompt_id'].iloc[row]}, which {source.prompts} does not have",
+                    "delete the source's tables and run snakemake again",
+                )
+            ids.append(pa.array(part["response_id"], pa.string()))
+            parts.append(pd.DataFrame({"prompt": of.to_numpy(), "generator": part["family"].astype("category")}))
+        self.responses_read = sum(map(len, parts))
+        every = sorted(set().union(*(part["generator"].cat.categories for part in parts)))
+        for part in parts:
+            part["generator"] = part["generator"].cat.set_categories(every)
+        self.responses, self.response_ids = _placed(parts), pa.chunked_array(ids)
         if generators:
-            known = set(responses["family"])
-            if strangers := [generator for generator in generators if generator not in known]:
+            if strangers := [generator for generator in generators if generator not in every]:
                 raise InputError(
                     f"sources {', '.join(source.name for source in sources)}",
                     f"no response by {', '.join(strangers)}",
-                    f"choose generators from {', '.join(sorted(known))}",
+                    f"choose generators from {', '.join(every)}",
                 )
-            ours = responses["family"].isin(generators)
+            ours = self.responses["generator"].isin(generators).to_numpy()
             self.dropped_responses["other_generator"] += int((~ours).sum())
-            responses = responses[ours]
-        self.prompts = prompts.drop_duplicates("prompt_id")
-        self.responses = responses.drop_duplicates("response_id")
-        self.dropped_prompts["in_an_earlier_source"] += len(prompts) - len(self.prompts)
-        self.dropped_responses["in_an_earlier_source"] += len(responses) - len(self.responses)
+            self._keep(ours)
+        codes = self.response_ids.combine_chunks().dictionary_encode().indices.to_numpy()
+        again = pd.Series(codes).duplicated().to_numpy()
+        self.dropped_responses["in_an_earlier_source"] += int(again.sum())
+        self._keep(~again)
 
-    def drop(self, reasons: dict[str, str]) -> None:
-        """Drop prompts (prompt_id -> reason) and the responses to them."""
-        self.dropped_prompts.update(reasons.values())
-        gone = self.responses["prompt_id"].map(reasons)
-        self.dropped_responses.update(gone.dropna())
-        self.prompts = self.prompts[~self.prompts["prompt_id"].isin(reasons)]
-        self.responses = self.responses[gone.isna()]
+    def _keep(self, mask: np.ndarray) -> None:
+        self.responses = self.responses[mask].reset_index(drop=True)
+        self.response_ids = self.response_ids.filter(pa.array(mask))
 
-    def not_everywhere(self, sources: Sequence[Source]) -> list[str]:
-        """Prompts that one of the sources lacks."""
-        lacking = (~self.prompts["prompt_id"].isin(source.prompts["prompt_id"]) for source in sources)
-        missing = pd.Series(False, index=self.prompts.index)
-        for mask in lacking:
-            missing |= mask
-        return self.prompts.loc[missing, "prompt_id"].tolist()
+    def drop(self, prompts: np.ndarray, reason: str) -> None:
+        """Drop prompts, given by their places, and their responses."""
+        gone = np.zeros(len(self.prompts), dtype=bool)
+        gone[prompts] = True
+        self.left &= ~gone
+        theirs = gone[self.responses["prompt"]]
+        self.dropped_prompts[reason] += int(gone.sum())
+        self.dropped_responses[reason] += int(theirs.sum())
+        self._keep(~theirs)
 
-    def too_few_responses(self, least: int) -> list[str]:
+    def ids(self) -> pd.Series:
+        """The ids of the prompts that are left, by their places."""
+        return self.prompts.loc[self.left, "prompt_id"]
+
+    def texts(self) -> Iterator[str]:
+        """The texts of the prompts that are left, in order."""
+        for at, source in enumerate(self.sources):
+            rows = self.prompts.loc[self.left & (self.prompts["at"] == at), "row"].to_numpy()
+            first = 0
+            for batch in read_batches(source.prompts, PROMPTS, ["prompt"], rows=BATCH):
+                here = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + len(batch))] - first
+                yield from (text_of(prompt) for prompt in batch.column("prompt").take(pa.array(here)).to_pylist())
+                first += len(batch)
+
+    def not_everywhere(self, places: Sequence[int]) -> np.ndarray:
+        """Prompts that one of these sources lacks."""
+        missing = np.zeros(len(self.prompts), dtype=bool)
+        for at in places:
+            theirs = read_table(self.sources[at].prompts, PROMPTS, ["prompt_id"])["prompt_id"]
+            missing |= ~self.prompts["prompt_id"].isin(theirs).to_numpy()
+        return np.flatnonzero(missing)
+
+    def too_few_responses(self, least: int) -> np.ndarray:
         """Prompts with fewer responses."""
-        counts = self.prompts["prompt_id"].map(self.responses["prompt_id"].value_counts()).fillna(0)
-        return self.prompts.loc[counts < least, "prompt_id"].tolist()
+        counts = np.bincount(self.responses["prompt"], minlength=len(self.prompts))
+        return np.flatnonzero(self.left & (counts < least))
 
-    def near_duplicates(self, threshold: float, sources: Sequence[str]) -> list[str]:
+    def near_duplicates(self, threshold: float) -> np.ndarray:
         """Prompts much like another one of an earlier source, or of the same source with a lower id."""
-        place = self.prompts["source"].map({source: at for at, source in enumerate(sources)})
-        ordered = self.prompts.assign(place=place).sort_values(["place", "prompt_id"])
-        repeated = near_duplicates([text_of(prompt) for prompt in ordered["prompt"]], threshold)
-        return ordered["prompt_id"].iloc[list(repeated)].tolist()
+        places = np.flatnonzero(self.left)
+        order = self.prompts.iloc[places].reset_index().sort_values(["at", "prompt_id"]).index.to_numpy()
+        again = repeated(rows_of(incidence(self.texts()), order), threshold)
+        return places[order[list(again)]]
 
-    def over_limit(self, limit: int) -> list[str]:
+    def over_limit(self, limit: int) -> np.ndarray:
         """All prompts but the ``limit`` lowest ids."""
-        return sorted(self.prompts["prompt_id"])[limit:]
+        return self.ids().sort_values().index[limit:].to_numpy()
+
+
+def _placed(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The parts below one another, each row with the place of its part and of itself in it."""
+    placed = [part.assign(at=np.int16(at), row=np.arange(len(part))) for at, part in enumerate(parts)]
+    return pd.concat(placed, ignore_index=True)
 
 
 def curate(
-    name: str, spec: PromptSetSpec, sources: Sequence[Source], suites: Sequence[tuple[str, pd.DataFrame]]
-) -> PromptSet:
-    """A prompt set of sources (in the order of ``spec.sources``), unseen by suites (name, PROMPTS).
+    name: str,
+    spec: PromptSetSpec,
+    sources: Sequence[Stored],
+    suites: Sequence[tuple[str, pd.DataFrame]],
+    out: Stored,
+) -> dict:
+    """Write a prompt set of sources (in the order of ``spec.sources``), unseen by suites (name, PROMPTS); its card.
 
     The card accounts for all that was read: ``prompts_read == prompts + sum(dropped["prompts"].values())``, and so
     for responses. InputError when nothing is left or a generator has no response.
     """
     draft = Draft(sources, spec.generators)
-    everywhere = [source for source in sources if source.name in spec.prompts_in]
-    draft.drop(dict.fromkeys(draft.not_everywhere(everywhere), "not_in_all_of_prompts_in"))
-    found = contaminated(draft.prompts, suites, spec.near_duplicates)
-    draft.drop(
-        {its_id: "in_an_evaluation" if at.exactly else "nearly_in_an_evaluation" for its_id, at in found.items()}
-    )
-    draft.drop(dict.fromkeys(draft.too_few_responses(spec.min_responses), "too_few_responses"))
+    everywhere = [at for at, source in enumerate(sources) if source.name in spec.prompts_in]
+    draft.drop(draft.not_everywhere(everywhere), "not_in_all_of_prompts_in")
+    ids = draft.ids()
+    found = contaminated(ids.tolist(), draft.texts(), suites, spec.near_duplicates)
+    for exactly, reason in ((True, "in_an_evaluation"), (False, "nearly_in_an_evaluation")):
+        there = [its_id for its_id, at in found.items() if at.exactly == exactly]
+        draft.drop(ids.index[ids.isin(there)].to_numpy(), reason)
+    draft.drop(draft.too_few_responses(spec.min_responses), "too_few_responses")
     if spec.near_duplicates is not None:
-        draft.drop(dict.fromkeys(draft.near_duplicates(spec.near_duplicates, spec.sources), "near_duplicate"))
+        draft.drop(draft.near_duplicates(spec.near_duplicates), "near_duplicate")
     if spec.limit is not None:
-        draft.drop(dict.fromkeys(draft.over_limit(spec.limit), "over_limit"))
-    if draft.prompts.empty:
+        draft.drop(draft.over_limit(spec.limit), "over_limit")
+    if not draft.left.any():
         raise InputError(
             f"prompt set {name}",
             f"no prompt is left; dropped: {_counts(draft.dropped_prompts)}",
             "relax what drops the most: prompts_in, generators, min_responses, near_duplicates or unseen_by",
         )
 
-    prompts = draft.prompts.sort_values("prompt_id", ignore_index=True)
-    responses = draft.responses.sort_values(["prompt_id", "response_id"], ignore_index=True)
-    generators = responses["family"]
+    prompts = draft.prompts[draft.left].sort_values("prompt_id")
+    with writing(out.prompts, PROMPTS) as written:
+        for part, _ in gathered([source.prompts for source in sources], PROMPTS, prompts):
+            written.write(part)
+    rank = np.zeros(len(draft.prompts), dtype=np.int64)
+    rank[prompts.index] = np.arange(len(prompts))
+    order = pc.sort_indices(
+        pa.table({"prompt": rank[draft.responses["prompt"]], "id": draft.response_ids}),
+        sort_keys=[("prompt", "ascending"), ("id", "ascending")],
+    )
+    responses = draft.responses.iloc[order.to_numpy()]
     families = {generator: family_of(name, generator) for generator in spec.generators}
-    responses = responses.assign(family=generators.map(families) if families else name)
-    annotations = pd.concat([source.annotations for source in sources], ignore_index=True)
-    annotations = annotations[annotations["response_id"].isin(responses["response_id"])]
-    annotations = annotations.drop_duplicates(["response_id", "annotation"])
-    annotations = annotations.sort_values(["response_id", "annotation"], ignore_index=True)
-    card = {
+    family = responses["generator"].map(families).astype("str") if families else None
+    with writing(out.responses, RESPONSES) as written:
+        for part, here in gathered([source.responses for source in sources], RESPONSES, responses):
+            names = pa.array(family.iloc[here]) if families else pa.repeat(name, len(part))
+            written.write(part.set_column(part.schema.get_field_index("family"), "family", names))
+    annotations = _write_annotations(sources, draft.response_ids, out.annotations)
+    per_prompt = np.bincount(draft.responses["prompt"], minlength=len(draft.prompts))
+    by_family = responses.assign(family=family if families else name).groupby("family")["prompt"]
+    return {
         "prompt_set": name,
-        "prompts_read": sum(len(source.prompts) for source in sources),
-        "responses_read": sum(len(source.responses) for source in sources),
+        "prompts_read": draft.prompts_read,
+        "responses_read": draft.responses_read,
         "prompts": len(prompts),
         "responses": len(responses),
-        "sources": _counted(prompts["source"]),
-        "generators": _counted(generators),
-        "families": {
-            family: {"prompts": int(rows["prompt_id"].nunique()), "responses": len(rows)}
-            for family, rows in responses.groupby("family")
+        "sources": _counts(Counter(prompts["source"].value_counts().to_dict())),
+        "generators": _counts(Counter(responses["generator"].value_counts().to_dict())),
+        "families": {family: {"prompts": int(rows.nunique()), "responses": len(rows)} for family, rows in by_family},
+        "responses_per_prompt": {
+            str(n): count for n, count in _counts(Counter(per_prompt[per_prompt > 0].tolist())).items()
         },
-        "responses_per_prompt": {str(n): count for n, count in _counted(responses["prompt_id"].value_counts()).items()},
-        "annotations": _counted(annotations["annotation"]),
+        "annotations": annotations,
         "found_in": {
             suite: {
                 "exactly": sum(at == Found(suite, exactly=True) for at in found.values()),
@@ -163,15 +230,41 @@ def curate(
         },
         "dropped": {"prompts": _counts(draft.dropped_prompts), "responses": _counts(draft.dropped_responses)},
     }
-    return PromptSet(prompts, responses, annotations, card)
 
 
-def _counted(column: pd.Series) -> dict:
-    return _counts(Counter(column.tolist()))
+def _write_annotations(sources: Sequence[Stored], kept: pa.ChunkedArray, out: Path) -> dict[str, int]:
+    """Write the annotations of the responses that are kept, of equal ones the first source's; how many of each name."""
+    ids = kept.take(pc.sort_indices(kept)).combine_chunks()
+    names: dict[str, int] = {}
+    of, name, score = [np.empty(0, np.int32)], [np.empty(0, np.int32)], [np.empty(0)]
+    for source in sources:
+        for batch in read_batches(source.annotations, ANNOTATIONS, rows=ANNOTATED):
+            batch = batch.append_column("of", pc.index_in(batch["response_id"], value_set=ids))
+            batch = batch.filter(pc.is_valid(batch["of"]))
+            coded = batch["annotation"].combine_chunks().dictionary_encode()
+            codes = np.array([names.setdefault(each, len(names)) for each in coded.dictionary.to_pylist()], np.int32)
+            of.append(batch["of"].to_numpy())
+            name.append(codes[coded.indices.to_numpy()] if len(batch) else np.empty(0, np.int32))
+            score.append(batch["score"].to_numpy())
+    of, name, score = np.concatenate(of), np.concatenate(name), np.concatenate(score)
+    spelt = sorted(names)
+    name = np.argsort([names[each] for each in spelt]).astype(np.int32)[name] if names else name
+    order = np.lexsort((name, of))  # stable: the first source's first
+    of, name, score = of[order], name[order], score[order]
+    first = np.r_[True, (of[1:] != of[:-1]) | (name[1:] != name[:-1])][: len(of)]
+    of, name, score = of[first], name[first], score[first]
+    labels = pa.array(spelt, pa.string())
+    with writing(out, ANNOTATIONS) as written:
+        for start in range(0, len(of), ANNOTATED):
+            here = slice(start, start + ANNOTATED)
+            columns = [ids.take(pa.array(of[here])), labels.take(pa.array(name[here])), pa.array(score[here])]
+            written.write(pa.table(columns, names=list(ANNOTATIONS.columns)))
+    counts = np.bincount(name, minlength=len(spelt))
+    return {label: int(count) for label, count in zip(spelt, counts, strict=True) if count}
 
 
 def _counts(counter: Counter) -> dict:
-    return {key: count for key, count in sorted(counter.items()) if count}
+    return {key: int(count) for key, count in sorted(counter.items()) if count}
 
 
 def _same_number(option: str, paths: Sequence[Path], key: str, names: Sequence[str]) -> None:
@@ -198,21 +291,13 @@ def main() -> None:
     for option in ("prompts", "responses", "annotations"):
         _same_number(f"--{option}", getattr(arguments, option), "sources", spec.sources)
     _same_number("--unseen", arguments.unseen, "unseen_by", spec.unseen_by)
-    sources = [
-        Source(
-            source, read_table(prompts, PROMPTS), read_table(responses, RESPONSES), read_table(annotations, ANNOTATIONS)
-        )
-        for source, prompts, responses, annotations in zip(
-            spec.sources, arguments.prompts, arguments.responses, arguments.annotations, strict=True
-        )
-    ]
+    paths = zip(spec.sources, arguments.prompts, arguments.responses, arguments.annotations, strict=True)
+    sources = [Stored(*each) for each in paths]
     suites = [(suite, read_table(path, PROMPTS)) for suite, path in zip(spec.unseen_by, arguments.unseen, strict=True)]
-    made = curate(arguments.name, spec, sources, suites)
-    write_table(made.prompts, arguments.out_prompts, PROMPTS)
-    write_table(made.responses, arguments.out_responses, RESPONSES)
-    write_table(made.annotations, arguments.out_annotations, ANNOTATIONS)
-    write_json(made.card, arguments.card)
-    log.info("%s: %d prompts, dropped %s", arguments.name, len(made.prompts), made.card["dropped"]["prompts"])
+    out = Stored(arguments.name, arguments.out_prompts, arguments.out_responses, arguments.out_annotations)
+    card = curate(arguments.name, spec, sources, suites, out)
+    write_json(card, arguments.card)
+    log.info("%s: %d prompts, dropped %s", arguments.name, card["prompts"], card["dropped"]["prompts"])
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.config.sources import SourceSpec, StoredSource
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import ANNOTATIONS, PROMPTS, RESPONSES
-from scripts.lib.tables import write_json, write_table
+from scripts.lib.tables import write_json, writing
 from scripts.sources import alpaca_eval, generic, hh_rlhf, open_assistant, ultrafeedback, world
-from scripts.sources.records import Dropped, Record, Tables, collect
+from scripts.sources.records import Collection, Dropped, Record, Tables, whole
 from scripts.sources.rows import Row, file_names, read_rows
 
 log = logging.getLogger(__name__)
@@ -50,25 +51,37 @@ def records_of(rows: Iterable[Row], spec: SourceSpec) -> Iterator[Record | Dropp
             return world.records(rows, spec)
 
 
+@contextmanager
+def collected(name: str, spec: SourceSpec, folder: Path | None = None) -> Iterator[tuple[Collection, Counted]]:
+    """All of a source's records, and its rows; ``folder`` takes what memory would not hold."""
+    stored = isinstance(spec, StoredSource)
+    rows = Counted(read_rows(spec) if stored else world.rows(spec))
+    least = spec.min_responses if spec.kind == "open_assistant" else 1
+    split, limit = (spec.split, spec.limit) if stored else ("train", None)
+    with Collection(name, split, least, limit, folder) as collection:
+        collection.add(records_of(rows, spec))
+        yield collection, rows
+
+
 def load(name: str, spec: SourceSpec) -> tuple[Tables, dict]:
-    """A source's tables and its card. InputError when nothing of it is left.
+    """The tables and the card of a source whose text fits in memory."""
+    with collected(name, spec) as (collection, rows):
+        tables = whole(collection)
+        return tables, card_of(name, spec, collection, rows)
+
+
+def card_of(name: str, spec: SourceSpec, collection: Collection, rows: Counted) -> dict:
+    """The source's card, once all parts of its tables are made. InputError when nothing of it is left.
 
     The card's ``dropped`` counts responses by reason, a row without any as one:
     ``responses_read == responses + sum(dropped.values())``. Its ``files`` names those read of a folder.
     """
     stored = isinstance(spec, StoredSource)
-    rows = Counted(read_rows(spec) if stored else world.rows(spec))
-    tables = collect(
-        records_of(rows, spec),
-        name,
-        split=spec.split if stored else "train",
-        min_responses=spec.min_responses if spec.kind == "open_assistant" else 1,
-        limit=spec.limit if stored else None,
-    )
-    if tables.prompts.empty:
+    counts = collection.counts()
+    if not counts["prompts"]:
         raise InputError(
             spec.path if stored else name,
-            f"none of {rows.count} rows gives a prompt with a response ({tables.counts['dropped']})",
+            f"none of {rows.count} rows gives a prompt with a response ({counts['dropped']})",
             "check that the source's kind, languages and min_responses fit the data",
         )
     card = {
@@ -79,7 +92,7 @@ def load(name: str, spec: SourceSpec) -> tuple[Tables, dict]:
         "files": file_names(spec) if stored else [],
         "rows_read": rows.count,
     }
-    return tables, {**card, **tables.counts}
+    return {**card, **counts}
 
 
 def main() -> None:
@@ -92,11 +105,20 @@ def main() -> None:
     parser.add_argument("--card", type=Path, required=True)
     arguments = parser.parse_args()
 
-    tables, card = load(arguments.name, arguments.spec)
-    write_table(tables.prompts, arguments.prompts, PROMPTS)
-    write_table(tables.responses, arguments.responses, RESPONSES)
-    write_table(tables.annotations, arguments.annotations, ANNOTATIONS)
-    write_json(card, arguments.card)
+    name, spec = arguments.name, arguments.spec
+    arguments.card.parent.mkdir(parents=True, exist_ok=True)
+    with collected(name, spec, folder=arguments.card.parent) as (collection, rows):
+        with (
+            writing(arguments.prompts, PROMPTS) as prompts,
+            writing(arguments.responses, RESPONSES) as responses,
+            writing(arguments.annotations, ANNOTATIONS) as annotations,
+        ):
+            for part in collection.parts():
+                prompts.write(part.prompts)
+                responses.write(part.responses)
+                annotations.write(part.annotations)
+            card = card_of(name, spec, collection, rows)
+        write_json(card, arguments.card)
     log.info(
         "%s: %d prompts, %d responses, dropped %s", *(card[k] for k in ("source", "prompts", "responses", "dropped"))
     )

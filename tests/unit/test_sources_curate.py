@@ -4,7 +4,9 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
@@ -19,7 +21,40 @@ from scripts.lib.families import families, family_of, slug
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.schemas import ANNOTATIONS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_json, read_table, write_table
-from scripts.sources.curate import PromptSet, Source, curate
+from scripts.sources import curate as module
+
+TABLES = {"prompts": PROMPTS, "responses": RESPONSES, "annotations": ANNOTATIONS}
+
+
+@dataclass(frozen=True)
+class Source:
+    name: str
+    prompts: pd.DataFrame
+    responses: pd.DataFrame
+    annotations: pd.DataFrame
+
+    def stored(self, folder: Path) -> module.Stored:
+        found = module.Stored(self.name, *(folder / self.name / f"{table}.parquet" for table in TABLES))
+        for table, schema in TABLES.items():
+            write_table(getattr(self, table), getattr(found, table), schema)
+        return found
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    prompts: pd.DataFrame
+    responses: pd.DataFrame
+    annotations: pd.DataFrame
+    card: dict
+
+
+def curate(name: str, spec: PromptSetSpec, sources: list[Source], suites: list) -> PromptSet:
+    """By way of files, as the step does it."""
+    with TemporaryDirectory() as folder:
+        out = module.Stored(name, *(Path(folder) / f"{table}.parquet" for table in TABLES))
+        card = module.curate(name, spec, [each.stored(Path(folder)) for each in sources], suites, out)
+        return PromptSet(*(read_table(getattr(out, table), schema) for table, schema in TABLES.items()), card)
+
 
 Rows = list[tuple[str, str, str, float]]
 """(prompt, response, generator, score)"""
@@ -233,15 +268,11 @@ def test_slugs_are_stable_names_or_refused(text: str) -> None:
 
 def step(folder: Path, spec: dict, sources: list[Source], unseen: list[Path]) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "scripts.sources.curate", "--name", "ps", "--spec", json.dumps(spec)]
-    tables = {"prompts": PROMPTS, "responses": RESPONSES, "annotations": ANNOTATIONS}
-    for table, schema in tables.items():
-        command.append(f"--{table}")
-        for each in sources:
-            path = folder / each.name / f"{table}.parquet"
-            write_table(getattr(each, table), path, schema)
-            command.append(str(path))
+    stored = [each.stored(folder) for each in sources]
+    for table in TABLES:
+        command += [f"--{table}", *(str(getattr(each, table)) for each in stored)]
     command += ["--unseen", *map(str, unseen)]
-    for table in tables:
+    for table in TABLES:
         command += [f"--out-{table}", str(folder / f"{table}.parquet")]
     command += ["--card", str(folder / "card.json")]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -2,14 +2,17 @@
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from scripts.lib.ids import normalise, prompt_id, response_id
-from scripts.sources.records import Dropped, Record, Tables, collect
+from scripts.sources import records as module
+from scripts.sources.records import Collection, Dropped, Record, Tables, whole
 
 # few texts, so that equal ones are common, some of them only after normalising
 texts = st.sampled_from(["a", " a\n", "b", "é", "e\u0301", "a\r\nb", "a\nb", "", " \r"])
@@ -24,6 +27,30 @@ records = st.lists(
     | st.builds(Dropped, st.sampled_from(["x", "y"]), st.integers(1, 4)),
     max_size=30,
 )
+
+
+@dataclass(frozen=True)
+class Collected(Tables):
+    counts: dict
+
+
+def collect(items: list, source: str, split: str, min_responses: int = 1, limit: int | None = None) -> Collected:
+    with Collection(source, split, min_responses, limit) as collection:
+        collection.add(items)
+        tables = whole(collection)
+        return Collected(tables.prompts, tables.responses, tables.annotations, collection.counts())
+
+
+@settings(deadline=None)
+@given(records, st.integers(1, 3), st.none() | st.integers(1, 4))
+def test_parts_and_shelves_on_disk_change_nothing(items: list, least: int, limit: int | None) -> None:
+    expected = collect(items, "src", "train", least, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SHELF_BYTES", 1)
+        patch.setattr(module, "PART_SIZE", 1)
+        again = collect(items, "src", "train", least, limit)
+    same(expected, again)
+    assert again.counts == expected.counts
 
 
 def same(one: Tables, other: Tables) -> None:
