@@ -16,6 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from scripts.lib.config.scorers import (
     AnnotationScorer,
     OracleScorer,
@@ -26,8 +30,9 @@ from scripts.lib.config.scorers import (
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
 from scripts.lib.pieces import Pieces
-from scripts.lib.schemas import ANNOTATIONS
-from scripts.lib.tables import read_table
+from scripts.lib.schemas import ANNOTATIONS, RESPONSES
+from scripts.lib.tables import read_batches, read_table
+from scripts.lib.texts import no_family
 from scripts.lib.world.oracle import reward
 
 SCORER_CARD = "scorer.json"
@@ -162,6 +167,22 @@ def vllm(spec: RewardModelScorer) -> Reader:
     return VllmClassifier(spec)
 
 
+def annotated(responses: Path, family: str, annotations: Path, annotation: str) -> tuple[pd.DataFrame, int]:
+    """Scores (response_id, score) of a family by what came with the data, in the table's order, and its responses.
+
+    By ids alone: no text is read. InputError: no such family, or no such annotation.
+    """
+    table = read_table(responses, RESPONSES, ["response_id", "family"])
+    ids = table.loc[table["family"] == family, "response_id"]
+    if ids.empty:
+        raise no_family(responses, family, table["family"])
+    found = _annotations(annotations, annotation)
+    at = pc.index_in(pa.array(ids), value_set=pa.array(found["response_id"]))
+    has = at.is_valid().to_numpy(zero_copy_only=False)
+    scores = found["score"].to_numpy()[at.drop_null().to_numpy()]
+    return pd.DataFrame({"response_id": ids[has].array, "score": scores}), len(ids)
+
+
 def _annotated(path: Path | None, annotation: str) -> dict[str, float]:
     if path is None:
         raise InputError(
@@ -169,12 +190,25 @@ def _annotated(path: Path | None, annotation: str) -> dict[str, float]:
             "came with the data, and says nothing of responses that are made here",
             "choose the oracle or a reward model",
         )
-    table = read_table(path, ANNOTATIONS)
-    found = table[table["annotation"] == annotation]
-    if found.empty:
-        known = ", ".join(sorted(set(table["annotation"]))) or "none at all"
-        raise InputError(path, f"no annotation {annotation!r}", f"name one of those that it has: {known}")
+    found = _annotations(path, annotation)
     return dict(zip(found["response_id"], found["score"], strict=True))
+
+
+def _annotations(path: Path, annotation: str) -> pd.DataFrame:
+    """(response_id, annotation, score) of one annotation."""
+    known: set[str] = set()
+    found = []
+    for batch in read_batches(path, ANNOTATIONS, rows=1 << 20):
+        known.update(batch["annotation"].unique().to_pylist())
+        found.append(batch.filter(pc.equal(batch["annotation"], annotation)))
+    table = pa.concat_tables(found).to_pandas() if found else pd.DataFrame()
+    if table.empty:
+        raise InputError(
+            path,
+            f"no annotation {annotation!r}",
+            f"name one of those that it has: {', '.join(sorted(known)) or 'none at all'}",
+        )
+    return table
 
 
 def _last_user_turn(prompt: Messages) -> str:

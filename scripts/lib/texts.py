@@ -1,6 +1,6 @@
 """The texts that ids stand for: of a family's responses, and of pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,7 @@ def texts_of_family(prompts: Path, responses: Path, family: str) -> pd.DataFrame
     table = read_table(responses, RESPONSES)
     chosen = table[table["family"] == family]
     if chosen.empty:
-        known = ", ".join(sorted(set(table["family"]))) or "none"
-        raise InputError(responses, f"no response of family {family}", f"name one of its families: {known}")
+        raise no_family(responses, family, table["family"])
     texts = _prompts([prompts])
     orphans = ~chosen["prompt_id"].isin(texts)
     if orphans.any():
@@ -49,6 +48,12 @@ def texts_of_family(prompts: Path, responses: Path, family: str) -> pd.DataFrame
         )
     kept = chosen[["response_id", "prompt_id", "response"]]
     return kept.assign(prompt=[texts[each] for each in kept["prompt_id"]]).reset_index(drop=True)
+
+
+def no_family(responses: Path, family: str, known: Iterable[str]) -> InputError:
+    """What to raise where a table has no response of a family."""
+    names = ", ".join(sorted(set(known))) or "none"
+    return InputError(responses, f"no response of family {family}", f"name one of its families: {names}")
 
 
 def texts_of_pairs(pairs: Sequence[Path], prompts: Sequence[Path], responses: Sequence[Path]) -> list[PairTexts]:

@@ -6,6 +6,7 @@ decides which. The draw depends on the seed and the ids alone.
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
@@ -14,19 +15,19 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.scored import read_scored
-from scripts.lib.tables import write_json, write_table
+from scripts.lib.tables import ordered, runs_of, write_json, write_table
 from scripts.pairs.match import match
 
 
 def draw_comparisons(scored: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """One pair a prompt of scored responses (prompt_id, response_id, score), and the prompts that gave none."""
-    drawn = scored.assign(order=[seed_of(seed, response) for response in scored["response_id"]])
-    drawn = drawn.sort_values(["prompt_id", "order"], ignore_index=True)
-    two = drawn.groupby("prompt_id", sort=False).head(2)
-    by_prompt = two.sort_values(["prompt_id", "score"], ascending=[True, False], kind="stable").groupby("prompt_id")
-    pairs, dropped = match(by_prompt.nth(0), by_prompt.nth(1), "comparison")
-    prompts = int(scored["prompt_id"].nunique())
-    return pairs, {"prompt_with_one_response": prompts - len(pairs) - dropped["equal_scores"], **dropped}
+    order = (seed_of(seed, response) for response in scored["response_id"])
+    drawn = ordered(scored.assign(order=np.fromiter(order, np.int64, len(scored))), ["prompt_id", "order"])
+    start, size = runs_of(drawn["prompt_id"])
+    start = start[size > 1]
+    two = ordered(drawn.take(np.sort(np.r_[start, start + 1])), ["prompt_id", "score"], descending=["score"])
+    pairs, dropped = match(two[::2], two[1::2], "comparison")
+    return pairs, {"prompt_with_one_response": int((size == 1).sum()), **dropped}
 
 
 def main() -> None:

@@ -24,10 +24,12 @@ from scripts.lib.config.pairs import GapPairs
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PAIRS, RESPONSES
 from scripts.lib.scored import read_scored
-from scripts.lib.tables import read_table, write_json, write_table
+from scripts.lib.tables import ordered, read_table, runs_of, write_json, write_table
 
 DOUBLINGS = 12
 HALVINGS = 50
+ROWS = 1 << 19
+"""Responses that are paired with those of their prompts at a time."""
 
 
 def candidates(scored: pd.DataFrame) -> pd.DataFrame:
@@ -35,19 +37,27 @@ def candidates(scored: pd.DataFrame) -> pd.DataFrame:
 
     scored: (prompt_id, response_id, score).
     """
-    upper, lower = (scored.add_suffix(suffix) for suffix in ("_upper", "_lower"))
-    both = upper.merge(lower, left_on="prompt_id_upper", right_on="prompt_id_lower")
-    both = both[both["score_upper"] > both["score_lower"]]
-    pairs = pd.DataFrame(
+    scored = ordered(scored, ["prompt_id", "response_id"])
+    start, size = runs_of(scored["prompt_id"])
+    start, size, score = np.repeat(start, size), np.repeat(size, size), scored["score"].to_numpy()
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    for first in range(0, len(scored), ROWS):
+        here = slice(first, first + ROWS)
+        upper = np.repeat(np.arange(len(scored))[here], size[here])
+        within_prompt = np.arange(len(upper)) - np.repeat(np.cumsum(size[here]) - size[here], size[here])
+        lower = np.repeat(start[here], size[here]) + within_prompt
+        differ = score[upper] > score[lower]
+        found.append((upper[differ], lower[differ]))
+    upper, lower = (np.concatenate(side) for side in zip(*found, strict=True))
+    return pd.DataFrame(
         {
-            "prompt_id": both["prompt_id_upper"],
-            "chosen_id": both["response_id_upper"],
-            "rejected_id": both["response_id_lower"],
-            "chosen_score": both["score_upper"],
-            "rejected_score": both["score_lower"],
+            "prompt_id": scored["prompt_id"].array.take(upper),
+            "chosen_id": scored["response_id"].array.take(upper),
+            "rejected_id": scored["response_id"].array.take(lower),
+            "chosen_score": score[upper],
+            "rejected_score": score[lower],
         }
     )
-    return pairs.sort_values(["prompt_id", "chosen_id", "rejected_id"], ignore_index=True)
 
 
 def within(pairs: pd.DataFrame, above: pd.DataFrame | None, below: pd.DataFrame | None) -> pd.DataFrame:
@@ -67,8 +77,8 @@ def select(pairs: pd.DataFrame, mean_chosen: float, mean_gap: float, tolerance: 
     """
     chosen = pairs["chosen_score"].to_numpy()
     gap = chosen - pairs["rejected_score"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, pairs["prompt_id"].to_numpy()[1:] != pairs["prompt_id"].to_numpy()[:-1]])
-    prompt = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(pairs)]))
+    starts, sizes = runs_of(pairs["prompt_id"])
+    prompt = np.repeat(np.arange(len(starts)), sizes)
     close = tolerance / 100
 
     def nearest(a: float, b: float) -> np.ndarray:
@@ -135,7 +145,7 @@ def main() -> None:
 
     scored, unscored = read_scored(arguments.responses, arguments.scores)
     if arguments.of:
-        allowed = pd.concat([read_table(path, RESPONSES)["response_id"] for path in arguments.of])
+        allowed = pd.concat([read_table(path, RESPONSES, ["response_id"])["response_id"] for path in arguments.of])
         scored = scored[scored["response_id"].isin(allowed)]
     bounds = [read_table(path, PAIRS) if path else None for path in (arguments.chosen_above, arguments.rejected_below)]
     pool = candidates(scored)

@@ -14,6 +14,7 @@ becomes the rejected response. The algorithm leaves open which prompts, and what
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
@@ -22,7 +23,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.scored import read_scored
-from scripts.lib.tables import read_table, write_json, write_table
+from scripts.lib.tables import ordered, read_table, write_json, write_table
 
 CHOSEN, REJECTED = "on-policy chosen", "on-policy rejected"
 """What the origin of a replaced pair says of the side on which the sample stands."""
@@ -30,7 +31,7 @@ CHOSEN, REJECTED = "on-policy chosen", "on-policy rejected"
 
 def best_of(samples: pd.DataFrame) -> pd.DataFrame:
     """Each prompt's best-scored sample (prompt_id, response_id, score); of equals the first by id."""
-    ranked = samples.sort_values(["prompt_id", "score", "response_id"], ascending=[True, False, True])
+    ranked = ordered(samples, ["prompt_id", "score", "response_id"], descending=["score"])
     return ranked.drop_duplicates("prompt_id")[["prompt_id", "response_id", "score"]]
 
 
@@ -42,24 +43,27 @@ def mix(pairs: pd.DataFrame, samples: pd.DataFrame, ratio: float, seed: int) -> 
     """
     wanted = math.floor(ratio * len(pairs) + 1e-9)  # 0.29 * 100 is 28.999...
     best = pairs[["prompt_id"]].merge(best_of(samples), on="prompt_id", how="left")
-    order = sorted(range(len(pairs)), key=lambda at: seed_of("on-policy", seed, pairs["prompt_id"].iloc[at]))
-    score, chosen = best["score"].to_numpy(), pairs["chosen_score"].to_numpy()
-    counts = dict.fromkeys(("replaced_chosen", "replaced_rejected", "kept_for_a_tie", "kept_without_a_sample"), 0)
-    mixed = pairs.copy()
-    replaced = 0
-    for at in order:
-        if replaced == wanted:
-            break
-        if math.isnan(score[at]) or score[at] == chosen[at]:
-            counts["kept_without_a_sample" if math.isnan(score[at]) else "kept_for_a_tie"] += 1
-            continue
-        sample = (best["response_id"].iloc[at], score[at])
-        row = (pairs["chosen_id"].iloc[at], chosen[at])
-        upper, lower = (sample, row) if score[at] > chosen[at] else (row, sample)
-        columns = ["chosen_id", "chosen_score", "rejected_id", "rejected_score", "origin"]
-        mixed.loc[mixed.index[at], columns] = [*upper, *lower, CHOSEN if upper is sample else REJECTED]
-        counts["replaced_chosen" if upper is sample else "replaced_rejected"] += 1
-        replaced += 1
+    drawn = np.fromiter((seed_of("on-policy", seed, each) for each in pairs["prompt_id"]), np.int64, len(pairs))
+    order = np.argsort(drawn, kind="stable")
+    score, chosen = best["score"].to_numpy(float), pairs["chosen_score"].to_numpy(float)
+    none, tie = np.isnan(score[order]), score[order] == chosen[order]
+    meets = ~none & ~tie
+    seen = np.cumsum(meets) - meets < wanted  # until so many are replaced
+    taken = order[meets & seen]
+    above, below = taken[score[taken] > chosen[taken]], taken[score[taken] < chosen[taken]]
+    counts = {
+        "replaced_chosen": len(above),
+        "replaced_rejected": len(below),
+        "kept_for_a_tie": int((tie & seen).sum()),
+        "kept_without_a_sample": int((none & seen).sum()),
+    }
+    columns = {name: pairs[name].to_numpy(copy=True) for name in pairs.columns}
+    columns["rejected_id"][above], columns["rejected_score"][above] = columns["chosen_id"][above], chosen[above]
+    for side, at, origin in (("chosen", above, CHOSEN), ("rejected", below, REJECTED)):
+        columns[f"{side}_id"][at], columns[f"{side}_score"][at] = best["response_id"].to_numpy()[at], score[at]
+        columns["origin"][at] = origin
+    mixed = pd.DataFrame(columns, index=pairs.index)
+    replaced = len(taken)
     if replaced < wanted:
         raise InputError(
             "mixture",

@@ -14,13 +14,14 @@ worst" ("What Matters in Data for DPO?", section 5.1). The paper does not say ho
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import TIERS
 from scripts.lib.scored import read_scored
-from scripts.lib.tables import write_json, write_table
+from scripts.lib.tables import ordered, runs_of, write_json, write_table
 from scripts.lib.vocabulary import TIERS as TIER_NAMES
 
 
@@ -41,15 +42,17 @@ def tier_ranks(n: int) -> dict[str, int]:
 
 def stratify(scored: pd.DataFrame) -> pd.DataFrame:
     """Tiers (prompt_id, tier, response_id, score) of scored responses (prompt_id, response_id, score)."""
-    ranked = scored.sort_values(
-        ["prompt_id", "score", "response_id"], ascending=[True, False, True], kind="stable", ignore_index=True
-    )
-    by_prompt = ranked.groupby("prompt_id", sort=False)
-    rank = by_prompt.cumcount()
-    size = by_prompt["response_id"].transform("size")
-    tier_at = {(n, at): tier for n in size.unique() for tier, at in tier_ranks(int(n)).items()}
-    ranked["tier"] = [tier_at.get(place) for place in zip(size, rank, strict=True)]
-    return ranked.dropna(subset="tier")[["prompt_id", "tier", "response_id", "score"]].reset_index(drop=True)
+    ranked = ordered(scored, ["prompt_id", "score", "response_id"], descending=["score"])
+    start, size = runs_of(ranked["prompt_id"])
+    rank = np.arange(len(ranked)) - np.repeat(start, size)
+    size = np.repeat(size, size)
+    tier = np.full(len(ranked), -1)
+    for n in np.unique(size):
+        for name, at in tier_ranks(int(n)).items():
+            tier[(size == n) & (rank == at)] = TIER_NAMES.index(name)
+    kept = np.flatnonzero(tier >= 0)
+    tiers = ranked.take(kept).assign(tier=np.array(TIER_NAMES)[tier[kept]])
+    return tiers[["prompt_id", "tier", "response_id", "score"]].reset_index(drop=True)
 
 
 def tier_card(scored: pd.DataFrame, tiers: pd.DataFrame, unscored: int) -> dict:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.lib import cli
-from scripts.lib.config.scorers import RewardModelScorer, ScorerSpec
+from scripts.lib.config.scorers import AnnotationScorer, RewardModelScorer, ScorerSpec
 from scripts.lib.errors import InputError
 from scripts.lib.pieces import Pieces, digest_of
-from scripts.lib.rewards import Scorer, scorer_of
+from scripts.lib.rewards import Scorer, annotated, scorer_of
 from scripts.lib.schemas import SCORES
 from scripts.lib.tables import write_table
 from scripts.lib.texts import texts_of_family
@@ -41,19 +41,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
-    texts = texts_of_family(arguments.prompts, arguments.responses, arguments.family)
-    pieces = Pieces(arguments.checkpoints, _digest(arguments.spec, arguments.model_dir, texts["response_id"].tolist()))
-    scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir, pieces)
-    scores = scores_of(scorer, texts)
-    log.info("%s: %d responses scored, %d left out", arguments.family, len(scores), len(texts) - len(scores))
+    pieces = None
+    if isinstance(arguments.spec, AnnotationScorer):
+        scores, responses = annotated(
+            arguments.responses, arguments.family, arguments.annotations, arguments.spec.annotation
+        )
+    else:
+        texts = texts_of_family(arguments.prompts, arguments.responses, arguments.family)
+        responses, ids = len(texts), texts["response_id"].tolist()
+        pieces = Pieces(arguments.checkpoints, _digest(arguments.spec, arguments.model_dir, ids))
+        scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir, pieces)
+        scores = scores_of(scorer, texts)
+    log.info("%s: %d responses scored, %d left out", arguments.family, len(scores), responses - len(scores))
     if scores.empty:
         raise InputError(
             f"{arguments.responses}, family {arguments.family}",
-            f"scorer {arguments.scorer} has a score for none of its {len(texts)} responses",
+            f"scorer {arguments.scorer} has a score for none of its {responses} responses",
             "choose a scorer that covers the family, or raise its max_length",
         )
     write_table(scores, arguments.out, SCORES)
-    pieces.delete()
+    if pieces:
+        pieces.delete()
 
 
 def _digest(spec: ScorerSpec, model_dir: Path | None, response_ids: list[str]) -> str:
