@@ -5,7 +5,7 @@ VLLM ?= vllm==0.32.0
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-all test-vllm vllm bench bench-gpu lint schema lock clean
+.PHONY: run test test-all test-vllm vllm bench bench-gpu bench-data lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/python -m snakemake --cores $(CORES) --logger prefatlas
@@ -29,6 +29,9 @@ bench: .venv/test ## the training step against TRL's, in turns: make bench DATA=
 
 bench-gpu: ## the same at the shape of Llama 3.1 8B on one GPU, without a network: make bench-gpu DATA=folder
 	$(or $(wildcard $(BIN)/python),python3) -m tests.benchmarks.gpu $(if $(DATA),--data $(DATA)) $(BENCH)
+
+bench-data: .venv/test ## from sources to pairs on synthetic text: make bench-data BENCH="--prompts 64000 --responses 9"
+	$(BIN)/python -m tests.benchmarks.data_phases $(BENCH)
 
 lint: .venv/test
 	$(BIN)/ruff check .
