@@ -145,7 +145,7 @@ def read_batches(
     part = schema.only(columns) if columns else schema
     first_row = 0
     with _opened(path, schema) as file:
-        for batch in file.iter_batches(rows, columns=list(part.columns)):
+        for batch in file.iter_batches(rows, columns=list(part.columns), use_threads=False):
             yield part.validate(pa.Table.from_batches([batch]), path, first_row)
             first_row += len(batch)
 
@@ -155,7 +155,7 @@ def _opened(path: str | Path, schema: Schema) -> Iterator[pq.ParquetFile]:
     try:
         if not is_whole(Path(path)):
             raise InputError(path, "damaged: not the table that was written", "delete it and run snakemake again")
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=1 << 20) as file:
             schema.check_columns(file.schema_arrow.names, path)
             yield file
     except FileNotFoundError as error:

@@ -168,8 +168,13 @@ def rows_of(matrix: csr_matrix, rows: np.ndarray) -> csr_matrix:
     """The matrix of some texts alone, in the order of ``rows``."""
     sizes = sizes_of(matrix)[rows]
     indptr = np.r_[0, np.cumsum(sizes)]
-    within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], sizes)
-    return _matrix(matrix.indices[np.repeat(matrix.indptr[rows], sizes) + within], indptr)
+    indices = np.empty(indptr[-1], np.int64)
+    for start in range(0, len(rows), TEXTS):
+        here = slice(start, start + TEXTS)
+        within = np.arange(sizes[here].sum()) - np.repeat(indptr[:-1][here] - indptr[start], sizes[here])
+        taken = matrix.indices[np.repeat(matrix.indptr[rows[here]], sizes[here]) + within]
+        indices[indptr[start] : indptr[start] + len(taken)] = taken
+    return _matrix(indices, indptr)
 
 
 def near_duplicates(texts: Iterable[str], threshold: float, of: Iterable[str] | None = None) -> dict[int, int]:
@@ -206,8 +211,13 @@ def repeated(matrix: csr_matrix, threshold: float) -> dict[int, int]:
 
 def _first_copies(matrix: csr_matrix) -> np.ndarray:
     """(rows,): the first row with the same trigrams: many copies of one text need no comparing."""
-    sums = np.r_[np.uint64(0), np.cumsum(_mixed(matrix.indices.astype(np.uint64)))]
-    sets = pd.DataFrame({"sum": sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]], "size": sizes_of(matrix)})
+    sums = np.zeros(matrix.shape[0], np.uint64)
+    for start in range(0, matrix.shape[0], TEXTS):
+        ends = matrix.indptr[start : start + TEXTS + 1]
+        hashes = matrix.indices[ends[0] : ends[-1]].astype(np.uint64)
+        total = np.r_[np.uint64(0), np.cumsum(_mixed(hashes))]
+        sums[start : start + TEXTS] = total[ends[1:] - ends[0]] - total[ends[:-1] - ends[0]]
+    sets = pd.DataFrame({"sum": sums, "size": sizes_of(matrix)})
     return sets.reset_index().groupby(["sum", "size"])["index"].transform("first").to_numpy()
 
 

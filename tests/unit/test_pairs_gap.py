@@ -93,6 +93,7 @@ def test_targets_out_of_reach_end_near_and_soon(target: tuple[float, float]) -> 
     assert abs(chosen - target[0]) > 0.05 or abs(gap - target[1]) > 0.05
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-500, 500).map(lambda n: n / 100), min_size=1, max_size=20), st.floats(-6, 6))
 def test_solve_finds_where_a_step_function_crosses_zero(steps: list[float], start: float) -> None:
     steps = sorted(steps)
@@ -145,6 +146,7 @@ def sampled(pairs: pd.DataFrame, seed: int, of_prompt: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["prompt_id", "response_id", "score"])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.integers(1, 30), st.floats(0, 0.5))
 def test_a_mixture_is_algorithm_1(seed: int, prompts: int, ratio: float) -> None:
     pairs = offline(prompts, seed)
@@ -176,6 +178,7 @@ def test_a_mixture_is_algorithm_1(seed: int, prompts: int, ratio: float) -> None
     assert replaced == math.floor(ratio * prompts + 1e-9) == counts["replaced_chosen"] + counts["replaced_rejected"]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.floats(0, 0.4), st.floats(0, 0.4))
 def test_a_larger_ratio_replaces_the_same_prompts_and_more(seed: int, one: float, other: float) -> None:
     pairs = offline(40, seed)
