@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 2048
 """Prompts whose texts are read at a time."""
-ANNOTATED = 1 << 21
+ANNOTATED = 1 << 19
 """Annotations read and written at a time."""
 
 
