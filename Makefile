@@ -26,6 +26,7 @@ bench: .venv/test ## the training step against TRL's, in turns: make bench DATA=
 	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
 	$(BIN)/python -m tests.benchmarks.head
 	$(BIN)/python -m tests.benchmarks.study
+	$(BIN)/python -m tests.benchmarks.inference $(and $(wildcard .venv-vllm/ready),--vllm-python .venv-vllm/bin/python)
 
 bench-gpu: ## the same at the shape of Llama 3.1 8B on one GPU, without a network: make bench-gpu DATA=folder
 	$(or $(wildcard $(BIN)/python),python3) -m tests.benchmarks.gpu $(if $(DATA),--data $(DATA)) $(BENCH)
