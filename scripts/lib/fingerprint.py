@@ -43,8 +43,7 @@ class Module:
 def fingerprint(step: str, root: Path = Path("."), unused: frozenset[str] = frozenset()) -> str:
     """Hex digest of the code that ``python -m <step>`` can reach, such as ``scripts.pairs.tiers``.
 
-    unused: functions that register themselves and that the caller knows the step will not call, such as the
-    objectives that a run does not have.
+    unused: functions that the caller knows the step will not call, such as the objectives that a run does not have.
     """
     return _fingerprint(step, root.resolve(), unused)
 
@@ -64,9 +63,9 @@ def _fingerprint(step: str, root: Path, unused: frozenset[str]) -> str:
             open_ends.append(module.imports[symbol])
         elif symbol and symbol not in module.definitions:
             open_ends.append((f"{name}.{symbol}", EVERYTHING))
-        wanted = module.definitions if symbol is EVERYTHING else module.definitions.keys() & {symbol}
+        wanted = module.definitions.keys() & (module.definitions.keys() if symbol is EVERYTHING else {symbol})
         statements = [each for each in module.always if getattr(each, "name", None) not in unused]
-        statements += [statement for each in wanted for statement in module.definitions[each]]
+        statements += [statement for each in wanted - unused for statement in module.definitions[each]]
         for imported, item in module.imports.values():
             open_ends += [(imported, IMPORTED), (f"{imported}.{item}", IMPORTED)]
         for statement in statements:

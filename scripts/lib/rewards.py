@@ -12,7 +12,7 @@ Scores of different scorers have different units; only their order within a prom
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -83,10 +83,6 @@ class Reader(Protocol):
         ...
 
 
-BACKENDS: dict[str, Callable[[RewardModelScorer], Reader]] = {}
-"""What ``RewardModelScorer.backend`` names."""
-
-
 class RewardModel:
     """The single output of a sequence classifier, its chat template applied once.
 
@@ -137,7 +133,8 @@ def scorer_of(
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():
-            return RewardModel(BACKENDS[spec.backend](spec), spec.max_length, spec.batch_tokens, pieces)
+            classifier = {"transformers": transformers, "vllm": vllm}[spec.backend](spec)
+            return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces)
         case ScratchScorer():
             from scripts.lib.classifiers import load_own
 
@@ -147,20 +144,12 @@ def scorer_of(
             return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces)
 
 
-def backend(load: Callable[[RewardModelScorer], Reader]) -> Callable[[RewardModelScorer], Reader]:
-    """Register a backend under the function's name."""
-    BACKENDS[load.__name__] = load
-    return load
-
-
-@backend
 def transformers(spec: RewardModelScorer) -> Reader:
     from scripts.lib.classifiers import load_classifier  # torch takes seconds to import
 
     return load_classifier(spec.model, spec.revision, spec.precision, spec.max_length, spec.trust_remote_code)
 
 
-@backend
 def vllm(spec: RewardModelScorer) -> Reader:
     from scripts.lib.vllm_backend import VllmClassifier
 

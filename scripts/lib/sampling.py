@@ -8,7 +8,7 @@ the same call. Backends make different noise of a seed: only their greedy texts 
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -152,29 +152,15 @@ class TransformersSampler(Sampler):
         return [cut(row, tokens, stop) for row, tokens in zip(rows, output[:, width:].tolist(), strict=False)]
 
 
-Load = Callable[[PolicyCard, SamplingSpec], Sampler]
-
-BACKENDS: dict[str, Load] = {}
-"""What ``SamplingSpec.backend`` names."""
-
-
 def sampler_of(card: PolicyCard, spec: SamplingSpec) -> Sampler:
     """The policy, loaded into the backend that ``spec`` names."""
-    return BACKENDS[spec.backend](card, spec)
+    return {"transformers": transformers, "vllm": vllm}[spec.backend](card, spec)
 
 
-def backend(load: Load) -> Load:
-    """Register a backend under the function's name."""
-    BACKENDS[load.__name__] = load
-    return load
-
-
-@backend
 def transformers(card: PolicyCard, spec: SamplingSpec) -> Sampler:
     return TransformersSampler(load_causal(card, spec.precision), load_tokenizer(card), card.max_length)
 
 
-@backend
 def vllm(card: PolicyCard, spec: SamplingSpec) -> Sampler:
     from scripts.lib.vllm_backend import VllmSampler
 

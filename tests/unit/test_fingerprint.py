@@ -1,5 +1,6 @@
 """Promise P3: a step's fingerprint moves with the code it can reach, and with nothing else."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,23 @@ def test_the_tier_rule_reaches_tiers_and_not_scoring(tmp_path: Path) -> None:
     copy = copied(tmp_path / "copy", "scripts/pairs/tiers.py", old, new)
     changed = {step: module.fingerprint(step, copy) for step in reachable}
     assert [step for step in reachable if changed[step] != reachable[step]] == ["scripts.pairs.tiers"]
+
+
+@pytest.mark.parametrize("step", ["scripts.samples.sample", "scripts.scores.score"])
+def test_a_backend_counts_for_the_steps_that_use_it(tmp_path, step):
+    """Of the real code: neither the other backend's steps nor the training of models see a change of vLLM's."""
+    shutil.copytree(Path(__file__).parents[2] / "scripts", tmp_path / "scripts")
+    others = ["scripts.training.reward_model", "scripts.training.train_online", "scripts.evaluation.harness"]
+
+    def fingerprints() -> tuple[list[str], str]:
+        module._module.cache_clear()
+        module._fingerprint.cache_clear()
+        untouched = [module.fingerprint(other, tmp_path) for other in others]
+        untouched.append(module.fingerprint(step, tmp_path, frozenset({"vllm"})))
+        return untouched, module.fingerprint(step, tmp_path, frozenset({"transformers"}))
+
+    before = fingerprints()
+    path = tmp_path / "scripts/lib/vllm_backend.py"
+    path.write_text(path.read_text().replace("use_tqdm=False", "use_tqdm=True"))
+    after = fingerprints()
+    assert before[0] == after[0] and before[1] != after[1]
