@@ -24,7 +24,7 @@ from scripts.lib.batching import by_tokens
 from scripts.lib.chat import encode_prompt
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
-from scripts.lib.models import PRECISIONS, device, save_model, sha256_of
+from scripts.lib.models import PRECISIONS, device, remove_card, save_model, sha256_of
 from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.tables import read_json, write_json
 
@@ -209,8 +209,7 @@ def save_classifier(
 
     The old card goes first, so that a killed write never leaves a card beside files that are not its own.
     """
-    card.parent.mkdir(parents=True, exist_ok=True)
-    card.unlink(missing_ok=True)
+    remove_card(card)
     files = save_model(card.parent, model, tokenizer, CLASSIFIER_FILES)
     write_json({**value, "files": files}, card)
 

@@ -172,8 +172,7 @@ def save_policy(
     """
     keep_token_ids_only(model)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "policy.json").unlink(missing_ok=True)
+    remove_card(folder / "policy.json")
     card = PolicyCard(
         name=name,
         kind=kind,
@@ -186,6 +185,13 @@ def save_policy(
     )
     write_policy(card, folder / "policy.json")
     return card
+
+
+def remove_card(card: Path) -> None:
+    """Make the folder of a card, and delete an old card in it."""
+    with told(card):
+        card.parent.mkdir(parents=True, exist_ok=True)
+        card.unlink(missing_ok=True)
 
 
 def save_model(

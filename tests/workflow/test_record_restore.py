@@ -22,13 +22,30 @@ EVERYTHING = {"numbers", "model", "table", "claims", "metrics", "picture"}
 Restored = Callable[..., Checkout]
 
 
-def links_like(path: Path, link: str) -> None:
-    """Skip where the file system has no such links."""
-    if link == "reflink":
-        (path / "probe").write_text("probe")
-        done = subprocess.run(["cp", "--reflink=always", path / "probe", path / "copy"], capture_output=True)
-        if done.returncode:
-            pytest.skip(f"no reflinks on the file system of {path}")
+def has_reflinks(folder: Path) -> bool:
+    (folder / "probe").write_text("probe")
+    command = ["cp", "--reflink=always", folder / "probe", folder / "copy"]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def with_reflinks(folder: Path, request: pytest.FixtureRequest) -> Path:
+    """The folder, or where its file system has no reflinks a new XFS in it; skips where root or mkfs.xfs is lacking."""
+    if has_reflinks(folder):
+        return folder
+    if os.getuid() or not shutil.which("mkfs.xfs"):
+        pytest.skip(f"no reflinks on the file system of {folder}: run as root after apt-get install xfsprogs")
+    image, mounted = folder / "image", folder / "xfs"
+    if not mounted.exists():
+        with open(image, "wb") as file:
+            file.truncate(512 << 20)
+        subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+        mounted.mkdir()
+        if subprocess.run(["mount", "-o", "loop", image, mounted], capture_output=True).returncode:
+            mounted.rmdir()
+            pytest.skip(f"no reflinks on the file system of {folder}, and no image can be mounted")
+        request.addfinalizer(lambda: subprocess.run(["umount", "--lazy", mounted], check=True))
+        assert has_reflinks(mounted)
+    return mounted
 
 
 def open_to_all(folder: Path) -> None:
@@ -53,15 +70,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture
-def restored(made: Checkout, tmp_path: Path) -> Restored:
+def restored(made: Checkout, tmp_path: Path, request: pytest.FixtureRequest) -> Restored:
     """A fresh clone after the one command."""
 
     def clone(link: str = "", user: str | None = None, name: str = "clone", paths: tuple[str, ...] = ()) -> Checkout:
         if user and not can_switch():
             pytest.skip("only root can act as an ordinary user too")
         open_to_all(tmp_path)
-        links_like(tmp_path, link)
-        folder = tmp_path / f"{name}-parent"
+        ground = with_reflinks(tmp_path, request) if link == "reflink" else tmp_path
+        folder = ground / f"{name}-parent"
         folder.mkdir()
         if user:
             shutil.chown(folder, user)
