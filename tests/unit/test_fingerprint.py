@@ -134,7 +134,7 @@ def test_every_real_step_has_a_fingerprint_of_its_own() -> None:
 def test_the_tier_rule_reaches_tiers_and_not_scoring(tmp_path: Path) -> None:
     steps = ("scripts.pairs.tiers", "scripts.pairs.pair", "scripts.scores.score", "scripts.logprobs.compute")
     reachable = {step: module.fingerprint(step) for step in steps}
-    old, new = "ascending=[True, False, True]", "ascending=[True, False, False]"
+    old, new = 'descending=["score"]', 'descending=["score", "response_id"]'
     copy = copied(tmp_path / "copy", "scripts/pairs/tiers.py", old, new)
     changed = {step: module.fingerprint(step, copy) for step in reachable}
     assert [step for step in reachable if changed[step] != reachable[step]] == ["scripts.pairs.tiers"]

@@ -109,7 +109,7 @@ def test_a_response_to_an_unknown_prompt_is_named(data, monkeypatch):
     lost = data.prompts.pop(7)["prompt_id"]
     data.write()
     with pytest.raises(InputError, match=f"responses.parquet, row 14: responds to {lost}"):
-        scores(data, monkeypatch, {"kind": "annotation", "annotation": "stars"})
+        scores(data, monkeypatch, {"kind": "oracle"})
 
 
 # --- rankings
