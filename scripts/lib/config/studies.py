@@ -1,6 +1,6 @@
 """Studies: the runs, tables, figures and claims of one paper."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from scripts.lib.config.base import Distinct, PairsRef, PolicyRef, PromptSetRef, Seed, Spec, SuiteRef, VariantRef
 
@@ -17,6 +17,8 @@ class PairsName(Spec):
 
     on_policy: the share of on-policy pairs in a mixture, in percent; blank where nothing was mixed in.
     """
+
+    model_config = ConfigDict(str_min_length=0)
 
     dataset: str
     chosen: str
