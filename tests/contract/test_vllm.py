@@ -193,6 +193,7 @@ def test_without_vllm_its_environment_is_named(monkeypatch, tmp_path):
         vllm_backend.enter()
 
 
+@pytest.mark.slow
 def test_a_step_goes_on_in_the_environment_that_has_vllm(tmp_path):
     """The same command by another Python, which is a script here that tells what it is asked."""
     other = tmp_path / "python"
