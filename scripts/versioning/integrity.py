@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from scripts.lib.errors import InputError
-
-LOCK = "dvc.lock"
+from scripts.versioning.store import LOCK
 
 
 def damaged(root: Path, cache: Path, paths: Sequence[str]) -> dict[str, str]:

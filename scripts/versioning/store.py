@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.disk import replacing
 from scripts.lib.errors import InputError
 
 STAGE = "atlas"
+LOCK = "dvc.lock"
+BEFORE = ".dvc/tmp/before.dvc.lock"
+"""dvc.lock as it was when a record began; empty where there was none. It is there while a record runs."""
 
 
 def dvc(root: Path, *arguments: str) -> None:
@@ -23,8 +27,31 @@ def dvc(root: Path, *arguments: str) -> None:
 
 
 def commit(root: Path) -> None:
-    """Hash the outputs of the stage into the cache and dvc.lock; the files themselves stay as they are."""
-    dvc(root, "commit", "--quiet", "--force", "--no-relink", STAGE)
+    """Hash the outputs of the stage into the cache and dvc.lock; the files themselves stay as they are.
+
+    DVC writes dvc.lock in place, and no command of it reads one that is cut: where it fails or is killed the lock
+    becomes again what it was.
+    """
+    _put_back(root)
+    lock = root / LOCK
+    with replacing(root / BEFORE) as copy:
+        copy.write_bytes(lock.read_bytes() if lock.exists() else b"")
+    try:
+        dvc(root, "commit", "--quiet", "--force", "--no-relink", STAGE)
+    except InputError:
+        _put_back(root)
+        raise
+    (root / BEFORE).unlink()
+
+
+def _put_back(root: Path) -> None:
+    """Make dvc.lock what it was before a record that did not come to its end, if there is one."""
+    before = root / BEFORE
+    if before.exists() and before.stat().st_size:
+        os.replace(before, root / LOCK)
+    elif before.exists():
+        (root / LOCK).unlink(missing_ok=True)
+        before.unlink()
 
 
 def pull(root: Path, paths: Sequence[str]) -> None:

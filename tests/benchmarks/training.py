@@ -27,7 +27,7 @@ RATIOS = {
     "ratio_plain_loop": ("ours", ["plain_loop"]),
     "ratio_trl_default": ("ours", ["trl_default"]),
     "ratio_trl_precomputed": ("ours", ["trl_precomputed"]),
-    "ratio_trl_tuned": ("ours", ["trl_tuned_1", "trl_tuned_2", "trl_tuned_8"]),
+    "ratio_trl_tuned": ("ours", ["trl_tuned_1", "trl_tuned_2"]),
     "ratio_trl_bfloat16": ("ours_bfloat16", ["trl_bfloat16"]),
 }
 """Name -> (ours, theirs): pairs/s of ours over those of the best of theirs in the same turn."""

@@ -191,7 +191,6 @@ VARIANTS: dict[str, Variant] = {
     "trl_precomputed": of_trl(bf16=False, precompute_ref_log_probs=True),
     "trl_tuned_1": of_trl(micro_batch=1, bf16=False, **FAST),
     "trl_tuned_2": of_trl(micro_batch=2, bf16=False, **FAST),
-    "trl_tuned_8": of_trl(bf16=False, **FAST),
     "ours_bfloat16": ours(BFLOAT16),
     "trl_bfloat16": of_trl(),
 }

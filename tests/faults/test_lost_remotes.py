@@ -69,7 +69,7 @@ def test_a_remote_that_dies_in_a_push_or_a_pull_gives_all_when_it_is_back(record
     house.commit("an HTTP remote")
     with serving(store, port, 25) as server:
         assert house.dvc("push", check=False).returncode != 0
-        assert server.poll() is not None, "it never died"
+        assert server.wait(10), "it never died"
     assert 0 < len(objects(store)) < len(recorded.results()) + 1
     with serving(store, port, NEVER):
         house.dvc("push")
@@ -78,7 +78,7 @@ def test_a_remote_that_dies_in_a_push_or_a_pull_gives_all_when_it_is_back(record
         with serving(store, port, answers) as server:
             done = later.versioning("restore", check=False)
             assert done.returncode == 1 and "dvc pull: ended with status" in done.stderr
-            assert server.poll() is not None, "it never died"
+            assert server.wait(10), "it never died"
         assert all(content == recorded.results()[name] for name, content in later.results().items())
     with serving(store, port, NEVER):
         later.versioning("restore")

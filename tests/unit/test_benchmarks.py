@@ -26,7 +26,6 @@ def test_ratios_are_within_turns_against_the_best_of_theirs() -> None:
             "trl_default": measured(1, 4),
             "trl_tuned_1": measured(2),
             "trl_tuned_2": measured(3),
-            "trl_tuned_8": measured(2),
         },
         {
             "first": 8,
@@ -34,7 +33,6 @@ def test_ratios_are_within_turns_against_the_best_of_theirs() -> None:
             "trl_default": measured(1, 5),
             "trl_tuned_1": measured(2),
             "trl_tuned_2": measured(1),
-            "trl_tuned_8": measured(1),
         },
         {"first": 16, "ours": measured(8, 1), "trl_default": measured(2, 2)},
     ]
