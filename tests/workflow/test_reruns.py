@@ -96,7 +96,7 @@ def test_remarks_rerun_nothing(twin: House, file: str, old: str, new: str) -> No
 
 
 def test_a_changed_tier_rule_reruns_pairs_and_what_follows_alone(twin: House) -> None:
-    twin.edit("scripts/pairs/tiers.py", "ascending=[True, False, True]", "ascending=[True, False, False]")
+    twin.edit("scripts/pairs/tiers.py", 'descending=["score"]', 'descending=["score", "response_id"]')
     planned = twin.planned()
     counts = {"tiers": 1, "pair": 7, "mix": 2, "train": 10, "train_online": 1}  # gap pairs do not rest on tiers
     assert {rule: planned[rule] for rule in counts} == counts
