@@ -13,8 +13,10 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from scripts.lib import lineage
+from scripts.lib.clock import bring_back
 from scripts.lib.config import root
 from scripts.lib.config.engines import BACKENDS
 from scripts.lib.config.objectives import objective_options
@@ -163,6 +165,8 @@ def python_for(gpus):
 
 
 onstart:
+    if ahead := bring_back(file for job in workflow.dag.jobs for file in job.input):
+        logger.info(f"{ahead} inputs are of the future: their times are set to now.")
     # Snakemake 9.27 weighs all ready jobs anew a second after each weighing, in one more round for every job that ended:
     # after some hundred jobs that keeps a core busy. The limit on submissions behind it is for clusters.
     if workflow.local_exec:
