@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -35,8 +36,18 @@ class Store(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def chunks(self) -> Iterator[bytes]:
+        """The body: of a known length, or in chunks that each say theirs, as DVC sends what it streams."""
+        if "Content-Length" in self.headers:
+            yield self.rfile.read(int(self.headers["Content-Length"]))
+            return
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
     def do_PUT(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
+        content = b"".join(self.chunks())
         self.place().parent.mkdir(parents=True, exist_ok=True)
         self.place().write_bytes(content)
         self.send(201)
