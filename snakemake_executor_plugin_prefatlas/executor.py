@@ -13,7 +13,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import snakemake_executor_plugin_slurm as slurm
@@ -22,6 +22,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
+from snakemake_executor_plugin_prefatlas.ends import EndsAreKnown
 from snakemake_executor_plugin_prefatlas.journal import Entry, Journal
 
 PAUSE = 5
@@ -30,10 +31,7 @@ ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEU
 """States of a job that may write yet."""
 
 
-class Executor(slurm.Executor):
-    ended: frozenset[str] = frozenset()
-    """SLURM's numbers of the jobs whose end was reported to the scheduler."""
-
+class Executor(EndsAreKnown, slurm.Executor):
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
         self.journal = Journal(Path(self.workflow.workdir_init) / ".snakemake/slurm")
@@ -66,21 +64,6 @@ class Executor(slurm.Executor):
         self.submitted[frozenset(made)] = job_info.external_jobid
         self.journal.write(Entry(job_info.external_jobid, str(job_info.aux["slurm_logfile"]), made))
         super().report_job_submission(job_info, register_job)
-
-    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
-        async for _ in super().check_active_jobs(active_jobs):
-            pass
-        for info in active_jobs:
-            if info.external_jobid not in self.ended:
-                yield info
-
-    def report_job_success(self, job_info: SubmittedJobInfo) -> None:
-        self.ended |= {job_info.external_jobid}
-        super().report_job_success(job_info)
-
-    def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **more: object) -> None:
-        self.ended |= {job_info.external_jobid}
-        super().report_job_error(job_info, msg, **more)
 
     def handle_job_success(self, job: JobExecutorInterface) -> None:
         # Only now has Snakemake recorded how the files were made.

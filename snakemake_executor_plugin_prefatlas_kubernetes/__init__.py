@@ -10,12 +10,12 @@ import shlex
 from importlib.util import find_spec
 
 if find_spec("snakemake_executor_plugin_kubernetes"):
-    from collections.abc import AsyncGenerator
     from dataclasses import replace
 
     import snakemake_executor_plugin_kubernetes as kubernetes
-    from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
     from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+    from snakemake_executor_plugin_prefatlas.ends import EndsAreKnown
 
     ExecutorSettings = kubernetes.ExecutorSettings
     common_settings = replace(
@@ -25,29 +25,9 @@ if find_spec("snakemake_executor_plugin_kubernetes"):
         auto_deploy_default_storage_provider=False,
     )
 
-    class Executor(kubernetes.Executor):
-        ended: frozenset[str] = frozenset()
-        """Names of the jobs whose end was reported to the scheduler."""
-
+    class Executor(EndsAreKnown, kubernetes.Executor):
         def get_job_exec_prefix(self, job: JobExecutorInterface) -> str:
             return f"cd {shlex.quote(str(self.workflow.workdir_init))}"
-
-        async def check_active_jobs(
-            self, active_jobs: list[SubmittedJobInfo]
-        ) -> AsyncGenerator[SubmittedJobInfo, None]:
-            async for _ in super().check_active_jobs(active_jobs):
-                pass
-            for info in active_jobs:
-                if info.external_jobid not in self.ended:
-                    yield info
-
-        def report_job_success(self, job_info: SubmittedJobInfo) -> None:
-            self.ended |= {job_info.external_jobid}
-            super().report_job_success(job_info)
-
-        def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **more: object) -> None:
-            self.ended |= {job_info.external_jobid}
-            super().report_job_error(job_info, msg, **more)
 
 else:  # Snakemake imports every plugin that it finds at each of its starts
     from snakemake_executor_plugin_prefatlas.absent import ExecutorSettings, absent, common_settings
