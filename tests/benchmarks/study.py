@@ -1,7 +1,7 @@
 """`make bench`: one study of 14 runs, from raw responses to evaluations, against each run by itself from nothing.
 
-Policy and reward model are given, with random weights; the reward model has nearly four times the policy's parameters; in
-the paper it is 27B to 8B. All 14 datasets pair the responses of one prompt set, nine to a prompt. A separate run is the
+Policy and reward model are given, with random weights; the reward model has nearly four times the policy's parameters
+(in the paper 27B and 8B). All 14 datasets pair the responses of one prompt set, nine to a prompt. A separate run is the
 same Snakemake call in an empty results folder, for one evaluation alone: it scores all nine responses, since tiers
 need them. Separate runs do the same amount of work whatever their tiers, so that only some need be measured.
 """
