@@ -74,6 +74,17 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
+def clear(folder: Path, ours: re.Pattern[str]) -> None:
+    """Delete the files in ``folder`` whose names are ours, and the folder if then empty."""
+    if not folder.is_dir():
+        return
+    for file in folder.iterdir():
+        if ours.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)

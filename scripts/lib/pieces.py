@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scripts.lib.batching import logged
-from scripts.lib.disk import replacing
+from scripts.lib.disk import clear, replacing
 from scripts.lib.fingerprint import fingerprint
 
 EVERY = 60.0
@@ -81,13 +81,7 @@ class Pieces:
 
     def delete(self) -> None:
         """Delete all pieces in the folder and what is left of killed writes, and the folder if then empty."""
-        if not self.folder.is_dir():
-            return
-        for file in self.folder.iterdir():
-            if OURS.fullmatch(file.name):
-                file.unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        clear(self.folder, OURS)
 
 
 def _read(path: Path) -> dict[int, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from scripts.lib.disk import replacing
+from scripts.lib.disk import clear, replacing
 from scripts.lib.errors import InputError
 from scripts.lib.models import sha256_of
 from scripts.lib.tables import read_json, write_json
@@ -67,13 +67,7 @@ class Checkpoints:
 
     def delete(self) -> None:
         """Delete all checkpoints in the folder and what is left of killed writes, and the folder if then empty."""
-        if not self.folder.is_dir():
-            return
-        for file in self.folder.iterdir():
-            if OURS.fullmatch(file.name):
-                file.unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        clear(self.folder, OURS)
 
     def _cards(self) -> list[Path]:
         """This run's checkpoints, the newest first."""

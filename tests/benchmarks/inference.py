@@ -7,7 +7,6 @@ vLLM takes part where its Python is given.
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from scripts.lib.tables import write_json
 from tests.benchmarks import data, study
+from tests.benchmarks.turns import spread
 
 PROMPTS = 64
 WARM_UP = 4
@@ -81,12 +81,7 @@ def summary(turns: list[dict]) -> dict:
     found = {}
     for name, (mine, other) in RATIOS.items():
         if values := [turn[mine]["rate"] / turn[other]["rate"] for turn in turns if {mine, other} <= set(turn)]:
-            found[name] = {
-                "median": statistics.median(values),
-                "low": min(values),
-                "high": max(values),
-                "turns": len(values),
-            }
+            found[name] = spread(values)
     return found
 
 

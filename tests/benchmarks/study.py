@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import yaml
 from scripts.lib.tables import write_json
 from scripts.lib.vocabulary import TIERS
 from tests.benchmarks import data
+from tests.benchmarks.turns import spread
 from tests.workflow.house import House
 
 MAX_LENGTH = 512
@@ -130,8 +130,7 @@ def main() -> None:
         print("separate", separate[-1], file=sys.stderr)
 
     def ratio(key: str) -> dict:
-        values = [shared[key] / (len(RUNS) * each[key]) for each in separate]
-        return {"median": statistics.median(values), "low": min(values), "high": max(values), "turns": len(values)}
+        return spread([shared[key] / (len(RUNS) * each[key]) for each in separate])
 
     write_json(
         {

@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from scripts.lib.tables import write_json
+from tests.benchmarks.turns import spread
 
 TEXTS = 4000
 
@@ -77,9 +77,6 @@ def in_process(variant: str, folder: Path, first: int, steps: int, threads: int)
 
 def summary(turns: list[dict]) -> dict:
     """Medians and spreads over turns of each variant's measurements, and of the ratios within turns."""
-
-    def spread(values: list[float]) -> dict:
-        return {"median": statistics.median(values), "low": min(values), "high": max(values), "turns": len(values)}
 
     def ratios(key: str, mine: str, theirs: list[str]) -> list[float]:
         return [
