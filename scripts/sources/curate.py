@@ -189,25 +189,11 @@ def curate(
         )
 
     prompts = draft.prompts[draft.left].sort_values("prompt_id")
-    with writing(out.prompts, PROMPTS) as written:
-        for part, _ in gathered([source.prompts for source in sources], PROMPTS, prompts):
-            written.write(part)
-    rank = np.zeros(len(draft.prompts), dtype=np.int64)
-    rank[prompts.index] = np.arange(len(prompts))
-    order = pc.sort_indices(
-        pa.table({"prompt": rank[draft.responses["prompt"]], "id": draft.response_ids}),
-        sort_keys=[("prompt", "ascending"), ("id", "ascending")],
-    )
-    responses = draft.responses.iloc[order.to_numpy()]
     families = {generator: family_of(name, generator) for generator in spec.generators}
-    family = responses["generator"].map(families).astype("str") if families else None
-    with writing(out.responses, RESPONSES) as written:
-        for part, here in gathered([source.responses for source in sources], RESPONSES, responses):
-            names = pa.array(family.iloc[here]) if families else pa.repeat(name, len(part))
-            written.write(part.set_column(part.schema.get_field_index("family"), "family", names))
+    responses = _write_texts(name, draft, prompts, families, sources, out)
     annotations = _write_annotations(sources, draft.response_ids, out.annotations)
     per_prompt = np.bincount(draft.responses["prompt"], minlength=len(draft.prompts))
-    by_family = responses.assign(family=family if families else name).groupby("family")["prompt"]
+    by_family = responses.groupby("family")["prompt"]
     return {
         "prompt_set": name,
         "prompts_read": draft.prompts_read,
@@ -230,6 +216,36 @@ def curate(
         },
         "dropped": {"prompts": _counts(draft.dropped_prompts), "responses": _counts(draft.dropped_responses)},
     }
+
+
+def _write_texts(
+    name: str,
+    draft: Draft,
+    prompts: pd.DataFrame,
+    families: dict[str, str],
+    sources: Sequence[Stored],
+    out: Stored,
+) -> pd.DataFrame:
+    """Write prompts and responses, both by their ids; the responses' places, each with its family.
+
+    families: of each generator; without any, all responses are one family, named after the prompt set.
+    """
+    with writing(out.prompts, PROMPTS) as written:
+        for part, _ in gathered([source.prompts for source in sources], PROMPTS, prompts):
+            written.write(part)
+    rank = np.zeros(len(draft.prompts), dtype=np.int64)
+    rank[prompts.index] = np.arange(len(prompts))
+    order = pc.sort_indices(
+        pa.table({"prompt": rank[draft.responses["prompt"]], "id": draft.response_ids}),
+        sort_keys=[("prompt", "ascending"), ("id", "ascending")],
+    )
+    responses = draft.responses.iloc[order.to_numpy()]
+    family = responses["generator"].map(families).astype("str") if families else None
+    with writing(out.responses, RESPONSES) as written:
+        for part, here in gathered([source.responses for source in sources], RESPONSES, responses):
+            names = pa.array(family.iloc[here]) if families else pa.repeat(name, len(part))
+            written.write(part.set_column(part.schema.get_field_index("family"), "family", names))
+    return responses.assign(family=family if families else name)
 
 
 def _write_annotations(sources: Sequence[Stored], kept: pa.ChunkedArray, out: Path) -> dict[str, int]:

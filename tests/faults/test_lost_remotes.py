@@ -24,14 +24,7 @@ NEVER = 10**9
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The toy, run and recorded, with a folder as its remote. Do not change it: the module shares it."""
-    folder = tmp_path_factory.mktemp("recorded")
-    house = Checkout.build(folder / "house")
-    house.snakemake()
-    house.versioning("record")
-    house.dvc("remote", "add", "--default", "folder", str(folder / "remote"))
-    house.dvc("push")
-    house.commit("recorded")
-    return house
+    return Checkout.recorded(tmp_path_factory.mktemp("recorded"))
 
 
 def remote_of(house: Checkout) -> Path:

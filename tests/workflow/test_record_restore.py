@@ -59,12 +59,7 @@ def open_to_all(folder: Path) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A repository whose toy was run, recorded and pushed to a folder. Do not change it: the session shares it."""
     folder = tmp_path_factory.mktemp("made")
-    house = Checkout.build(folder / "house")
-    house.snakemake()
-    house.versioning("record")
-    house.dvc("remote", "add", "--default", "folder", str(folder / "remote"))
-    house.dvc("push")
-    house.commit("recorded")
+    house = Checkout.recorded(folder)
     open_to_all(folder)
     return house
 

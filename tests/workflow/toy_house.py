@@ -58,6 +58,17 @@ class Checkout(Workplace):
         made.commit("start")
         return made
 
+    @classmethod
+    def recorded(cls, folder: Path) -> "Checkout":
+        """A new repository in ``folder``, run, recorded, and pushed to a remote beside it."""
+        made = cls.build(folder / "house")
+        made.snakemake()
+        made.versioning("record")
+        made.dvc("remote", "add", "--default", "folder", str(folder / "remote"))
+        made.dvc("push")
+        made.commit("recorded")
+        return made
+
     def __call__(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
         """Run a command in the checkout as its user; ``python`` is the one that runs the tests."""
         words = [sys.executable if word == "python" else word for word in command]
