@@ -21,6 +21,14 @@ JOINED = 1 << 22
 IN_CACHE = 1 << 19
 """Logits whose softmax is taken at a time on a CPU, so that they stay in its cache from pass to pass."""
 
+ONEDNN = torch.backends.mkldnn.is_available()
+
+LARGE = 1 << 31
+"""Operations from which on a float32 product on a CPU is oneDNN's: it prepares itself anew for every shape."""
+
+COLUMNS = 8192
+"""Columns of such a product at a time, so that they are put in their place while they are in the cache."""
+
 
 class Head:
     """The linear map from hidden states to logits of one model, for one step of its training.
@@ -71,7 +79,7 @@ class Head:
         self.reserve(len(hidden))
         logits = self.buffer[: len(hidden)]
         if hidden.dtype == logits.dtype:
-            torch.mm(hidden, self.matrix.t(), out=logits)
+            product(hidden, self.matrix, logits)
         else:
             logits.copy_(hidden @ self.matrix.t())
         if self.bias is not None:
@@ -121,12 +129,26 @@ def _backward(head: Head, hidden: Tensor, targets: Tensor, gradient: Tensor, onw
     if head.bias is not None and head.bias.requires_grad:
         gradient_of(head.bias).add_(of_logits.sum(0))
     of_logits = of_logits.to(hidden.dtype)
-    torch.mm(of_logits, head.matrix, out=onward)
+    product(of_logits, head.matrix.t(), onward)
     if head.weight.requires_grad:
         if hidden.dtype == head.weight.dtype:
             gradient_of(head.weight).addmm_(of_logits.t(), hidden)
         else:
             gradient_of(head.weight).add_(of_logits.t() @ hidden)
+
+
+def product(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """Put ``left @ right.t()`` into ``out`` (rows of left, rows of right).
+
+    On a CPU the BLAS behind ``torch.mm`` is slower at large float32 products than oneDNN, which PyTorch itself calls
+    for them in compiled models alone (docs/performance.md).
+    """
+    operations = 2 * len(left) * right.numel()
+    if left.device.type != "cpu" or left.dtype != torch.float32 or operations < LARGE or not ONEDNN:
+        torch.mm(left, right.t(), out=out)
+        return
+    for columns, weight in zip(out.split(COLUMNS, dim=1), right.split(COLUMNS), strict=True):
+        columns.copy_(torch.ops.mkldnn._linear_pointwise(left, weight, None, "none", [], ""))
 
 
 def gradient_of(parameter: Tensor) -> Tensor:

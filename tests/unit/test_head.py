@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from scripts.lib.head import JOINED, Head
+from scripts.lib import head as heads
+from scripts.lib.head import JOINED, Head, product
 
 VOCABULARY, WIDTH = 23, 8
 
@@ -51,6 +52,17 @@ def test_values_and_gradients_are_those_of_the_plain_computation(tokens, rows, b
     for one, other in zip(gradients(module, hidden), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
     assert len(head.buffer) <= min(tokens, rows)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_large_product_is_that_of_mm(monkeypatch: pytest.MonkeyPatch, turned: bool) -> None:
+    monkeypatch.setattr(heads, "LARGE", 1)
+    monkeypatch.setattr(heads, "COLUMNS", 5)
+    left, right = torch.randn(7, WIDTH), torch.randn(WIDTH, VOCABULARY).t()
+    right = right if turned else right.contiguous()
+    out = torch.empty(9, VOCABULARY)[:7]
+    product(left, right, out)
+    torch.testing.assert_close(out, left @ right.t())
 
 
 def test_calls_may_be_undone_in_any_order() -> None:
