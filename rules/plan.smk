@@ -8,11 +8,9 @@ Makes: results/plan.csv, of the moment at which it is asked: no artifact, and ma
 rule plan:
     """Count and estimate, without running any model."""
     input:
-        prompts=[f"{folder}/prompts.parquet" for folder in counted_folders()],
-        responses=[
-            f"{folder}/{'reference' if 'suites' in folder else 'responses'}.parquet"
-            for folder in counted_folders()
-        ],
+        prompts=expand("{folder}/prompts.parquet", folder=counted_sets() + counted_suites()),
+        responses=expand("{folder}/responses.parquet", folder=counted_sets()),
+        references=expand("{folder}/reference.parquet", folder=counted_suites(WIN_RATE)),
     log:
         "logs/plan.log",
     conda:
@@ -20,7 +18,7 @@ rule plan:
     params:
         jobs=json.dumps(planned_jobs()),
         hardware=json.dumps({name: each.model_dump() for name, each in atlas.hardware.items()}),
-        folders=counted_folders(),
+        folders=counted_sets() + counted_suites(),
     shell:
         r"""
         python -m scripts.studies.plan \

@@ -61,17 +61,35 @@ def training(run):
     }
 
 
+def asking():
+    """One job a policy asks the questions of all suites of lm-eval."""
+    return [
+        {
+            "kind": "ask",
+            "out": f"results/evaluations/{policy}/{suite}.json",
+            "of": f"{suite}/prompts",
+            "length": 1 + SUITES[suite].shots,
+            "share": 1 / len(HARNESS),
+        }
+        for policy in table_runs()
+        for suite in HARNESS
+    ]
+
+
 def planned_jobs():
     """Every output of the study that a model works for, as scripts/studies/plan.py takes it."""
     runs = [lineage.Run.parse(run) for run in trained_runs()]
     references = [work_of("logprobs", path) for path in reference_logprobs()]
-    return scoring() + sampling(runs) + references + [training(run) for run in runs]
+    trained = [training(run) for run in runs]
+    return scoring() + sampling(runs) + references + trained + asking()
 
 
-def counted_folders():
-    """The prompt sets and win-rate suites behind the study."""
+def counted_sets():
+    """The folders of the prompt sets behind the study."""
     sets = dict.fromkeys(lineage.prompt_set_behind(atlas, dataset) for dataset in TABLE_PAIRS)
-    suites = [suite for suite in BENCHMARKS if suite in WIN_RATE]
-    return [f"results/prompt_sets/{name}" for name in sets] + [
-        f"results/suites/{name}" for name in suites
-    ]
+    return [f"results/prompt_sets/{name}" for name in sets]
+
+
+def counted_suites(of=BENCHMARKS):
+    """The folders of its suites, of some kind or of all."""
+    return [f"results/suites/{name}" for name in BENCHMARKS if name in of]

@@ -1,11 +1,11 @@
-"""What a study needs before it is run: responses to score and sample, reference forwards, training tokens, and time.
+"""What a study needs before it is run: responses to score and sample, reference forwards, training, questions; time.
 
 Counts are of the curated prompt sets; nothing else has to exist. A pairs dataset is taken to have one pair a prompt,
 and a response that is yet to be sampled to be as long as its prompt set's are on average. Tokens are UTF-8 bytes / 4,
 near for English and most tokenizers. `separate` is what the study's runs would need one by one: each scores all
 responses behind its pairs, draws its own samples and computes the references of its own pairs. `cached` is what lies
 under results/ already, which snakemake -n alone can say to be up to date. Hours are of what is not cached, from the
-throughputs that the configuration states for a machine; what lm-eval asks of each policy is not in them.
+throughputs that the configuration states for a machine.
 """
 
 import math
@@ -26,12 +26,13 @@ from scripts.lib.tables import read_table
 from scripts.studies.files import write_csv
 
 BYTES_A_TOKEN = 4
-Kind = Literal["score", "sample", "logprobs", "train"]
+Kind = Literal["score", "sample", "logprobs", "train", "ask"]
 QUANTITIES: dict[Kind, str] = {
     "score": "scored responses",
     "sample": "sampled responses",
     "logprobs": "reference forwards (responses)",
     "train": "training pairs",
+    "ask": "questions of lm-eval",
 }
 COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left", "jobs_left"]
 
@@ -39,31 +40,37 @@ COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left
 class Job(Spec):
     """One output of the DAG and what it works through.
 
-    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs of each row. separate: how often the
-    runs would do it one by one, as a multiple.
+    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs of each row. length: of what is worked
+    through, in lengths of a row: a question comes with its examples. share: of a job, where one makes several outputs.
+    separate: how often the runs would do it one by one, as a multiple.
     """
 
     kind: Kind
     out: str
     of: str
     times: float = 1.0
+    length: float = 1.0
+    share: float = 1.0
     separate: float = 1.0
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What a family, prompt set or suite holds: rows to work through, and tokens of one, prompt and response."""
+    """What a family, prompt set or suite holds: rows to work through, and tokens of one, with its response if any."""
 
     rows: int
     tokens: float
 
 
-def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame) -> dict[str, Texts]:
+def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -> dict[str, Texts]:
     """The families of a prompt set or suite, and ``<name>/prompts``: its prompts, each with an average response."""
     of_prompt = {
         key: sum(len(turn["content"].encode()) for turn in prompt)
         for key, prompt in zip(prompts["prompt_id"], prompts["prompt"], strict=True)
     }
+    if responses is None:
+        mean = sum(of_prompt.values()) / max(1, len(of_prompt))
+        return {f"{name}/prompts": Texts(len(prompts), mean / BYTES_A_TOKEN)}
     size = responses["response"].map(lambda text: len(text.encode())) + responses["prompt_id"].map(of_prompt)
     found = {
         str(family): Texts(len(own), own.mean() / BYTES_A_TOKEN) for family, own in size.groupby(responses["family"])
@@ -85,7 +92,7 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
                 raise InputError(job.out, f"works through {job.of}, which is not counted", "give its prompts")
         count = {job.out: texts[job.of].rows * job.times for job in own}
         sides = 2 if kind == "train" else 1  # a pair is two sequences
-        tokens = {job.out: sides * count[job.out] * texts[job.of].tokens for job in own}
+        tokens = {job.out: sides * count[job.out] * job.length * texts[job.of].tokens for job in own}
         left = [job for job in own if not Path(job.out).exists()]
         row = {
             "work": work,
@@ -94,11 +101,11 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
             "cached": round(sum(count.values()) - sum(count[job.out] for job in left)),
             "tokens_needed": round(sum(tokens.values())),
             "tokens_left": round(sum(tokens[job.out] for job in left)),
-            "jobs_left": len(left),
+            "jobs_left": round(sum(job.share for job in left)),
         }
         for name, machine in hardware.items():
-            seconds = [machine.start_seconds + tokens[job.out] / getattr(machine, kind) for job in left]
-            rounds = math.ceil(len(left) / machine.devices)
+            seconds = [job.share * machine.start_seconds + tokens[job.out] / getattr(machine, kind) for job in left]
+            rounds = math.ceil(row["jobs_left"] / machine.devices)
             row[f"{name}_device_hours"] = sum(seconds) / 3600
             row[f"{name}_hours"] = max(sum(seconds) / machine.devices, rounds * min(seconds, default=0.0)) / 3600
         rows.append(row)
@@ -123,16 +130,20 @@ def main() -> None:
         "--hardware", type=cli.spec_of(dict[str, HardwareSpec]), required=True, help="JSON: machine -> throughputs"
     )
     parser.add_argument(
-        "--texts", type=Path, nargs="+", required=True, help="folders with prompts.parquet and the responses to them"
+        "--texts",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders with prompts.parquet and, but for questions, the responses to them",
     )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
     texts: dict[str, Texts] = {}
     for folder in arguments.texts:
-        responses = next(path for name in ("responses", "reference") if (path := folder / f"{name}.parquet").exists())
-        prompts = read_table(folder / "prompts.parquet", PROMPTS)
-        texts |= texts_of(folder.name, prompts, read_table(responses, RESPONSES))
+        paths = [path for name in ("responses", "reference") if (path := folder / f"{name}.parquet").exists()]
+        responses = read_table(paths[0], RESPONSES) if paths else None
+        texts |= texts_of(folder.name, read_table(folder / "prompts.parquet", PROMPTS), responses)
     rows = plan(arguments.jobs, texts, arguments.hardware)
     write_csv(rows, list(rows[0]), arguments.out)
     sys.stdout.write(table_of(rows) + "\n")

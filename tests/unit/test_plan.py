@@ -14,8 +14,14 @@ from scripts.lib.tables import write_table
 from scripts.studies import plan as step
 from scripts.studies.plan import Job, Texts, plan, table_of, texts_of
 
-TEXTS = {"ps.a": Texts(100, 20.0), "ps.b": Texts(50, 40.0), "ps/prompts": Texts(100, 30.0)}
-MACHINE = HardwareSpec(devices=2, score=1000, sample=100, logprobs=500, train=200, start_seconds=10)
+TEXTS = {
+    "ps.a": Texts(100, 20.0),
+    "ps.b": Texts(50, 40.0),
+    "ps/prompts": Texts(100, 30.0),
+    "mmlu/prompts": Texts(300, 10.0),
+    "gsm8k/prompts": Texts(200, 5.0),
+}
+MACHINE = HardwareSpec(devices=2, score=1000, sample=100, logprobs=500, train=200, ask=50, start_seconds=10)
 
 
 def jobs(folder: Path) -> list[Job]:
@@ -28,6 +34,8 @@ def jobs(folder: Path) -> list[Job]:
         job("sample", "ps/prompts", "samples", times=8, separate=0.3),
         job("logprobs", "ps.a", "logprobs_a"),
         *(job("train", "ps/prompts", f"run{seed}", times=2) for seed in range(3)),
+        job("ask", "mmlu/prompts", "mmlu", length=6, share=0.5),
+        job("ask", "gsm8k/prompts", "gsm8k", share=0.5),
     ]
 
 
@@ -48,7 +56,10 @@ def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
     assert (trained["needed"], trained["cached"], trained["tokens_left"]) == (600, 200, 2 * 2 * 200 * 30)
     assert trained["box_device_hours"] == pytest.approx(2 * (10 + 2 * 200 * 30 / 200) / 3600)
     assert trained["box_hours"] == pytest.approx(trained["box_device_hours"] / 2)
-    assert rows["all"]["jobs_left"] == 1 + 1 + 1 + 2
+    asked = rows["questions of lm-eval"]
+    assert (asked["needed"], asked["separate"], asked["cached"], asked["jobs_left"]) == (500, 500, 0, 1)
+    assert asked["box_device_hours"] == pytest.approx((10 + (300 * 6 * 10 + 200 * 5) / 50) / 3600)
+    assert rows["all"]["jobs_left"] == 1 + 1 + 1 + 2 + 1
     assert rows["all"]["box_hours"] == pytest.approx(sum(rows[name]["box_hours"] for name in rows if name != "all"))
 
 
@@ -73,6 +84,7 @@ def test_texts_are_counted_in_bytes_of_prompt_and_response() -> None:
     found = texts_of("s", prompts, responses)
     assert found["s.a"] == Texts(2, (8 + 8) / 2 / 4) and found["s.b"] == Texts(1, 1.0)
     assert found["s/prompts"] == Texts(2, (8 + 4 + 8) / 3 / 4)
+    assert texts_of("suite", prompts, None) == {"suite/prompts": Texts(2, (4 + 2) / 2 / 4)}
 
 
 def test_the_step_writes_and_prints_the_plan(tmp_path: Path, monkeypatch, capsys) -> None:

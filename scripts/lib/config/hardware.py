@@ -13,4 +13,5 @@ class HardwareSpec(Spec):
     sample: Positive
     logprobs: Positive
     train: Positive
+    ask: Positive = Field(description="lm-eval's questions, each with its examples.")
     start_seconds: NotNegative = Field(0.0, description="Until a job has loaded its model.")
