@@ -1,6 +1,5 @@
 """Kubernetes: the whole study by a dry run; the toy against a server that pretends to be a cluster."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,7 @@ from tests.cluster.kubernetes_api import Pretended
 from tests.workflow.house import ROOT, House
 from tests.workflow.toy_house import Checkout, copy
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not find_spec("snakemake_executor_plugin_kubernetes"),
-        reason="needs pip install snakemake-executor-plugin-kubernetes==0.5.1",
-    ),
-]
+pytestmark = pytest.mark.slow
 TARGET = "results/tables/what_matters/table1.csv"
 PLUGINS = ["snakemake_executor_plugin_prefatlas", "snakemake_executor_plugin_prefatlas_kubernetes"]
 
