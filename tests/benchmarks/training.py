@@ -2,7 +2,7 @@
 
 Every measurement is a process of its own, so that its peak memory is its own. A turn runs every variant on the same
 pairs, one after the other, and gives one ratio each; turns differ in their pairs. The file is written after every
-measurement, and a later call adds turns to what is there.
+measurement, and a later call adds turns to what is there. The ratios of tests.benchmarks.study are put beside.
 """
 
 import argparse
@@ -121,6 +121,13 @@ def prepare(folder: Path, given: Path | None) -> dict:
     return json.loads(about.read_text())
 
 
+def of_study(folder: Path) -> dict:
+    """The ratios that tests.benchmarks.study wrote into this folder, if it did."""
+    path = folder / "study.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return {name: value for name, value in found.items() if name.startswith("study_time_ratio")}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of UltraFeedback binarized; without it the text is synthetic")
@@ -150,6 +157,7 @@ def main() -> None:
         "about": about,
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
         "versions": versions,
+        **of_study(arguments.out),
     }
     for _ in range(arguments.turns):
         turn: dict = {
