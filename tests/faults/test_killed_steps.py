@@ -1,13 +1,16 @@
 """SIGKILL at every file operation of a step and at odd moments between: the next call ends in the same bytes."""
 
 import random
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from scripts.lib import pieces
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.models import check_files, load_causal, load_tokenizer, read_policy, save_policy
@@ -27,8 +30,10 @@ def temporary(name: str) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the bytes; and a forked process has none of the threads that PyTorch started before, which it would ask."""
     torch.set_num_threads(1)
+    monkeypatch.setenv("HF_DEACTIVATE_ASYNC_LOAD", "1")
 
 
 @pytest.mark.parametrize("kind", [*REPLACED, *ADDED])
@@ -115,10 +120,12 @@ def test_a_training_job_killed_at_any_file_operation_goes_on_to_the_same_bytes(t
 @pytest.mark.slow
 def test_a_training_job_killed_again_and_again_goes_on_to_the_same_bytes(tmp_path, training) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    begin = time.monotonic()
     killed_at(training(undisturbed), undisturbed, None)
+    whole = time.monotonic() - begin
     draw, kills = random.Random(0), 0
     for _ in range(12):
-        kills += killed_after(training(killed), draw.uniform(0.1, 3.0))
+        kills += killed_after(training(killed), draw.uniform(0.05, 0.7) * whole)
         nothing_half(killed)
         snakemake_clears(killed)
     assert kills >= 6
@@ -145,15 +152,17 @@ def test_a_training_job_with_a_full_disk_goes_on_to_the_same_bytes(tmp_path, tra
 
 
 @pytest.fixture
-def sampling(tmp_path: Path, tiny_policy: Path) -> Callable[[Path], Work]:
+def sampling(tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Work]:
+    """Every batch is kept, of a few of the prompts each."""
+    monkeypatch.setattr(pieces, "EVERY", 0.0)
     data = Data(tmp_path, tiny_policy)
     data.write()
-    spec = SamplingSpec(samples=3, max_new_tokens=12, temperature=1.0)
+    spec = SamplingSpec(samples=3, max_new_tokens=12, temperature=1.0, batch_tokens=256)
 
     def into(folder: Path) -> Work:
         arguments = ["--policy", tiny_policy / "policy.json", "--family", "mine", "--spec", spec.model_dump_json()]
         arguments += ["--prompts", tmp_path / "prompts.parquet", "--out", folder / "samples.parquet"]
-        arguments += ["--responses", folder / "responses.parquet"]
+        arguments += ["--responses", folder / "responses.parquet", "--checkpoints", folder / "checkpoints"]
 
         def work() -> None:
             sys.argv = ["sample", *map(str, arguments)]
@@ -165,17 +174,21 @@ def sampling(tmp_path: Path, tiny_policy: Path) -> Callable[[Path], Work]:
 
 
 @pytest.mark.slow
-def test_a_sampling_job_killed_at_any_moment_is_made_again_to_the_same_bytes(tmp_path, sampling) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+def test_a_sampling_job_killed_at_any_moment_goes_on_to_the_same_bytes(tmp_path, sampling) -> None:
+    undisturbed = tmp_path / "undisturbed"
     operations = killed_at(sampling(undisturbed), undisturbed, None)
     draw = random.Random(0)
-    for _ in range(3):
-        killed_after(sampling(killed), draw.uniform(0.05, 1.0))
+    kept = 0
+    for operation in [*range(operations), None, None, None]:
+        killed = tmp_path / f"killed{operation}"
+        if operation is None:
+            killed_after(sampling(killed), draw.uniform(0.05, 1.0))
+        else:
+            assert killed_at(sampling(killed), killed, operation) is None
         nothing_half(killed)
         snakemake_clears(killed)
-    for operation in range(operations):
-        assert killed_at(sampling(killed), killed, operation) is None
-        nothing_half(killed)
-        snakemake_clears(killed)
-    killed_at(sampling(killed), killed, None)
-    assert contents(killed) == contents(undisturbed)
+        kept += any(killed.glob("checkpoints/*"))
+        killed_at(sampling(killed), killed, None)
+        assert contents(killed) == contents(undisturbed)
+        shutil.rmtree(killed)
+    assert kept > 5
