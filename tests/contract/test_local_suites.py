@@ -238,8 +238,8 @@ def test_alpaca_eval_judges_the_policy_against_a_models_outputs(real_data, polic
     )
     samples, written = tmp_path / "samples.parquet", tmp_path / "lc.json"
     sampling = suite.sampling.model_dump_json()
-    flags = ["--policy", policy / "policy.json", "--name", "tiny", "--prompts", asked, "--spec", sampling]
-    step(sample, monkeypatch, *flags, "--out", samples)
+    flags = ["--policy", policy / "policy.json", "--family", "tiny.lc", "--prompts", asked, "--spec", sampling]
+    step(sample, monkeypatch, *flags, "--checkpoints", tmp_path / "checkpoints", "--out", samples)
     step(
         judge,
         monkeypatch,
