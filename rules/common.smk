@@ -4,6 +4,7 @@ Needs: config.yaml and what is laid over it.
 Makes: nothing; a mistake in the configuration ends here, with its file, line and remedy, before any job starts.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -35,6 +36,9 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **{SNAKEMAKE: str(os.getpid())},  # with which they end: scripts/lib/parent.py
 )
+
+# A large DAG is objects that stay; looking for garbage among them took a fifth of a dry run.
+gc.set_threshold(100_000, 50, 100)
 
 
 if workflow.is_main_process and not seen.is_seen(Path.cwd()):

@@ -55,10 +55,12 @@ def _fingerprint(step: str, root: Path, unused: frozenset[str]) -> str:
     code: set[tuple[str, str]] = set()
     while open_ends:
         name, symbol = end = open_ends.pop()
-        module = _module(name, root)
-        if end in reached or module is None:
+        if end in reached:
             continue
         reached.add(end)
+        module = _module(name, root)
+        if module is None:
+            continue
         if symbol in module.imports:
             open_ends.append(module.imports[symbol])
         elif symbol and symbol not in module.definitions:
@@ -87,7 +89,9 @@ def _module(name: str, root: Path) -> Module | None:
     imports: dict[str, tuple[str, str | None]] = {}
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            node.body = [item for item in node.body if not _is_docstring(item)] or [ast.Pass()]
+        elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == PACKAGE:
                     imports[alias.asname or alias.name] = (alias.name, EVERYTHING)
@@ -142,10 +146,17 @@ def _mentioned(statement: ast.stmt) -> frozenset[str]:
         if isinstance(node, ast.Name):
             names.add(node.id)
         elif isinstance(node, ast.Attribute):
-            names.add(ast.unparse(node))
+            names.add(_dotted(node))
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name for alias in node.names)
     return frozenset(names)
+
+
+def _dotted(node: ast.expr) -> str:
+    """``a.b.c`` as it is written; what is no chain of names begins with a dot and is the name of nothing."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
@@ -154,9 +165,5 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 @cache
 def _text(statement: ast.stmt) -> str:
-    """A statement as text without docstrings; formatting, comments and line numbers are gone with the parse."""
-    clean = ast.parse(ast.unparse(statement))
-    for node in ast.walk(clean):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            node.body = [item for item in node.body if not _is_docstring(item)] or [ast.Pass()]
-    return ast.dump(clean)
+    """A statement as text; comments and formatting are gone with the parse, docstrings with _module."""
+    return ast.unparse(statement)
