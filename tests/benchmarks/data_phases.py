@@ -52,7 +52,8 @@ PHASES = {"load": ["load"], "curate": ["curate"], "score": ["score"], "tiers": [
 class Writer:
     """Synthetic text: prompts and responses of UltraFeedback's lengths, a few repeated or taken from the suites."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, words: int) -> None:
+        self.median = words
         self.draw = np.random.default_rng(seed)
         syllables = np.array([a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in ("", "n", "r", "s")])
         at = np.arange(50_000)
@@ -72,7 +73,7 @@ class Writer:
 
     def response(self) -> str:
         """Words that follow one another in a pool of two million: no two responses are compared."""
-        n = self.length(150, 0.9)
+        n = self.length(self.median, 0.9)
         start = int(self.draw.integers(len(self.starts) - n - 1))
         return self.pool[self.starts[start] : self.starts[start + n] - 1]
 
@@ -103,9 +104,9 @@ def user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def write_sources(folder: Path, prompts: int, responses: int) -> None:
+def write_sources(folder: Path, prompts: int, responses: int, words: int) -> None:
     """The four sources of studies/paper.yaml and the suites' prompts, row by row."""
-    text = Writer(0)
+    text = Writer(0, words)
     questions: list[str] = []
     for suite, size in SUITES.items():
         asked = list(dict.fromkeys(text.prompt() for _ in range(size)))
@@ -163,9 +164,9 @@ def configuration() -> dict:
     }
 
 
-def write_samples(folder: Path) -> None:
+def write_samples(folder: Path, words: int) -> None:
     """What a policy and its scorer would have made of the prompt set: eight responses a prompt, and scores."""
-    text = Writer(1)
+    text = Writer(1, words)
     prompts = pq.read_table(folder / "results/prompt_sets/ultrafeedback/prompts.parquet", columns=["prompt_id"])
     family = "ultrafeedback.on_policy"
     paths = [folder / f"results/samples/tulu3_sft/{family}.responses.parquet"]
@@ -231,26 +232,27 @@ def jobs(folder: Path) -> dict[str, dict]:
     return found
 
 
-def measure(folder: Path, prompts: int, responses: int) -> dict:
+def measure(folder: Path, prompts: int, responses: int, words: int) -> dict:
     """Every phase from scratch in ``folder``, which keeps what was made."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in LINKED:
         (folder / name).symlink_to(ROOT / name)
     (folder / "bench.yaml").write_text(yaml.safe_dump(configuration()))
-    write_sources(folder, prompts, responses)
+    write_sources(folder, prompts, responses, words)
     text = sum(path.stat().st_size for path in folder.glob("*.jsonl"))
     print(f"{text / 1e9:.2f} GB of sources", file=sys.stderr)
     phases: dict[str, Cost] = {}
     for phase, its_targets in targets(folder).items():
         if phase == "pairs":
-            write_samples(folder)
+            write_samples(folder, words)
         phases[phase] = snakemake(folder, PHASES[phase], its_targets)
         print(f"{phase}: {phases[phase]}", file=sys.stderr)
     cards = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("results/prompt_sets/*/card.json")}
     return {
         "prompts": prompts,
         "responses_a_prompt": responses,
+        "words_a_response": words,
         "sources_gb": round(text / 1e9, 3),
         "kept": {name: {key: card[key] for key in ("prompts", "responses", "dropped")} for name, card in cards.items()},
         "phases": {name: asdict(cost) for name, cost in phases.items()},
@@ -267,6 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.data_phases", description=__doc__)
     parser.add_argument("--prompts", type=int, default=64_000, help="of UltraFeedback; Open Assistant has a sixth")
     parser.add_argument("--responses", type=int, default=9, help="a prompt of UltraFeedback, at least 6")
+    parser.add_argument("--words", type=int, default=150, help="a response, in the median")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     arguments = parser.parse_args()
 
@@ -274,7 +277,9 @@ def main() -> None:
     runs = json.loads(path.read_text())["runs"] if path.exists() else []
     head = {"date": time.strftime("%Y-%m-%d"), "load_before": round(os.getloadavg()[0], 1)}
     head |= {"cores": os.cpu_count(), "python": platform.python_version()}
-    run = head | measure((arguments.out / "data_phases").absolute(), arguments.prompts, arguments.responses)
+    run = head | measure(
+        (arguments.out / "data_phases").absolute(), arguments.prompts, arguments.responses, arguments.words
+    )
     write_json({"runs": [*runs, run]}, path)
 
 
