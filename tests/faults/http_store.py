@@ -13,7 +13,7 @@ class Store(BaseHTTPRequestHandler):
     answers: int
 
     def log_message(self, *_) -> None:
-        pass
+        """Requests are no part of a test's output."""
 
     def place(self) -> Path:
         return self.folder / self.path.strip("/")

@@ -176,13 +176,15 @@ def sampling(tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.slow
 def test_a_sampling_job_killed_at_any_moment_goes_on_to_the_same_bytes(tmp_path, sampling) -> None:
     undisturbed = tmp_path / "undisturbed"
+    begin = time.monotonic()
     operations = killed_at(sampling(undisturbed), undisturbed, None)
+    whole = time.monotonic() - begin
     draw = random.Random(0)
     kept = 0
     for operation in [*range(operations), None, None, None]:
         killed = tmp_path / f"killed{operation}"
         if operation is None:
-            killed_after(sampling(killed), draw.uniform(0.05, 1.0))
+            assert killed_after(sampling(killed), draw.uniform(0.05, 0.5) * whole)
         else:
             assert killed_at(sampling(killed), killed, operation) is None
         nothing_half(killed)
