@@ -2,8 +2,9 @@
 
 Logits, their softmax and their gradient are each tokens x vocabulary numbers, far more than the rest of a model's
 activations. Here logits lie in one buffer: they are turned in place into probabilities, and in backward in place into
-their own gradient, which goes on at once to the hidden states and to the weight. Where the tokens of one call fit
-into the buffer that takes the three products of the plain computation; chunks that do not are computed again.
+their own gradient, which goes on at once to the hidden states and to the weight. Both without what scales a row: that
+is left to the hidden states, which are shorter. Where the tokens of one call fit into the buffer that takes the three
+products of the plain computation; chunks that do not are computed again.
 """
 
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ class Head:
         self.vocabulary = len(self.weight)
         self.rows = max(1, kept // self.vocabulary)
         self.buffer = torch.empty(0, self.vocabulary, device=self.weight.device)
+        self.totals = torch.empty(0, device=self.weight.device)
         self.holds: object = None
 
     def logprobs(self, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -72,9 +74,9 @@ class Head:
             self.buffer, self.holds = self.buffer.new_empty(rows, self.vocabulary), None
 
     def fill(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Put p(token) after each of the ``hidden`` states (rows, hidden) into the buffer; the targets' log p (rows,).
+        """The targets' log p (rows,) after ``hidden`` states (rows, hidden), which have the dtype of the products.
 
-        The states have the dtype of the products.
+        Leaves p(token) in the buffer, each row times its own of ``totals`` (rows,).
         """
         self.reserve(len(hidden))
         logits = self.buffer[: len(hidden)]
@@ -85,14 +87,14 @@ class Head:
         if self.bias is not None:
             logits += self.bias.detach()
         values = logits.gather(1, targets[:, None]).squeeze(1)
+        self.totals = torch.empty_like(values)
         rows = max(1, IN_CACHE // self.vocabulary) if logits.device.type == "cpu" else len(logits)
         for at in range(0, len(logits), rows):
             part = logits[at : at + rows]
-            largest = part.amax(1, keepdim=True)
-            total = part.sub_(largest).exp_().sum(1, keepdim=True)
-            part.div_(total)
-            values[at : at + rows] -= (largest + total.log()).squeeze(1)
-        return values
+            largest = part.amax(1)
+            torch.sum(part.sub_(largest[:, None]).exp_(), 1, out=self.totals[at : at + rows])
+            values[at : at + rows] -= largest
+        return values.sub_(self.totals.log())
 
 
 class _LogProbs(torch.autograd.Function):
@@ -124,13 +126,15 @@ class _LogProbs(torch.autograd.Function):
 
 def _backward(head: Head, hidden: Tensor, targets: Tensor, gradient: Tensor, onward: Tensor) -> None:
     """From the probabilities in the buffer: d log p(target) / d logits = [token is target] - p(token)."""
-    of_logits = head.buffer[: len(hidden)].mul_(-gradient[:, None])
-    of_logits.scatter_add_(1, targets[:, None], gradient[:, None])
+    of_logits = head.buffer[: len(hidden)].scatter_add_(1, targets[:, None], -head.totals[:, None])
+    scale = -gradient / head.totals
     if head.bias is not None and head.bias.requires_grad:
-        gradient_of(head.bias).add_(of_logits.sum(0))
+        gradient_of(head.bias).addmv_(of_logits.t(), scale)
     of_logits = of_logits.to(hidden.dtype)
     product(of_logits, head.matrix.t(), onward)
+    onward.mul_(scale[:, None])
     if head.weight.requires_grad:
+        hidden = hidden * scale[:, None].to(hidden.dtype)
         if hidden.dtype == head.weight.dtype:
             gradient_of(head.weight).addmm_(of_logits.t(), hidden)
         else:
