@@ -8,6 +8,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
+from hypothesis import settings
+
+# Examples run models and files: how long one takes is the machine's affair.
+settings.register_profile("prefatlas", deadline=None)
+settings.load_profile("prefatlas")
 
 
 def pytest_addoption(parser):

@@ -34,7 +34,7 @@ def folder(tmp_path, classifier):
 # --- outputs
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     sequences=st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=20), min_size=1, max_size=6),
     pad=st.sampled_from([0, None, -1]),

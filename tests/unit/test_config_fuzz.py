@@ -158,7 +158,7 @@ def refused_or_runnable(raw: dict, layers: list[Path]) -> None:
         check_that_it_can_run(atlas)
 
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+QUICK = settings(max_examples=150, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @QUICK

@@ -35,7 +35,7 @@ def gradients(module: torch.nn.Linear, hidden: torch.Tensor) -> list[torch.Tenso
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(tokens=st.integers(1, 40), rows=st.integers(1, 50), bias=st.booleans(), seed=st.integers(0, 9))
 def test_values_and_gradients_are_those_of_the_plain_computation(tokens, rows, bias, seed) -> None:
     """Also in chunks, where all but the last one are computed again in backward."""

@@ -287,7 +287,7 @@ def test_keys_are_hidden_wherever_they_stand(monkeypatch):
     assert without_secrets("a first-key-1 b second-key-2 none") == "a *** b *** none"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)), max_size=6), st.data())
 def test_a_file_cut_anywhere_holds_whole_verdicts_alone(tmp_path_factory, rows, data):
     verdicts = Verdicts(tmp_path_factory.mktemp("verdicts"), {"kind": "openai", "model": "é"})

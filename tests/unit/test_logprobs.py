@@ -35,7 +35,7 @@ def plainly(model, sequence: Encoded) -> torch.Tensor:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sequences=SEQUENCES)
 def test_a_mixed_batch_gives_what_each_sequence_gives_alone(model, sequences):
     with torch.no_grad():
@@ -54,7 +54,7 @@ def test_what_padding_is_does_not_matter(model):
         assert torch.equal(one, other)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(length=st.integers(0, 30))
 def test_a_smaller_max_length_gives_a_prefix(tiny_policy, model, length):
     tokenizer = load_tokenizer(read_policy(tiny_policy / "policy.json"))
@@ -137,7 +137,7 @@ FEW_PROMPTS = st.sampled_from([[3], [3, 4, 5], [9, 8, 7, 6, 5, 4, 3]])
 RESPONSES_TO_FEW = st.lists(st.builds(Encoded, FEW_PROMPTS, TOKENS), min_size=1, max_size=10)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(sequences=RESPONSES_TO_FEW, budget=st.integers(1, 60))
 def test_a_prompt_that_responses_share_changes_values_by_noise_alone(model, sequences, budget):
     values = compute.logprobs_of(model, sequences, 0, 64, budget)
@@ -146,7 +146,7 @@ def test_a_prompt_that_responses_share_changes_values_by_noise_alone(model, sequ
         np.testing.assert_allclose(found, plainly(model, sequence).detach(), rtol=1e-5, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(sequences=RESPONSES_TO_FEW, budget=st.integers(1, 60))
 def test_rows_hold_every_response_once_and_a_prompt_once(sequences, budget):
     rows = compute.rows_by_prompt(sequences, budget)

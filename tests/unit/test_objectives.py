@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.config.objectives import objective_options
@@ -27,7 +27,6 @@ def margin(chosen: float, rejected: float, ref_chosen: float, ref_rejected: floa
     return (chosen - ref_chosen) - (rejected - ref_rejected)
 
 
-@settings(deadline=None)
 @given(LOGP, LOGP, LOGP, LOGP, BETA)
 def test_dpo_is_minus_log_sigmoid_of_the_margin(chosen, rejected, ref_chosen, ref_rejected, beta) -> None:
     x = beta * margin(chosen, rejected, ref_chosen, ref_rejected)
@@ -37,14 +36,12 @@ def test_dpo_is_minus_log_sigmoid_of_the_margin(chosen, rejected, ref_chosen, re
     assert loss.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(LOGP, LOGP, BETA)
 def test_dpo_is_log_2_where_policy_and_reference_agree(chosen, rejected, beta) -> None:
     assert dpo(pair(chosen, rejected, chosen, rejected), beta=beta).item() == pytest.approx(math.log(2), rel=1e-12)
     assert dpo(pair(rejected, chosen, rejected, chosen), beta=beta).item() == pytest.approx(math.log(2), rel=1e-12)
 
 
-@settings(deadline=None)
 @given(LOGP, LOGP, LOGP, LOGP, BETA)
 def test_dpo_raises_the_chosen_and_lowers_the_rejected(chosen, rejected, ref_chosen, ref_rejected, beta) -> None:
     logps = pair(chosen, rejected, ref_chosen, ref_rejected)
@@ -55,13 +52,11 @@ def test_dpo_raises_the_chosen_and_lowers_the_rejected(chosen, rejected, ref_cho
     assert logps.rejected.grad.item() == -logps.chosen.grad.item()
 
 
-@settings(deadline=None)
 @given(st.floats(-100.0, 100.0), st.floats(0.01, 100.0), BETA)
 def test_dpo_falls_as_the_margin_grows(at, more, beta) -> None:
     assert dpo(pair(at + more, 0.0), beta=beta).item() < dpo(pair(at, 0.0), beta=beta).item()
 
 
-@settings(deadline=None)
 @given(LOGP, LOGP, st.floats(-50.0, 50.0), BETA)
 def test_swapping_a_pair_without_a_margin_changes_nothing(ref_chosen, ref_rejected, shift, beta) -> None:
     chosen, rejected = ref_chosen + shift, ref_rejected + shift
@@ -70,7 +65,6 @@ def test_swapping_a_pair_without_a_margin_changes_nothing(ref_chosen, ref_reject
     assert dpo(pair(rejected, chosen, ref_rejected, ref_chosen), beta=beta).item() == pytest.approx(loss, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(LOGP, LOGP, st.integers(1, 500))
 def test_sft_is_the_chosen_responses_mean_over_its_tokens(chosen, rejected, length) -> None:
     logps = pair(chosen, rejected, chosen_length=length)

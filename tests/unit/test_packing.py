@@ -48,7 +48,7 @@ def packed_logprobs(model, groups: list[list[Encoded]]) -> list[torch.Tensor]:
     return list(logits.log_softmax(-1).gather(1, row.targets[:, None]).squeeze(1).split(row.lengths))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(groups=groups())
 def test_a_row_gives_what_each_response_gives_alone(model, groups) -> None:
     with torch.no_grad():
@@ -91,7 +91,7 @@ def heads(tokens: int, count: int) -> torch.Tensor:
     return torch.randn(1, tokens, count, 8).transpose(1, 2)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(groups=groups())
 def test_one_call_for_a_row_is_a_call_for_each_branch(groups) -> None:
     torch.manual_seed(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES, TIERS
@@ -31,7 +31,6 @@ scored_tables = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.integers(2, 500))
 def test_tier_ranks_are_distinct_ordered_and_reach_both_ends(n: int) -> None:
     ranks = tier_ranks(n)
@@ -41,14 +40,12 @@ def test_tier_ranks_are_distinct_ordered_and_reach_both_ends(n: int) -> None:
     assert len(ranks) == min(n, len(TIER_NAMES))
 
 
-@settings(deadline=None)
 @given(st.integers(5, 500))
 def test_tier_ranks_are_evenly_spaced(n: int) -> None:
     for place, rank in enumerate(tier_ranks(n).values()):
         assert abs(rank - (n - 1) * place / 4) <= 0.5
 
 
-@settings(deadline=None)
 @given(scored_tables, st.randoms(use_true_random=False))
 def test_stratify_agrees_with_sorting_each_prompt_by_hand(scored: pd.DataFrame, random) -> None:
     expected = set()
@@ -62,7 +59,6 @@ def test_stratify_agrees_with_sorting_each_prompt_by_hand(scored: pd.DataFrame, 
         assert set(stratify(table).itertuples(index=False, name=None)) == expected
 
 
-@settings(deadline=None)
 @given(scored_tables)
 def test_every_response_has_a_tier_or_is_counted(scored: pd.DataFrame) -> None:
     tiers = stratify(scored)
@@ -72,7 +68,6 @@ def test_every_response_has_a_tier_or_is_counted(scored: pd.DataFrame) -> None:
     assert len(tiers) + sum(card["dropped"].values()) == len(scored)
 
 
-@settings(deadline=None)
 @given(scored_tables, st.sampled_from(CONFIGURATIONS))
 def test_pairs_prefer_the_higher_score_and_every_prompt_is_counted(scored, configuration) -> None:
     tiers = stratify(scored)
@@ -84,7 +79,6 @@ def test_pairs_prefer_the_higher_score_and_every_prompt_is_counted(scored, confi
     assert not pairs["prompt_id"].duplicated().any()
 
 
-@settings(deadline=None)
 @given(scored_tables)
 def test_datasets_that_share_a_tier_share_its_responses(scored) -> None:
     tiers = stratify(scored)
@@ -95,7 +89,6 @@ def test_datasets_that_share_a_tier_share_its_responses(scored) -> None:
             assert chosen.setdefault(row.prompt_id, row.chosen_id) == row.chosen_id
 
 
-@settings(deadline=None)
 @given(scored_tables, st.integers(0, 3))
 def test_comparisons_are_two_responses_of_one_prompt_and_every_prompt_is_counted(scored, seed) -> None:
     pairs, dropped = draw_comparisons(scored, seed)

@@ -50,7 +50,7 @@ def test_candidates_are_all_ordered_pairs_of_unequal_scores() -> None:
     assert (found["chosen_score"] > found["rejected_score"]).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0, 1), st.floats(0, 1))
 def test_targets_inside_what_the_data_can_reach_are_reached(seed: int, aim_chosen: float, aim_gap: float) -> None:
     pool = candidates(scored(300, 4, seed))
@@ -67,7 +67,7 @@ def test_targets_inside_what_the_data_can_reach_are_reached(seed: int, aim_chose
     assert reached == pytest.approx((chosen, gap), abs=0.05)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_of_all_selections_with_its_means_it_is_the_nearest_to_the_targets(seed: int) -> None:
     """Brute force over all selections of four prompts: none reaches the same means at a lower cost."""
@@ -93,7 +93,6 @@ def test_targets_out_of_reach_end_near_and_soon(target: tuple[float, float]) -> 
     assert abs(chosen - target[0]) > 0.05 or abs(gap - target[1]) > 0.05
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-500, 500).map(lambda n: n / 100), min_size=1, max_size=20), st.floats(-6, 6))
 def test_solve_finds_where_a_step_function_crosses_zero(steps: list[float], start: float) -> None:
     steps = sorted(steps)
@@ -106,7 +105,7 @@ def test_solve_finds_where_a_step_function_crosses_zero(steps: list[float], star
     assert abs(function(found)) == pytest.approx(best)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 1000))
 def test_bounds_make_every_counterfactual_possible(seed: int) -> None:
     pool = candidates(scored(60, 4, seed))
@@ -146,7 +145,6 @@ def sampled(pairs: pd.DataFrame, seed: int, of_prompt: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["prompt_id", "response_id", "score"])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 500), st.integers(1, 30), st.floats(0, 0.5))
 def test_a_mixture_is_algorithm_1(seed: int, prompts: int, ratio: float) -> None:
     pairs = offline(prompts, seed)
@@ -178,7 +176,6 @@ def test_a_mixture_is_algorithm_1(seed: int, prompts: int, ratio: float) -> None
     assert replaced == math.floor(ratio * prompts + 1e-9) == counts["replaced_chosen"] + counts["replaced_rejected"]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100), st.floats(0, 0.4), st.floats(0, 0.4))
 def test_a_larger_ratio_replaces_the_same_prompts_and_more(seed: int, one: float, other: float) -> None:
     pairs = offline(40, seed)

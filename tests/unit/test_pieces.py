@@ -57,7 +57,7 @@ VALUES = {
 }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 11), st.sampled_from(sorted(VALUES)))
 def test_what_is_done_is_not_done_again_and_is_the_same_to_the_last_bit(tmp_path_factory, rows, size, stop, kind):
     folder = tmp_path_factory.mktemp("pieces")

@@ -136,7 +136,7 @@ def test_beams_draw_from_the_whole_vocabulary():
     assert len({word for each in drawn for word in each.text.split()}) > 70
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 12), st.integers(50, 62))
 def test_no_response_goes_beyond_its_room(sampler, max_new_tokens, words):
     prompt = [{"role": "user", "content": " ".join(["a"] * words)}]

@@ -187,7 +187,7 @@ rows_of = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows_of, rows_of, st.integers(1, 2), st.none() | st.integers(1, 3), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing_and_all_is_accounted_for(one, two, least, limit, random) -> None:
     sources = [source("one", one), source("two", two)]

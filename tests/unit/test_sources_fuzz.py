@@ -211,7 +211,7 @@ def refused_or_whole(name: str, path: Path, folder: Path) -> InputError | None:
     return None
 
 
-QUICK = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+QUICK = settings(max_examples=120, suppress_health_check=list(HealthCheck), derandomize=True)
 KINDS = st.sampled_from(["jsonl", "json", "jsonl.gz", "csv", "parquet"])
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.ids import prompt_id
@@ -28,7 +28,6 @@ def jaccard(one: str, other: str) -> float:
     return shared / (bag(one).total() + bag(other).total() - shared)
 
 
-@settings(deadline=None)
 @given(some_texts, thresholds)
 def test_near_duplicates_are_those_that_brute_force_finds(texts: list[str], threshold: float) -> None:
     kept: list[int] = []
@@ -43,7 +42,6 @@ def test_near_duplicates_are_those_that_brute_force_finds(texts: list[str], thre
     assert near_duplicates([texts[at] for at in kept], threshold) == {}
 
 
-@settings(deadline=None)
 @given(some_texts, some_texts, thresholds)
 def test_near_duplicates_of_other_texts_are_those_that_brute_force_finds(texts, others, threshold) -> None:
     first = {
@@ -53,7 +51,6 @@ def test_near_duplicates_of_other_texts_are_those_that_brute_force_finds(texts, 
     assert near_duplicates(texts, threshold, others) == {at: of for at, of in first.items() if of is not None}
 
 
-@settings(deadline=None)
 @given(some_texts, some_texts, thresholds)
 def test_containment_is_what_brute_force_finds(texts, others, threshold) -> None:
     def holds(text: str, other: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -41,7 +41,6 @@ def collect(items: list, source: str, split: str, min_responses: int = 1, limit:
         return Collected(tables.prompts, tables.responses, tables.annotations, collection.counts())
 
 
-@settings(deadline=None)
 @given(records, st.integers(1, 3), st.none() | st.integers(1, 4))
 def test_parts_and_shelves_on_disk_change_nothing(items: list, least: int, limit: int | None) -> None:
     expected = collect(items, "src", "train", least, limit)
@@ -58,7 +57,6 @@ def same(one: Tables, other: Tables) -> None:
         assert_frame_equal(getattr(one, name), getattr(other, name))
 
 
-@settings(deadline=None)
 @given(records, st.integers(1, 3), st.none() | st.integers(1, 4))
 def test_every_response_read_is_kept_or_counted(items: list, least: int, limit: int | None) -> None:
     tables = collect(items, "src", "train", least, limit)
@@ -78,7 +76,6 @@ def test_every_response_read_is_kept_or_counted(items: list, least: int, limit: 
     assert limit is None or len(tables.prompts) <= limit
 
 
-@settings(deadline=None)
 @given(records, st.integers(1, 3), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(items: list, least: int, random) -> None:
     shuffled = random.sample(items, len(items))
@@ -87,7 +84,6 @@ def test_the_order_of_rows_changes_nothing(items: list, least: int, random) -> N
     assert one.counts == other.counts
 
 
-@settings(deadline=None)
 @given(records)
 def test_rows_that_come_twice_change_only_the_counts(items: list) -> None:
     once, twice = collect(items, "src", "train"), collect(items * 2, "src", "train")
@@ -98,7 +94,6 @@ def test_rows_that_come_twice_change_only_the_counts(items: list) -> None:
     assert extra["duplicate_response"] == again
 
 
-@settings(deadline=None)
 @given(records)
 def test_equal_texts_have_one_id_and_ids_are_of_the_stored_texts(items: list) -> None:
     tables = collect(items, "src", "train")
@@ -113,7 +108,6 @@ def test_equal_texts_have_one_id_and_ids_are_of_the_stored_texts(items: list) ->
         assert row.response == normalise(row.response) != ""
 
 
-@settings(deadline=None)
 @given(records)
 def test_content_agrees_with_a_plain_account_of_the_rules(items: list) -> None:
     expected: dict = {}

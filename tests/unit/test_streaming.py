@@ -78,7 +78,6 @@ def test_parts_and_columns_of_a_table_are_checked_when_read(tmp_path: Path) -> N
         next(read_batches(tmp_path / "none", SCORES))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "Z", "é"]), st.integers(-2, 2)), max_size=30))
 def test_sorting_and_runs_are_those_of_pandas(rows: list) -> None:
     frame = pd.DataFrame(rows, columns=["name", "score"]).astype({"name": "str", "score": float})
@@ -92,7 +91,7 @@ def test_sorting_and_runs_are_those_of_pandas(rows: list) -> None:
     assert size.tolist() == [names.count(name) for name in sorted(set(names))]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 49)), max_size=60), st.booleans())
 def test_rows_are_gathered_in_the_order_asked_for(tmp_path_factory, places: list, forward: bool) -> None:
     folder = tmp_path_factory.getbasetemp()

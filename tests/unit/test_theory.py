@@ -25,7 +25,7 @@ PROVED = {
     theory_online.EXPANSION,
 }
 MISSTATED = {theory.UNSUPPORTED_STATED, theory.SIGN_STATED, theory.LABELLED, theory_online.STATED, theory.RULE}
-few = settings(deadline=None, max_examples=15)
+few = settings(max_examples=15)
 
 
 def instance(seed, *shapes):

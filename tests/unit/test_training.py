@@ -31,7 +31,6 @@ def model(tiny_policy):
     return load_causal(read_policy(tiny_policy / "policy.json"))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 40), st.sampled_from([0.3, 1.0, 2.0, 2.5]), st.integers(0, 5))
 def test_every_pair_is_seen_once_an_epoch(pairs, batch_pairs, epochs, seed) -> None:
     steps = batches(pairs, batch_pairs, epochs, seed)
@@ -112,7 +111,7 @@ def a_step(draw) -> list[Example]:
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(batch=a_step(), budget=st.sampled_from([1, 40, 1000]))
 def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
     """Losses, log-probabilities, rewards and gradients of every objective, to 1e-5."""
@@ -128,7 +127,7 @@ def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
     assert (mine - plain).norm() <= 1e-5 * plain.norm() + 1e-5  # equal sides: nothing is left but rounding
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(batch=a_step())
 def test_any_packed_step_at_the_reference_has_loss_log_2(model, batch) -> None:
     with torch.no_grad():
