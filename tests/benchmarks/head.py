@@ -7,13 +7,13 @@ import argparse
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from scripts.lib.tables import write_json
+from tests.benchmarks.turns import spread
 
 
 def measure(kind: str, vocabulary: int, tokens: int, hidden: int, responses: int, threads: int) -> dict:
@@ -56,8 +56,8 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--responses", type=int, default=16, help="of equal length, among which the tokens lie")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("results/bench/head.json"))
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("results/bench"))
     parser.add_argument("--measure", choices=["ours", "plain"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     names = ("vocabulary", "tokens", "hidden", "responses", "threads")
@@ -65,23 +65,22 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, **sizes)))
         return
-    turns = []
+    turns: list[dict] = []
     for _ in range(arguments.turns):
-        turn = {}
+        turns.append({})
         for kind in ("ours", "plain"):
             flags = [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
             command = [sys.executable, "-m", "tests.benchmarks.head", "--measure", kind, *flags]
             environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-            turn[kind] = json.loads(done.stdout)
-            print(kind, turn[kind], file=sys.stderr)
-        turns.append(turn)
-
-    def median_ratio(key: str) -> float:
-        return statistics.median(turn["plain"][key] / turn["ours"][key] for turn in turns)
-
-    ratios = {f"ratio_{key}": median_ratio(key) for key in ("seconds", "cpu_seconds", "peak_gb")}
-    write_json({**sizes, **ratios, "turns": turns}, arguments.out)
+            turns[-1][kind] = json.loads(done.stdout)
+            print(kind, turns[-1][kind], file=sys.stderr)
+    ratios = {
+        f"ratio_{key}": spread([turn["plain"][key] / turn["ours"][key] for turn in turns])
+        for key in ("seconds", "cpu_seconds", "peak_gb")
+    }
+    about = {"date": time.strftime("%Y-%m-%d"), "cores": os.cpu_count()}
+    write_json({**about, **sizes, **ratios, "turns": turns}, arguments.out / "head.json")
 
 
 if __name__ == "__main__":
