@@ -3,9 +3,10 @@
 Weights are read from safetensors files alone. Code that comes with a model is run only where the scorer says so.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from transformers import (
 )
 
 from scripts.lib.batching import by_tokens
-from scripts.lib.chat import encode_prompt
+from scripts.lib.chat import Encoded, encode_prompt
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
 from scripts.lib.models import PRECISIONS, device, remove_card, save_model, sha256_of
+from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, reason_against, rows_by_prompt
 from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.tables import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 CLASSIFIER_FILES = (
     "config.json",
@@ -54,18 +58,40 @@ class Classifier:
         return encode_conversation(self.tokenizer, prompt, response, max_length)
 
     @torch.inference_mode()
-    def classify(self, sequences: Sequence[list[int]], batch_tokens: int, pieces: Pieces | None = None) -> list[float]:
-        """The output for each sequence of token ids, in the order given, in batches of like length.
+    def classify(
+        self,
+        sequences: Sequence[list[int]],
+        batch_tokens: int,
+        pieces: Pieces | None = None,
+        prompts: Sequence[Hashable] | None = None,
+    ) -> list[float]:
+        """The output for each sequence of token ids, in the order given.
 
-        In float32 the batches change a value in its last digits alone; in bfloat16 a value has three digits at most.
-        ``pieces`` keep what is read.
+        prompts: of each sequence; what those of one prompt begin with alike is read once, in rows without padding,
+        where the model allows (``packing.reason_against``). Else in batches of like length. In float32 rows and
+        batches change a value in its last digits alone; in bfloat16 a value has three digits at most. ``pieces`` keep
+        what is read.
         """
 
-        def read(batch: list[int]) -> list[float]:
+        def padded(batch: list[int]) -> list[float]:
             return outputs(self.model, [sequences[at] for at in batch]).tolist()
 
-        batches = by_tokens([len(each) for each in sequences], batch_tokens)
-        values = in_batches(batches, read, f"read by {self.name}", pieces)
+        def packed(row: list[int]) -> list[float]:
+            return packed_outputs(self.model, [encoded[at] for at in row]).tolist()
+
+        work = f"read by {self.name}"
+        longest = max(map(len, sequences), default=0)
+        if prompts is None or len(set(prompts)) == len(prompts):
+            reason = "no two share a prompt"
+        else:
+            reason = reason_against(self.model, longest, _agrees)
+        if reason:
+            log.info("batches are padded: %s", reason)
+            values = in_batches(by_tokens([len(each) for each in sequences], batch_tokens), padded, work, pieces)
+        else:
+            pad_id = self.model.config.get_text_config().pad_token_id
+            encoded = beginning_alike([without_padding(each, pad_id) for each in sequences], prompts)
+            values = in_batches(rows_by_prompt(encoded, batch_tokens), packed, work, pieces)
         return [values[at] for at in range(len(sequences))]
 
 
@@ -83,6 +109,49 @@ def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Ten
             ids[row, : len(each)] = torch.tensor(each)
             mask[row, : len(each)] = 1
         return model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0].float()
+
+
+def packed_outputs(model: PreTrainedModel, sequences: Sequence[Encoded]) -> torch.Tensor:
+    """As :func:`outputs`, of sequences that :func:`beginning_alike` made; those of one prompt lie side by side."""
+    row = pack_prompts(sequences, model.device)
+    with packed_attention(model):
+        hidden = hidden_states(model, row)
+    ends = torch.tensor(list(accumulate(row.lengths)), device=hidden.device) - 1
+    return model.score(hidden[ends])[:, 0].float()
+
+
+def beginning_alike(sequences: Sequence[list[int]], prompts: Sequence[Hashable]) -> list[Encoded]:
+    """Sequences as what all of a prompt begin with, and the rest.
+
+    Each ends in one token more, which is not read: a row's states are those before the tokens of a response.
+    """
+    shared: dict[Hashable, list[int]] = {}
+    for ids, prompt in zip(sequences, prompts, strict=True):
+        known = shared.setdefault(prompt, ids)
+        alike = next((at for at, (one, other) in enumerate(zip(known, ids, strict=False)) if one != other), None)
+        shared[prompt] = known[: min(len(known), len(ids)) if alike is None else alike]
+    begin = [max(1, len(shared[prompt])) for prompt in prompts]
+    return [Encoded(ids[:at], [*ids[at:], ids[-1]]) for ids, at in zip(sequences, begin, strict=True)]
+
+
+def without_padding(ids: list[int], pad_id: int | None) -> list[int]:
+    """Up to the token that transformers reads the output at: the last that does not pad."""
+    end = len(ids)
+    while end > 1 and ids[end - 1] == pad_id:
+        end -= 1
+    return ids[:end]
+
+
+@torch.no_grad()
+def _agrees(model: PreTrainedModel) -> bool:
+    """Whether the output is the head's at a sequence's last token, in a row too."""
+    if not hasattr(model, "score"):
+        return False
+    ids = [at % model.config.get_text_config().vocab_size for at in range(10, 30)]
+    sequences = [ids[:12], [*ids[:5], *ids[14:20]], ids[3:9]]
+    digits = 1e-4 if model.dtype == torch.float32 else 3e-2
+    packed = packed_outputs(model, beginning_alike(sequences, [0, 0, 1]))
+    return torch.allclose(packed, outputs(model, sequences), rtol=digits, atol=digits)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 import torch
@@ -142,6 +142,11 @@ def pack(groups: Sequence[Sequence[Encoded]], device: torch.device | str = "cpu"
     return Row(shapes, tensor(ids)[None], tensor(positions)[None], tensor(where), tensor(targets), tuple(lengths))
 
 
+def pack_prompts(sequences: Sequence[Encoded], device: torch.device | str = "cpu") -> Row:
+    """A row of responses, in the order given; those to one prompt lie side by side and share it."""
+    return pack([list(group) for _, group in groupby(sequences, key=lambda each: each.prompt_ids)], device)
+
+
 def rows_by_tokens(tokens: Sequence[int], budget: int) -> list[list[int]]:
     """Indices into ``tokens``, in rows of at most ``budget`` tokens: longest first, each into the first that has room.
 
@@ -157,6 +162,25 @@ def rows_by_tokens(tokens: Sequence[int], budget: int) -> list[list[int]]:
         rows[row].append(index)
         room[row] -= tokens[index]
     return rows
+
+
+def rows_by_prompt(sequences: Sequence[Encoded], budget: int) -> list[list[int]]:
+    """Indices in rows of at most ``budget`` tokens, a prompt counted once for all responses to it in a row.
+
+    Responses to one prompt lie side by side; where they exceed the budget, in several rows.
+    """
+    groups: list[list[int]] = []
+    sizes: list[int] = []
+    latest: dict[tuple[int, ...], int] = {}
+    for at, each in enumerate(sequences):
+        prompt, own = tuple(each.prompt_ids), len(each.response_ids)
+        if prompt not in latest or sizes[latest[prompt]] + own > budget:
+            latest[prompt] = len(groups)
+            groups.append([])
+            sizes.append(len(prompt))
+        groups[latest[prompt]].append(at)
+        sizes[latest[prompt]] += own
+    return [[at for group in row for at in groups[group]] for row in rows_by_tokens(sizes, budget)]
 
 
 def hidden_states(model: PreTrainedModel, row: Row) -> Tensor:
@@ -252,11 +276,13 @@ AttentionInterface.register(IMPLEMENTATION, attend)
 AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)
 
 
-def reason_against(model: PreTrainedModel, max_length: int) -> str | None:
+def reason_against(
+    model: PreTrainedModel, max_length: int, agrees: Callable[[PreTrainedModel], bool] | None = None
+) -> str | None:
     """Why a model cannot take rows of sequences up to ``max_length`` tokens; None where it can.
 
-    What its configuration does not tell (logits that are scaled, biases in its attention) is seen from the
-    log-probabilities of a few tokens, which must be those that the model gives without packing.
+    What its configuration does not tell (logits that are scaled, biases in its attention) is seen from what it says
+    of a few tokens, which must be what it says without packing: log-probabilities, or what ``agrees`` compares.
     """
     config = model.config.get_text_config()
     if not getattr(model, "_supports_attention_backend", False):
@@ -271,10 +297,10 @@ def reason_against(model: PreTrainedModel, max_length: int) -> str | None:
     if capped := [name for name, value in config.to_dict().items() if "softcap" in name and value is not None]:
         return f"it has {', '.join(capped)}"
     try:
-        agrees = _agrees(model)
+        same = (agrees or _agrees)(model)
     except NotImplementedError as error:
         return f"its attention has {error}"
-    return None if agrees else "its log-probabilities of packed responses are not those of single ones"
+    return None if same else "what it says of packed responses is not what it says of single ones"
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ Scores of different scorers have different units; only their order within a prom
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -78,8 +78,17 @@ class Reader(Protocol):
         """Token ids of a conversation; None where ``max_length`` leaves no token of the response."""
         ...
 
-    def classify(self, sequences: Sequence[list[int]], batch_tokens: int, pieces: Pieces | None = None) -> list[float]:
-        """The output for each sequence of token ids, in the order given; ``pieces`` keep what is read."""
+    def classify(
+        self,
+        sequences: Sequence[list[int]],
+        batch_tokens: int,
+        pieces: Pieces | None = None,
+        prompts: Sequence[Hashable] | None = None,
+    ) -> list[float]:
+        """The output for each sequence of token ids, in the order given; ``pieces`` keep what is read.
+
+        prompts: what each answers; the sequences of one prompt begin alike.
+        """
         ...
 
 
@@ -102,7 +111,8 @@ class RewardModel:
         kept = [at for at, each in enumerate(encoded) if each is not None]
         full = sum(len(encoded[at]) == self.max_length for at in kept)
         log.info("%d responses cut at max_length %d or just full", full, self.max_length)
-        values = self.classifier.classify([encoded[at] for at in kept], self.batch_tokens, self.pieces)
+        prompts = [prompt_id(items[at][0]) for at in kept]
+        values = self.classifier.classify([encoded[at] for at in kept], self.batch_tokens, self.pieces, prompts)
         scores: list[float | None] = [None] * len(items)
         for at, value in zip(kept, values, strict=True):
             scores[at] = self._finite(value, items[at])

@@ -7,7 +7,7 @@ comes with a model is run only where its entry says so.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Generat
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from scripts.lib import devices
-from scripts.lib.classifiers import encode_conversation, read_classifier, refuse_missing
+from scripts.lib.classifiers import encode_conversation, read_classifier, refuse_missing, without_padding
 from scripts.lib.config.engines import EngineSpec
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.config.scorers import RewardModelScorer
@@ -158,13 +158,19 @@ class VllmClassifier:
         """See :func:`scripts.lib.classifiers.encode_conversation`."""
         return encode_conversation(self.tokenizer, prompt, response, max_length)
 
-    def classify(self, sequences: Sequence[list[int]], batch_tokens: int, pieces: Pieces | None = None) -> list[float]:
+    def classify(
+        self,
+        sequences: Sequence[list[int]],
+        batch_tokens: int,
+        pieces: Pieces | None = None,
+        prompts: Sequence[Hashable] | None = None,
+    ) -> list[float]:
         """The output for each sequence of token ids, in the order given; vLLM makes batches of its own."""
         from vllm import PoolingParams
 
         def read(call: list[int]) -> list[float]:
             outputs = self.llm.classify(
-                [{"prompt_token_ids": self._read(sequences[at])} for at in call],
+                [{"prompt_token_ids": without_padding(sequences[at], self.pad_id)} for at in call],
                 pooling_params=PoolingParams(use_activation=False),
                 use_tqdm=False,
             )
@@ -172,13 +178,6 @@ class VllmClassifier:
 
         values = in_batches(in_calls(len(sequences)), read, f"read by {self.name}", pieces)
         return [values[at] for at in range(len(sequences))]
-
-    def _read(self, ids: list[int]) -> list[int]:
-        """Up to the token that transformers reads the output at: the last that does not pad."""
-        end = len(ids)
-        while end > 1 and ids[end - 1] == self.pad_id:
-            end -= 1
-        return ids[:end]
 
 
 def generation_config(card: PolicyCard) -> GenerationConfig:

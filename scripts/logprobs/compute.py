@@ -5,8 +5,6 @@ no room for one token has no row; the log counts them.
 """
 
 import logging
-from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.head import Head
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
-from scripts.lib.packing import hidden_states, pack, packed_attention, reason_against, rows_by_tokens
+from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, reason_against, rows_by_prompt
 from scripts.lib.pieces import Pieces, digest_of, in_batches
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_table, write_table
@@ -46,8 +44,7 @@ def logprobs_of(
     head = Head(model.get_output_embeddings(), model.dtype)
 
     def packed(row: list[int]) -> list[np.ndarray]:
-        groups = groupby((sequences[at] for at in row), key=lambda each: each.prompt_ids)
-        packed_row = pack([list(group) for _, group in groups], model.device)
+        packed_row = pack_prompts([sequences[at] for at in row], model.device)
         with packed_attention(model):
             values = head.logprobs(hidden_states(model, packed_row), packed_row.targets)
         return [each.cpu().numpy() for each in values.split(packed_row.lengths)]
@@ -62,25 +59,6 @@ def logprobs_of(
     else:
         values = in_batches(rows_by_prompt(sequences, batch_tokens), packed, "log-probs", pieces)
     return [values[at] for at in range(len(sequences))]
-
-
-def rows_by_prompt(sequences: Sequence[Encoded], budget: int) -> list[list[int]]:
-    """Indices in rows of at most ``budget`` tokens, a prompt counted once for all responses to it in a row.
-
-    Responses to one prompt lie side by side; where they exceed the budget, in several rows.
-    """
-    groups: list[list[int]] = []
-    sizes: list[int] = []
-    latest: dict[tuple[int, ...], int] = {}
-    for at, each in enumerate(sequences):
-        prompt, own = tuple(each.prompt_ids), len(each.response_ids)
-        if prompt not in latest or sizes[latest[prompt]] + own > budget:
-            latest[prompt] = len(groups)
-            groups.append([])
-            sizes.append(len(prompt))
-        groups[latest[prompt]].append(at)
-        sizes[latest[prompt]] += own
-    return [[at for group in row for at in groups[group]] for row in rows_by_tokens(sizes, budget)]
 
 
 def family_of_responses(prompts: pd.DataFrame, responses: pd.DataFrame, family: str, where: Path) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import LlamaForCausalLM
 
+from scripts.lib import packing
 from scripts.lib.classifiers import (
     CLASSIFIER_FILES,
     Classifier,
@@ -13,8 +14,10 @@ from scripts.lib.classifiers import (
     load_own,
     outputs,
     save_classifier,
+    without_padding,
 )
 from scripts.lib.errors import InputError
+from scripts.lib.packing import pack
 from scripts.lib.tables import read_json
 from tests.scoring_data import alone, save_plain, tiny_classifier
 
@@ -48,6 +51,40 @@ def test_every_sequence_is_read_at_its_last_token(sequences, pad):
         values = outputs(model, sequences).tolist()
     assert values == pytest.approx([alone(model, each) for each in sequences], abs=1e-5)
     assert model.config.pad_token_id == pad
+
+
+@settings(max_examples=40)
+@given(
+    prompts=st.lists(st.lists(st.integers(0, 30), max_size=8), min_size=1, max_size=4),
+    responses=st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 30), min_size=1, max_size=12)), max_size=9),
+    pad=st.sampled_from([0, None, -1]),
+    budget=st.integers(1, 80),
+)
+@example(prompts=[[1, 7]], responses=[(0, [8, 9]), (0, [8]), (0, [8, 9]), (0, [8, 0, 0])], pad=0, budget=80)
+def test_responses_to_a_prompt_are_read_as_each_alone(prompts, responses, pad, budget):
+    """Whatever they share, where rows end, and whether they end in what the model takes for padding."""
+    classifier = tiny_classifier(pad_token_id=0)
+    classifier.model.config.pad_token_id = pad
+    asked = [of % len(prompts) for of, _ in responses]
+    sequences = [prompts[of] + response for of, (_, response) in zip(asked, responses, strict=True)]
+    values = classifier.classify(sequences, budget, prompts=asked)
+    read = [without_padding(each, pad) for each in sequences]
+    assert values == pytest.approx([alone(classifier.model, each) for each in read], abs=1e-5)
+
+
+def test_a_prompt_is_read_once_for_its_responses(monkeypatch):
+    """Where the model allows: one whose attention is capped is padded."""
+    classifier = tiny_classifier()
+    prompt, rows = [1, *range(3, 20)], []
+    sequences, asked = [[*prompt, at, 2] for at in range(8)], ["one"] * 8
+    first = classifier.classify(sequences, 64)
+    monkeypatch.setattr(packing, "pack", lambda groups, *more: rows.append(pack(groups, *more)) or rows[-1])
+    assert classifier.classify(sequences, 64, prompts=asked) == pytest.approx(first, abs=1e-5)
+    assert rows[-1].ids.shape == (1, len(prompt) + 8 * 3)
+    rows.clear()
+    classifier.model.config.attn_logit_softcapping = 30.0
+    classifier.classify(sequences, 64, prompts=asked)
+    assert not rows
 
 
 def test_padding_is_the_configs_not_the_tokenizers(classifier):

@@ -13,6 +13,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
+from scripts.lib.packing import rows_by_prompt
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_table, write_table
 from scripts.logprobs import compute
@@ -149,14 +150,14 @@ def test_a_prompt_that_responses_share_changes_values_by_noise_alone(model, sequ
 @settings(max_examples=50)
 @given(sequences=RESPONSES_TO_FEW, budget=st.integers(1, 60))
 def test_rows_hold_every_response_once_and_a_prompt_once(sequences, budget):
-    rows = compute.rows_by_prompt(sequences, budget)
+    rows = rows_by_prompt(sequences, budget)
     assert sorted(at for row in rows for at in row) == list(range(len(sequences)))
     for row in rows:
         prompts = [sequences[at].prompt_ids for at in row]
         groups = [prompt for at, prompt in enumerate(prompts) if at == 0 or prompt != prompts[at - 1]]
         used = sum(map(len, groups)) + sum(len(sequences[at].response_ids) for at in row)
         assert used <= budget or len(row) == 1
-    assert compute.rows_by_prompt([Encoded([1, 2], [3])] * 4, 6) == [[0, 1, 2, 3]]
+    assert rows_by_prompt([Encoded([1, 2], [3])] * 4, 6) == [[0, 1, 2, 3]]
 
 
 def test_a_model_that_cannot_be_packed_is_padded_and_the_log_says_why(caplog):

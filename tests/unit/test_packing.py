@@ -197,8 +197,8 @@ def test_models_that_can_be_packed(kind, settings) -> None:
     [
         ("Mistral", GROUPED | {"sliding_window": 4095}, "a window of 4095 tokens"),
         ("Gemma2", GEMMA | {"final_logit_softcapping": 30.0}, "it has final_logit_softcapping"),
-        ("Cohere", GROUPED | {"logit_scale": 0.5}, "are not those of single ones"),
-        ("Granite", GROUPED | {"logits_scaling": 3.0}, "are not those of single ones"),
+        ("Cohere", GROUPED | {"logit_scale": 0.5}, "is not what it says of single ones"),
+        ("Granite", GROUPED | {"logits_scaling": 3.0}, "is not what it says of single ones"),
         ("Bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "no exchangeable attention"),
         (
             "GptOss",
