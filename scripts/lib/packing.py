@@ -287,8 +287,11 @@ def reason_against(
     config = model.config.get_text_config()
     if not getattr(model, "_supports_attention_backend", False):
         return "transformers has no exchangeable attention for it"
-    if missing := {"position_ids", "inputs_embeds"} - set(signature(model.base_model.forward).parameters):
+    parameters = signature(model.base_model.forward).parameters
+    if missing := {"position_ids", "inputs_embeds"} - set(parameters):
         return f"it takes no {', '.join(sorted(missing))}"
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return "it hands nothing on to its attention"
     if other := set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}:
         return f"it has layers of {', '.join(sorted(other))}"
     window = getattr(config, "sliding_window", None)

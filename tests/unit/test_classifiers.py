@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+import transformers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import LlamaForCausalLM
@@ -85,6 +86,30 @@ def test_a_prompt_is_read_once_for_its_responses(monkeypatch):
     classifier.model.config.attn_logit_softcapping = 30.0
     classifier.classify(sequences, 64, prompts=asked)
     assert not rows
+
+
+SMALL = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+SMALL |= {"num_key_value_heads": 2, "max_position_embeddings": 64, "pad_token_id": 0, "num_labels": 1}
+CAUSAL = ("Llama", "Qwen2", "Qwen3", "Mistral", "GPT2")
+OTHERS = ("Gemma2", "Bloom", "Bert", "DebertaV2")
+
+
+@pytest.mark.parametrize("kind", CAUSAL + OTHERS)
+def test_what_a_prompt_is_read_once_by(kind, monkeypatch):
+    """Causal models whose attention is a plain softmax; whichever it is, scores are those of padded batches."""
+    config = getattr(transformers, f"{kind}Config")(**SMALL)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+        for each in model.parameters():
+            each.data.normal_(0, 0.2)
+    packs = []
+    monkeypatch.setattr(packing, "pack", lambda *given: packs.append(pack(*given)) or packs[-1])
+    classifier = Classifier(kind, model, None)
+    sequences = [[1, *range(3, 12), at, 2, *range(20, 20 + at)] for at in range(4)]
+    values = classifier.classify(sequences, 64, prompts=["one"] * 4)
+    assert values == pytest.approx(classifier.classify(sequences, 64), rel=1e-4, abs=1e-4)
+    assert any(len(row.lengths) == 4 for row in packs) == (kind in CAUSAL)
 
 
 def test_padding_is_the_configs_not_the_tokenizers(classifier):

@@ -209,3 +209,10 @@ def test_models_that_can_be_packed(kind, settings) -> None:
 )
 def test_models_that_cannot(kind, settings, reason) -> None:
     assert reason in reason_against(model_of(kind, **settings), 4096)
+
+
+def test_a_model_that_hands_nothing_on_is_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As models may that come with code of their own."""
+    model = model_of("Llama", **GROUPED)
+    monkeypatch.setattr(model.base_model, "forward", lambda position_ids, inputs_embeds: None)
+    assert "hands nothing on" in reason_against(model, 4096)
