@@ -73,26 +73,28 @@ class Classifier:
         what is read.
         """
 
-        def padded(batch: list[int]) -> list[float]:
-            return outputs(self.model, [sequences[at] for at in batch]).tolist()
-
-        def packed(row: list[int]) -> list[float]:
-            return packed_outputs(self.model, [encoded[at] for at in row]).tolist()
-
-        work = f"read by {self.name}"
-        longest = max(map(len, sequences), default=0)
-        if prompts is None or len(set(prompts)) == len(prompts):
-            reason = "no two share a prompt"
-        else:
-            reason = reason_against(self.model, longest, _agrees)
-        if reason:
+        if reason := self._reason_against_rows(sequences, prompts):
             log.info("batches are padded: %s", reason)
-            values = in_batches(by_tokens([len(each) for each in sequences], batch_tokens), padded, work, pieces)
+            batches = by_tokens([len(each) for each in sequences], batch_tokens)
+
+            def read(batch: list[int]) -> list[float]:
+                return outputs(self.model, [sequences[at] for at in batch]).tolist()
+
         else:
             pad_id = self.model.config.get_text_config().pad_token_id
             encoded = beginning_alike([without_padding(each, pad_id) for each in sequences], prompts)
-            values = in_batches(rows_by_prompt(encoded, batch_tokens), packed, work, pieces)
+            batches = rows_by_prompt(encoded, batch_tokens)
+
+            def read(batch: list[int]) -> list[float]:
+                return packed_outputs(self.model, [encoded[at] for at in batch]).tolist()
+
+        values = in_batches(batches, read, f"read by {self.name}", pieces)
         return [values[at] for at in range(len(sequences))]
+
+    def _reason_against_rows(self, sequences: Sequence[list[int]], prompts: Sequence[Hashable] | None) -> str | None:
+        if prompts is None or len(set(prompts)) == len(prompts):
+            return "no two share a prompt"
+        return reason_against(self.model, max(map(len, sequences)), _agrees)
 
 
 def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Tensor:

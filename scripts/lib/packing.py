@@ -276,13 +276,29 @@ AttentionInterface.register(IMPLEMENTATION, attend)
 AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)
 
 
+@torch.no_grad()
+def says_the_same(model: PreTrainedModel) -> bool:
+    """Whether the log-probabilities of a few tokens in a row are those without packing."""
+    ids = [at % model.get_output_embeddings().weight.shape[0] for at in range(10, 30)]
+    responses = [Encoded(ids[:5], ids[5:12]), Encoded(ids[:5], ids[14:20])]
+    training = model.training
+    model.eval()
+    single = torch.cat(token_logprobs(model, responses, ids[0]))
+    row = pack([responses, responses[::-1]], model.device)
+    with packed_attention(model):
+        logits = model.get_output_embeddings()(hidden_states(model, row)).float()
+    model.train(training)
+    packed = logits.log_softmax(-1).gather(1, row.targets[:, None]).squeeze(1)
+    return torch.allclose(packed[: len(single)], single, rtol=1e-4, atol=1e-4)
+
+
 def reason_against(
-    model: PreTrainedModel, max_length: int, agrees: Callable[[PreTrainedModel], bool] | None = None
+    model: PreTrainedModel, max_length: int, agrees: Callable[[PreTrainedModel], bool] = says_the_same
 ) -> str | None:
     """Why a model cannot take rows of sequences up to ``max_length`` tokens; None where it can.
 
     What its configuration does not tell (logits that are scaled, biases in its attention) is seen from what it says
-    of a few tokens, which must be what it says without packing: log-probabilities, or what ``agrees`` compares.
+    of a few tokens, which must be what it says without packing: ``agrees`` compares them.
     """
     config = model.config.get_text_config()
     if not getattr(model, "_supports_attention_backend", False):
@@ -300,22 +316,8 @@ def reason_against(
     if capped := [name for name, value in config.to_dict().items() if "softcap" in name and value is not None]:
         return f"it has {', '.join(capped)}"
     try:
-        same = (agrees or _agrees)(model)
+        if agrees(model):
+            return None
     except NotImplementedError as error:
         return f"its attention has {error}"
-    return None if same else "what it says of packed responses is not what it says of single ones"
-
-
-@torch.no_grad()
-def _agrees(model: PreTrainedModel) -> bool:
-    ids = [at % model.get_output_embeddings().weight.shape[0] for at in range(10, 30)]
-    responses = [Encoded(ids[:5], ids[5:12]), Encoded(ids[:5], ids[14:20])]
-    training = model.training
-    model.eval()
-    single = torch.cat(token_logprobs(model, responses, ids[0]))
-    row = pack([responses, responses[::-1]], model.device)
-    with packed_attention(model):
-        logits = model.get_output_embeddings()(hidden_states(model, row)).float()
-    model.train(training)
-    packed = logits.log_softmax(-1).gather(1, row.targets[:, None]).squeeze(1)
-    return torch.allclose(packed[: len(single)], single, rtol=1e-4, atol=1e-4)
+    return "what it says of packed responses is not what it says of single ones"

@@ -144,7 +144,9 @@ def test_precision_is_that_of_the_weights(folder, classifier):
     fine, coarse = load(folder), load(folder, "bfloat16")
     assert (fine.model.dtype, coarse.model.dtype) == (torch.float32, torch.bfloat16)
     assert fine.classify(SEQUENCES, 64) == classifier.classify(SEQUENCES, 64)
-    assert coarse.classify(SEQUENCES, 64) == pytest.approx(fine.classify(SEQUENCES, 64), rel=0.1, abs=0.1)
+    for prompts in (None, [1, 1, 1]):
+        values = coarse.classify(SEQUENCES, 64, prompts=prompts)
+        assert values == pytest.approx(fine.classify(SEQUENCES, 64), rel=0.1, abs=0.1)
 
 
 def edit_json(path, **changes) -> None:
