@@ -28,6 +28,7 @@ from scripts.lib.ids import Messages
 from scripts.lib.models import PRECISIONS, device, remove_card, save_model, sha256_of
 from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, reason_against, rows_by_prompt
 from scripts.lib.pieces import Pieces, in_batches
+from scripts.lib.products import large_products
 from scripts.lib.tables import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Ten
 def packed_outputs(model: PreTrainedModel, sequences: Sequence[Encoded]) -> torch.Tensor:
     """As :func:`outputs`, of sequences that :func:`beginning_alike` made; those of one prompt lie side by side."""
     row = pack_prompts(sequences, model.device)
-    with packed_attention(model):
+    with packed_attention(model), large_products(model):
         hidden = hidden_states(model, row)
     ends = torch.tensor(list(accumulate(row.lengths)), device=hidden.device) - 1
     return model.score(hidden[ends])[:, 0].float()

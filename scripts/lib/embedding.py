@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from scripts.lib.head import gradient_of
+from scripts.lib.gradients import gradient_of
 
 
 def embed(module: torch.nn.Module, ids: Tensor) -> Tensor:

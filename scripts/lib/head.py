@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from scripts.lib.gradients import gradient_of
+from scripts.lib.products import product
+
 KEPT = 1 << 27
 """Logits in the buffer at most (half a gigabyte)."""
 
@@ -22,21 +25,13 @@ JOINED = 1 << 22
 IN_CACHE = 1 << 19
 """Logits whose softmax is taken at a time on a CPU, so that they stay in its cache from pass to pass."""
 
-ONEDNN = torch.backends.mkldnn.is_available()
-
-LARGE = 1 << 31
-"""Operations from which on a float32 product on a CPU is oneDNN's: it prepares itself anew for every shape."""
-
-COLUMNS = 8192
-"""Columns of such a product at a time, so that they are put in their place while they are in the cache."""
-
 
 class Head:
-    """The linear map from hidden states to logits of one model, for one step of its training.
+    """The linear map from hidden states to logits of one model.
 
-    linear: has ``weight`` (vocabulary, hidden) and perhaps ``bias``. dtype: of the products; softmax and sums are in
-    float32. Gradients of weight and bias are added to their ``.grad`` directly (as in Megatron-LM): a new tensor as
-    large as the weight for every call would cost much of the time that the call takes.
+    linear: has ``weight`` (vocabulary, hidden) and perhaps ``bias``; once they have changed, :meth:`renew`. dtype: of
+    the products; softmax and sums are in float32. Gradients of weight and bias are added to their ``.grad`` directly.
+    The buffer is kept from call to call.
     """
 
     def __init__(self, linear: torch.nn.Module, dtype: torch.dtype, kept: int = KEPT) -> None:
@@ -47,6 +42,12 @@ class Head:
         self.buffer = torch.empty(0, self.vocabulary, device=self.weight.device)
         self.totals = torch.empty(0, device=self.weight.device)
         self.holds: object = None
+
+    def renew(self) -> None:
+        """Take the weight as it is now."""
+        if self.matrix.dtype != self.weight.dtype:
+            self.matrix.copy_(self.weight.detach())
+        self.holds = None
 
     def logprobs(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """log p(target), in nats: float32 (tokens,) from ``hidden`` (tokens, hidden) and ``targets`` (tokens,).
@@ -139,24 +140,3 @@ def _backward(head: Head, hidden: Tensor, targets: Tensor, gradient: Tensor, onw
             gradient_of(head.weight).addmm_(of_logits.t(), hidden)
         else:
             gradient_of(head.weight).add_(of_logits.t() @ hidden)
-
-
-def product(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """Put ``left @ right.t()`` into ``out`` (rows of left, rows of right).
-
-    On a CPU the BLAS behind ``torch.mm`` is slower at large float32 products than oneDNN, which PyTorch itself calls
-    for them in compiled models alone (docs/performance.md).
-    """
-    operations = 2 * len(left) * right.numel()
-    if left.device.type != "cpu" or left.dtype != torch.float32 or operations < LARGE or not ONEDNN:
-        torch.mm(left, right.t(), out=out)
-        return
-    for columns, weight in zip(out.split(COLUMNS, dim=1), right.split(COLUMNS), strict=True):
-        columns.copy_(torch.ops.mkldnn._linear_pointwise(left, weight, None, "none", [], ""))
-
-
-def gradient_of(parameter: Tensor) -> Tensor:
-    """A parameter's gradient, to be added to in place; zeros where there is none yet."""
-    if parameter.grad is None:
-        parameter.grad = torch.zeros_like(parameter)
-    return parameter.grad

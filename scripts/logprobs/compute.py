@@ -21,6 +21,7 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, reason_against, rows_by_prompt
 from scripts.lib.pieces import Pieces, digest_of, in_batches
+from scripts.lib.products import large_products
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_table, write_table
 
@@ -45,7 +46,7 @@ def logprobs_of(
 
     def packed(row: list[int]) -> list[np.ndarray]:
         packed_row = pack_prompts([sequences[at] for at in row], model.device)
-        with packed_attention(model):
+        with packed_attention(model), large_products(model):
             values = head.logprobs(hidden_states(model, packed_row), packed_row.targets)
         return [each.cpu().numpy() for each in values.split(packed_row.lengths)]
 

@@ -29,7 +29,7 @@ from scripts.lib.objectives import with_options
 from scripts.lib.packing import reason_against
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.processes import Processes, parameter_groups
-from scripts.training.step import Example, accumulate
+from scripts.training.step import Example, accumulate, head_of
 
 LOG_EVERY = 10.0
 """Seconds between lines of the log."""
@@ -89,6 +89,9 @@ def train(
     rows: list[dict[str, Any]] = []
     progress = _Progress(len(steps))
     every = renewal.every if renewal else 1
+    head = None if reason else head_of(model, spec)
+    # On a CPU memory that is given back comes back a page at a time; FSDP2 cannot set its parts to zero.
+    anew = processes is not None or model.device.type != "cpu"
 
     with _own_randomness(model.device, seed):
         if checkpoints and (state := checkpoints.newest(mapped=processes is not None)):
@@ -106,14 +109,14 @@ def train(
             batch = list(islice(ahead, len(steps[step])))
             if processes:  # dropout's draws, without a state that a checkpoint had to keep for each process
                 torch.manual_seed(seed_of("process", seed, step, processes.rank))
-            per_pair = accumulate(model, batch, objective, spec, pad_id, packed=reason is None, processes=processes)
+            per_pair = accumulate(model, batch, objective, spec, pad_id, head, processes)
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
             _refuse_non_finite(rows[-1])
             optimizer.step()
             scheduler.step()
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=anew)
             progress.report(rows[-1])
             if checkpoints and len(rows) % every == 0 and len(rows) - saved >= spec.checkpoint_every:
                 state = _state(model, optimizer, scheduler, rows, processes)

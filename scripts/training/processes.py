@@ -29,7 +29,7 @@ from transformers import PreTrainedModel
 
 from scripts.lib import devices
 from scripts.lib.errors import InputError
-from scripts.lib.head import gradient_of
+from scripts.lib.gradients import gradient_of
 from scripts.lib.models import PRECISIONS
 
 PATIENCE = timedelta(hours=2)

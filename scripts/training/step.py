@@ -24,6 +24,7 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import PRECISIONS
 from scripts.lib.objectives import PairLogps, implicit_rewards
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
+from scripts.lib.products import large_products
 from scripts.training.processes import Processes
 
 Objective = Callable[[PairLogps], Tensor]
@@ -52,31 +53,32 @@ def accumulate(
     objective: Objective,
     spec: Hyperparameters,
     pad_id: int,
-    packed: bool,
+    head: Head | None,
     processes: Processes | None = None,
 ) -> Tensor:
     """Add the gradient of the batch's mean loss to the parameters' gradients, a micro-batch at a time.
 
-    A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens: where ``packed``, what a pair shares
-    counts once (``packing.reason_against`` says which models can be packed), else padding counts too. How the batch is
-    cut changes the sum by rounding alone. With ``processes``, which all have the same batch, each works on its part.
+    A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens. With a ``head`` (the model's, in
+    ``spec.precision``; :func:`head_of`) pairs are packed, and what a pair shares counts once; without, they are padded,
+    and padding counts too. How the batch is cut changes the sum by rounding alone. With ``processes``, which all have
+    the same batch, each works on its part.
     Returns float32 (5, pairs): loss, chosen and rejected log-probability, chosen and rejected reward; the order of
     the pairs is the micro-batches'.
     """
-    if packed:
+    if head:
         both = uses_rejected(objective)
         responses = [[each.chosen, each.rejected] if both else [each.chosen] for each in batch]
         tokens = [group_of(each).tokens for each in responses]
-        head = Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
+        head.renew()
         head.reserve(max(sum(len(each.response_ids) for each in of_pair) for of_pair in responses))
         measure = partial(_packed, model, head, objective=objective, spec=spec, both=both)
     else:
         tokens = [max(len(each.chosen), len(each.rejected)) for each in batch]
         measure = partial(_padded, model, objective=objective, spec=spec, pad_id=pad_id)
     hands = deal(tokens, processes.count) if processes else [list(range(len(batch)))]
-    cuts = [_micro_batches(hand, tokens, spec.batch_tokens, packed) for hand in hands]
+    cuts = [_micro_batches(hand, tokens, spec.batch_tokens, packed=head is not None) for hand in hands]
     mine = cuts[processes.rank if processes else 0]
-    with packed_attention(model) if packed else nullcontext():
+    with large_products(model), packed_attention(model) if head else nullcontext():
         measured = [measure([batch[at] for at in micro], pairs=len(batch)) for micro in mine]
         # All processes run the model as often, because they gather its layers together: an idle one at no weight.
         for _ in range(max(map(len, cuts)) - len(mine)):
@@ -86,6 +88,11 @@ def accumulate(
     processes.add_up(model)
     none = torch.empty(5, 0, device=model.device)
     return processes.columns(torch.cat([none, *measured], dim=1), [len(hand) for hand in hands])
+
+
+def head_of(model: PreTrainedModel, spec: Hyperparameters) -> Head:
+    """The model's head for the steps of a run, over which it keeps its buffer."""
+    return Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
 
 
 def _micro_batches(hand: Sequence[int], tokens: Sequence[int], budget: int, packed: bool) -> list[list[int]]:

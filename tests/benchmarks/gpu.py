@@ -29,7 +29,7 @@ from scripts.lib.objectives import with_options
 from scripts.lib.packing import group_of
 from scripts.lib.scratch import train_tokenizer
 from scripts.lib.tables import write_json
-from scripts.training.step import Example, accumulate
+from scripts.training.step import Example, accumulate, head_of
 from tests.benchmarks import data
 
 SHAPES = {
@@ -72,11 +72,12 @@ def ours(packed: bool) -> Callable[[str, str, Pairs], dict]:
         optimizer = torch.optim.AdamW(model.parameters(), SPEC.learning_rate, (0.9, 0.99), weight_decay=0.0, fused=True)
         objective = with_options(SPEC.objective, SPEC.beta, SPEC.options)
         examples = [Example("c", "r", *pair, *reference_sums(model, pair)) for pair in pairs]
+        head = head_of(model, SPEC) if packed else None
         seconds, losses = [], []
         for at in range(0, len(examples), SPEC.batch_pairs):
             begin = now(device)
             batch = examples[at : at + SPEC.batch_pairs]
-            losses.append(accumulate(model, batch, objective, SPEC, 0, packed)[0].mean().item())
+            losses.append(accumulate(model, batch, objective, SPEC, 0, head)[0].mean().item())
             torch.nn.utils.clip_grad_norm_(model.parameters(), SPEC.max_gradient_norm)
             optimizer.step()
             optimizer.zero_grad()

@@ -2,7 +2,8 @@
 
 Every measurement is a process of its own, so that its peak memory is its own. A turn runs every variant on the same
 pairs, one after the other, and gives one ratio each; turns differ in their pairs. The file is written after every
-measurement, and a later call adds turns to what is there. The ratios of tests.benchmarks.study are put beside.
+measurement, and a later call adds turns to what is there. The first step of a measurement, which alone fetches memory,
+counts in ratios named with_first alone. The ratios of tests.benchmarks.study are put beside.
 """
 
 import argparse
@@ -23,6 +24,9 @@ from tests.benchmarks.turns import spread
 
 TEXTS = 4000
 
+WARM_UP = 1
+"""Steps that do not count."""
+
 RATIOS = {
     "ratio_plain_loop": ("ours", ["plain_loop"]),
     "ratio_trl_default": ("ours", ["trl_default"]),
@@ -34,22 +38,26 @@ RATIOS = {
 
 
 def measure(variant: str, folder: Path, first: int, steps: int, threads: int) -> dict:
-    """What one variant does on the pairs from the ``first`` on, in this process."""
+    """What one variant does on the pairs from the ``first`` on, in this process: ``steps`` after the warm-up."""
     import torch
 
+    from scripts.training.loop import batches
     from tests.benchmarks import data
-    from tests.benchmarks.variants import SPEC, VARIANTS
+    from tests.benchmarks.variants import SEED, SPEC, VARIANTS
 
     torch.set_num_threads(threads)
     model, tokenizer = data.load(folder)
-    pairs = data.read(folder, first, steps * SPEC.batch_pairs)
-    tokens = sum(len(each) for pair in pairs for each in pair)
+    pairs = data.read(folder, first, (WARM_UP + steps) * SPEC.batch_pairs)
+    order = [at for step in batches(len(pairs), SPEC.batch_pairs, 1, SEED)[WARM_UP:] for at in step]
+    tokens = sum(len(each) for at in order for each in pairs[at])
     outcome = VARIANTS[variant](model, tokenizer, pairs, folder)
+    seconds, references = sum(outcome.seconds[WARM_UP:]), outcome.reference_seconds * len(order) / len(pairs)
     return {
-        "pairs_per_s": len(pairs) / outcome.seconds,
-        "tokens_per_s": tokens / outcome.seconds,
-        "pairs_per_cpu_s": len(pairs) / outcome.cpu_seconds,
-        "pairs_per_s_with_references": len(pairs) / (outcome.seconds + outcome.reference_seconds),
+        "pairs_per_s": len(order) / seconds,
+        "tokens_per_s": tokens / seconds,
+        "pairs_per_cpu_s": len(order) / sum(outcome.cpu_seconds[WARM_UP:]),
+        "pairs_per_s_with_references": len(order) / (seconds + references),
+        "pairs_per_s_with_first": len(pairs) / sum(outcome.seconds),
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         **asdict(outcome),
     }
@@ -89,6 +97,7 @@ def summary(turns: list[dict]) -> dict:
             ("", "pairs_per_s"),
             ("_cpu", "pairs_per_cpu_s"),
             ("_with_references", "pairs_per_s_with_references"),
+            ("_with_first", "pairs_per_s_with_first"),
         ):
             if values := ratios(key, mine, theirs):
                 found[name + suffix] = spread(values)
@@ -104,7 +113,9 @@ def summary(turns: list[dict]) -> dict:
 
 def agreement(folder: Path, threads: int, updates: int = 5) -> dict:
     """The losses before each of some updates and after the last, ours against the plain loop's."""
-    losses = {name: in_process(name, folder, 0, updates + 1, threads)["losses"] for name in ("ours", "plain_loop")}
+    losses = {
+        name: in_process(name, folder, 0, updates + 1 - WARM_UP, threads)["losses"] for name in ("ours", "plain_loop")
+    }
     apart = [abs(mine - plain) / plain for mine, plain in zip(*losses.values(), strict=True)]
     return {**losses, "apart_at_first": apart[0], "apart_at_most": max(apart)}
 
@@ -132,7 +143,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of UltraFeedback binarized; without it the text is synthetic")
     parser.add_argument("--turns", type=int, default=5, help="turns to add")
-    parser.add_argument("--steps", type=int, default=2, help="steps of 8 pairs in each measurement")
+    parser.add_argument(
+        "--steps", type=int, default=2, help="steps of 8 pairs in each measurement, after one to warm up"
+    )
     parser.add_argument("--threads", type=int, default=2, help="of every measurement")
     parser.add_argument("--variants", nargs="+", help="only these")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
@@ -162,7 +175,7 @@ def main() -> None:
     for _ in range(arguments.turns):
         turn: dict = {
             "date": time.strftime("%Y-%m-%d"),
-            "first": len(turns) * arguments.steps * SPEC.batch_pairs,
+            "first": len(turns) * (WARM_UP + arguments.steps) * SPEC.batch_pairs,
             "steps": arguments.steps,
             "threads": arguments.threads,
         }

@@ -1,4 +1,7 @@
-"""What is measured against what: each variant trains the same policy on the same pairs in the same order."""
+"""What is measured against what: each variant trains the same policy on the same pairs in the same order.
+
+Every step is timed by itself, from its pairs to the update, so that what happens once a run can be told apart.
+"""
 
 import copy
 import math
@@ -33,27 +36,38 @@ SPEC = Hyperparameters(
 )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What training took; reference_seconds: the reference's forward passes, where training does not hold them.
+class Clock:
+    """The seconds of each step, on the wall and of all threads together.
 
-    cpu_seconds: of all threads together, which says more than the clock where others use the machine too.
+    The processor's say more than the wall's where others use the machine too.
     """
 
-    seconds: float
-    cpu_seconds: float
-    reference_seconds: float
-    losses: list[float]
-
-
-class Clock:
-    """Seconds since it was made, on the wall and of the processor."""
-
     def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
+        self.start()
+
+    def start(self) -> None:
         self.wall, self.processor = time.perf_counter(), time.process_time()
 
-    def read(self) -> tuple[float, float]:
-        return time.perf_counter() - self.wall, time.process_time() - self.processor
+    def stop(self) -> None:
+        """The end of a step, and the start of the next."""
+        self.seconds.append(time.perf_counter() - self.wall)
+        self.cpu_seconds.append(time.process_time() - self.processor)
+        self.start()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What each step took, on the wall and of the processor, and its loss.
+
+    reference_seconds: the reference's forward passes over all pairs, where training does not hold them.
+    """
+
+    seconds: list[float]
+    cpu_seconds: list[float]
+    reference_seconds: float
+    losses: list[float]
 
 
 Pairs = Sequence[tuple[Encoded, Encoded]]
@@ -63,11 +77,28 @@ Variant = Callable[[PreTrainedModel, PreTrainedTokenizerFast, Pairs, Path], Outc
 def ours(spec: Hyperparameters) -> Variant:
     def run(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs: Pairs, folder: Path) -> Outcome:
         examples, reference_seconds = with_references(model, pairs, spec, tokenizer.pad_token_id)
-        clock = Clock()
-        rows = train(model, examples, spec, SEED, tokenizer.pad_token_id)
-        return Outcome(*clock.read(), reference_seconds, rows["loss"].tolist())
+        times = _AtEveryStep()
+        rows = train(model, examples, spec, SEED, tokenizer.pad_token_id, renewal=times)
+        times.clock.stop()
+        return Outcome(times.clock.seconds, times.clock.cpu_seconds, reference_seconds, rows["loss"].tolist())
 
     return run
+
+
+class _AtEveryStep:
+    """A renewal that leaves the pairs as they are: it is called before every step."""
+
+    every = 1
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+
+    def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]:
+        if step:
+            self.clock.stop()
+        else:
+            self.clock.start()
+        return examples
 
 
 @torch.no_grad()
@@ -77,12 +108,12 @@ def with_references(
     """The pairs with their references, and the seconds that these took."""
     sequences = [each for pair in pairs for each in pair]
     found = [0.0] * len(sequences)
-    clock = Clock()
+    begin = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16, enabled=spec.precision == "bfloat16"):
         for batch in by_tokens([len(each) for each in sequences], 2048):
             for at, values in zip(batch, token_logprobs(model, [sequences[at] for at in batch], pad_id), strict=True):
                 found[at] = float(values.double().sum())
-    seconds, _ = clock.read()
+    seconds = time.perf_counter() - begin
     numbered = enumerate(zip(pairs, found[::2], found[1::2], strict=True))
     return [Example(f"c{at}", f"r{at}", *pair, *references) for at, (pair, *references) in numbered], seconds
 
@@ -102,13 +133,13 @@ def plain_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs
         per_token = logits.log_softmax(-1).gather(2, ids[:, 1:, None]).squeeze(2)
         return (per_token * responses[:, 1:]).sum(1)
 
-    clock = Clock()
     model.train()
     steps = batches(len(examples), SPEC.batch_pairs, 1, SEED)
     optimizer = torch.optim.AdamW(
         model.parameters(), SPEC.learning_rate, (SPEC.adam_beta1, SPEC.adam_beta2), weight_decay=0.0
     )
     losses = []
+    clock = Clock()
     for step, indices in enumerate(steps):
         batch = [examples[at] for at in indices]
         optimizer.param_groups[0]["lr"] = SPEC.learning_rate * 0.5 * (1 + math.cos(math.pi * step / len(steps)))
@@ -120,7 +151,8 @@ def plain_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-    return Outcome(*clock.read(), reference_seconds, losses)
+        clock.stop()
+    return Outcome(clock.seconds, clock.cpu_seconds, reference_seconds, losses)
 
 
 def of_trl(micro_batch: int = SPEC.batch_pairs, **settings) -> Variant:
@@ -129,6 +161,16 @@ def of_trl(micro_batch: int = SPEC.batch_pairs, **settings) -> Variant:
     def run(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs: Pairs, folder: Path) -> Outcome:
         import datasets  # here, so that no other variant's memory holds them
         import trl
+        from transformers import TrainerCallback
+
+        clock = Clock()
+
+        class AtEveryStep(TrainerCallback):
+            def on_step_begin(self, *arguments, **others) -> None:
+                clock.start()
+
+            def on_step_end(self, *arguments, **others) -> None:
+                clock.stop()
 
         class GivenDPOTrainer(trl.DPOTrainer):
             """TRL's trainer on ids as they are given, in the order in which ours takes them."""
@@ -166,17 +208,20 @@ def of_trl(micro_batch: int = SPEC.batch_pairs, **settings) -> Variant:
             disable_tqdm=True,
             **settings,
         )
-        making = Clock()
+        begin = time.perf_counter()
         reference = None if settings.get("precompute_ref_log_probs") else copy.deepcopy(model)
         trainer = GivenDPOTrainer(
-            model, reference, arguments, train_dataset=datasets.Dataset.from_dict(columns), processing_class=tokenizer
+            model,
+            reference,
+            arguments,
+            train_dataset=datasets.Dataset.from_dict(columns),
+            processing_class=tokenizer,
+            callbacks=[AtEveryStep()],
         )
-        reference_seconds = making.read()[0] if reference is None else 0.0
-        clock = Clock()
+        reference_seconds = time.perf_counter() - begin if reference is None else 0.0
         trainer.train()
-        took = clock.read()
         losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-        return Outcome(*took, reference_seconds, losses)
+        return Outcome(clock.seconds, clock.cpu_seconds, reference_seconds, losses)
 
     return run
 

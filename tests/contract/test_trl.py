@@ -20,7 +20,7 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.objectives import with_options
 from scripts.training.loop import batches, train
-from scripts.training.step import Example, accumulate
+from scripts.training.step import Example, accumulate, head_of
 
 trl = pytest.importorskip("trl")
 
@@ -119,7 +119,9 @@ def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000
     """Our loss and the other measurements, each a mean over pairs; the gradients are in a copy of ``model``."""
     model = copy.deepcopy(model).train()
     spec = SPEC.model_copy(update={"objective": objective, "batch_tokens": batch_tokens})
-    per_pair = accumulate(model, examples, with_options(objective, spec.beta, {}), spec, tokenizer.pad_token_id, True)
+    per_pair = accumulate(
+        model, examples, with_options(objective, spec.beta, {}), spec, tokenizer.pad_token_id, head_of(model, spec)
+    )
     return model, per_pair
 
 

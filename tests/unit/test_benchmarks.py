@@ -14,7 +14,7 @@ from tests.benchmarks.training import summary
 
 
 def measured(speed: float, memory: float = 1.0) -> dict:
-    keys = ("pairs_per_s", "pairs_per_cpu_s", "tokens_per_s", "pairs_per_s_with_references")
+    keys = ("pairs_per_s", "pairs_per_cpu_s", "tokens_per_s", "pairs_per_s_with_references", "pairs_per_s_with_first")
     return dict.fromkeys(keys, speed) | {"peak_gb": memory}
 
 

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from scripts.lib import head as heads
-from scripts.lib.head import JOINED, Head, product
+from scripts.lib.head import JOINED, Head
 
 VOCABULARY, WIDTH = 23, 8
 
@@ -52,17 +51,6 @@ def test_values_and_gradients_are_those_of_the_plain_computation(tokens, rows, b
     for one, other in zip(gradients(module, hidden), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
     assert len(head.buffer) <= min(tokens, rows)
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_large_product_is_that_of_mm(monkeypatch: pytest.MonkeyPatch, turned: bool) -> None:
-    monkeypatch.setattr(heads, "LARGE", 1)
-    monkeypatch.setattr(heads, "COLUMNS", 5)
-    left, right = torch.randn(7, WIDTH), torch.randn(WIDTH, VOCABULARY).t()
-    right = right if turned else right.contiguous()
-    out = torch.empty(9, VOCABULARY)[:7]
-    product(left, right, out)
-    torch.testing.assert_close(out, left @ right.t())
 
 
 def test_calls_may_be_undone_in_any_order() -> None:
@@ -118,6 +106,24 @@ def test_bfloat16_products_are_summed_in_float32() -> None:
     (plainly(module, hidden, targets) * counts).sum().backward()
     for mine, plain in zip(rough, gradients(module, hidden), strict=True):
         assert (mine - plain).norm() < 0.02 * plain.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_renewed_head_is_a_new_one(dtype) -> None:
+    """Over steps of a run, its buffer kept."""
+    module = linear()
+    head = Head(module, dtype)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for tokens in (9, 30, 4):
+        hidden, targets, counts = inputs(tokens)
+        head.renew()
+        (head.logprobs(hidden, targets) * counts).sum().backward()
+        kept = gradients(module, hidden)
+        (Head(module, dtype).logprobs(hidden, targets) * counts).sum().backward()
+        for mine, fresh in zip(kept, [hidden.grad, *(each.grad for each in module.parameters())], strict=True):
+            assert torch.equal(mine, fresh)
+        optimizer.step()
+        gradients(module, hidden)
 
 
 @pytest.mark.parametrize("vocabulary", [10, JOINED // 100, JOINED])

@@ -17,7 +17,7 @@ from scripts.lib.models import load_causal, read_policy
 from scripts.lib.objectives import OBJECTIVES, with_options
 from scripts.training import loop
 from scripts.training.loop import batches, train
-from scripts.training.step import Example, accumulate, uses_rejected
+from scripts.training.step import Example, accumulate, head_of, uses_rejected
 from tests.pairs_data import SPEC, Data, spec_of
 
 
@@ -81,7 +81,8 @@ def test_learning_rate_rises_and_then_falls_as_a_cosine(data) -> None:
 def gradient(data: Data, batch_tokens: int, objective: str, packed: bool) -> tuple[torch.Tensor, torch.Tensor]:
     spec = spec_of(batch_tokens=batch_tokens, objective=objective)
     data.model.zero_grad()
-    per_pair = accumulate(data.model, data.examples(), with_options(objective, 0.5, {}), spec, 0, packed)
+    head = head_of(data.model, spec) if packed else None
+    per_pair = accumulate(data.model, data.examples(), with_options(objective, 0.5, {}), spec, 0, head)
     return torch.cat([each.grad.flatten() for each in data.model.parameters()]), per_pair.mean(dim=1)
 
 
@@ -119,7 +120,8 @@ def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
     for packed in (False, True):
         spec = spec_of(objective=name, batch_tokens=budget if packed else 10_000)
         model.zero_grad()
-        per_pair = accumulate(model, batch, with_options(name, 0.1, {}), spec, 0, packed)
+        head = head_of(model, spec) if packed else None
+        per_pair = accumulate(model, batch, with_options(name, 0.1, {}), spec, 0, head)
         order = per_pair[1:3].sum(0).argsort()
         found.append((per_pair[:, order], torch.cat([each.grad.flatten() for each in model.parameters()])))
     (padded, plain), (values, mine) = found
@@ -133,7 +135,7 @@ def test_any_packed_step_at_the_reference_has_loss_log_2(model, batch) -> None:
     with torch.no_grad():
         sums = [[token_logprobs(model, [each], 0)[0].sum().item() for each in (a.chosen, a.rejected)] for a in batch]
     batch = [replace(each, ref_chosen=of[0], ref_rejected=of[1]) for each, of in zip(batch, sums, strict=True)]
-    per_pair = accumulate(model, batch, with_options("dpo", 0.1, {}), SPEC, 0, packed=True)
+    per_pair = accumulate(model, batch, with_options("dpo", 0.1, {}), SPEC, 0, head_of(model, SPEC))
     assert per_pair[0].tolist() == pytest.approx([math.log(2)] * len(batch), abs=1e-5)
 
 
@@ -146,7 +148,7 @@ def test_rejected_responses_without_a_use_get_no_backward(data) -> None:
 
     handle = data.model.base_model.register_forward_pre_hook(see, with_kwargs=True)
     batch = data.examples()
-    accumulate(data.model, batch, with_options("sft", 0.1, {}), SPEC, 0, packed=True)
+    accumulate(data.model, batch, with_options("sft", 0.1, {}), SPEC, 0, head_of(data.model, SPEC))
     handle.remove()
     assert sum(tokens for enabled, tokens in seen if enabled) == sum(len(each.chosen) for each in batch)
 
