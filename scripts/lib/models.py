@@ -147,6 +147,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def layers_of(model: PreTrainedModel) -> list[torch.nn.Module]:
+    """The layers of a model that transformers says are to stay whole, each before what lies inside it."""
+    names = model._no_split_modules or ()
+    return [each for each in model.base_model.modules() if type(each).__name__ in names]
+
+
 def keep_token_ids_only(model: PreTrainedModel) -> None:
     """Reset the model's generation config to greedy defaults with its own bos, eos and padding ids."""
     old = model.generation_config

@@ -206,6 +206,7 @@ def packed_attention(model: PreTrainedModel) -> Iterator[None]:
         model.config._attn_implementation = before
 
 
+@torch.compiler.disable  # what it calls is another for every row
 def attend(
     module: torch.nn.Module,
     query: Tensor,

@@ -25,6 +25,7 @@ from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
+from scripts.lib.models import layers_of
 from scripts.lib.objectives import with_options
 from scripts.lib.packing import reason_against
 from scripts.training.checkpoints import Checkpoints
@@ -70,6 +71,8 @@ def train(
     """
     if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
+    if spec.compile and not layers_of(model):
+        raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
     reason = reason_against(model, spec.max_length)
     if reason:
         log.info("pairs are padded, not packed: %s", reason)

@@ -30,7 +30,7 @@ from transformers import PreTrainedModel
 from scripts.lib import devices
 from scripts.lib.errors import InputError
 from scripts.lib.gradients import gradient_of
-from scripts.lib.models import PRECISIONS
+from scripts.lib.models import PRECISIONS, layers_of
 
 PATIENCE = timedelta(hours=2)
 """How long the others wait for a process, such as the one that writes a checkpoint, before they give it up."""
@@ -76,9 +76,7 @@ class Processes:
         whole = _ends(model)
         # Inputs stay as they are: within autocast, products are in bfloat16 and what lies between them in float32.
         policy = MixedPrecisionPolicy(PRECISIONS[precision], torch.float32, cast_forward_inputs=False)
-        body, layers = model.base_model, model._no_split_modules or ()
-        cut = [each for each in body.modules() if each is body or type(each).__name__ in layers]
-        for module in reversed(cut):  # what is inside first
+        for module in reversed([model.base_model, *layers_of(model)]):  # what is inside first
             fully_shard(module, mesh=self.mesh, mp_policy=policy, ignored_params=whole)
             # A process's loss is its part of the sum over the step, so parts are added, not averaged.
             module.set_gradient_divide_factor(1.0)

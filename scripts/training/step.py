@@ -25,6 +25,7 @@ from scripts.lib.models import PRECISIONS
 from scripts.lib.objectives import PairLogps, implicit_rewards
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
 from scripts.lib.products import large_products
+from scripts.training.compiled import compiled_layers
 from scripts.training.processes import Processes
 
 Objective = Callable[[PairLogps], Tensor]
@@ -78,7 +79,8 @@ def accumulate(
     hands = deal(tokens, processes.count) if processes else [list(range(len(batch)))]
     cuts = [_micro_batches(hand, tokens, spec.batch_tokens, packed=head is not None) for hand in hands]
     mine = cuts[processes.rank if processes else 0]
-    with large_products(model), packed_attention(model) if head else nullcontext():
+    products = compiled_layers(model) if spec.compile else large_products(model)
+    with products, packed_attention(model) if head else nullcontext():
         measured = [measure([batch[at] for at in micro], pairs=len(batch)) for micro in mine]
         # All processes run the model as often, because they gather its layers together: an idle one at no weight.
         for _ in range(max(map(len, cuts)) - len(mine)):

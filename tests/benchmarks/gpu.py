@@ -61,7 +61,7 @@ def new_model(shape: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
         torch.set_default_dtype(before)
 
 
-def ours(packed: bool) -> Callable[[str, str, Pairs], dict]:
+def ours(packed: bool, spec: Hyperparameters = SPEC) -> Callable[[str, str, Pairs], dict]:
     """The step of this project, on float32 weights with products in bfloat16; else the same loop with padding."""
 
     def run(shape: str, device: str, pairs: Pairs) -> dict:
@@ -69,16 +69,16 @@ def ours(packed: bool) -> Callable[[str, str, Pairs], dict]:
         model.train()
         checkpointing = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         checkpointing()  # the second is its older name
-        optimizer = torch.optim.AdamW(model.parameters(), SPEC.learning_rate, (0.9, 0.99), weight_decay=0.0, fused=True)
-        objective = with_options(SPEC.objective, SPEC.beta, SPEC.options)
+        optimizer = torch.optim.AdamW(model.parameters(), spec.learning_rate, (0.9, 0.99), weight_decay=0.0, fused=True)
+        objective = with_options(spec.objective, spec.beta, spec.options)
         examples = [Example("c", "r", *pair, *reference_sums(model, pair)) for pair in pairs]
-        head = head_of(model, SPEC) if packed else None
+        head = head_of(model, spec) if packed else None
         seconds, losses = [], []
-        for at in range(0, len(examples), SPEC.batch_pairs):
+        for at in range(0, len(examples), spec.batch_pairs):
             begin = now(device)
-            batch = examples[at : at + SPEC.batch_pairs]
-            losses.append(accumulate(model, batch, objective, SPEC, 0, head)[0].mean().item())
-            torch.nn.utils.clip_grad_norm_(model.parameters(), SPEC.max_gradient_norm)
+            batch = examples[at : at + spec.batch_pairs]
+            losses.append(accumulate(model, batch, objective, spec, 0, head)[0].mean().item())
+            torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
             optimizer.step()
             optimizer.zero_grad()
             seconds.append(now(device) - begin)
@@ -154,8 +154,14 @@ def of_trl(micro_batch: int) -> Callable[[str, str, Pairs], dict]:
     return run
 
 
-VARIANTS = {"ours": ours(True), "padded": ours(False), "trl_4": of_trl(4), "trl_1": of_trl(1)}
-"""padded: this project's loop without packing and prefix sharing. trl_N: TRL in micro-batches of N pairs."""
+VARIANTS = {
+    "ours": ours(True),
+    "compiled": ours(True, SPEC.model_copy(update={"compile": True})),
+    "padded": ours(False),
+    "trl_4": of_trl(4),
+    "trl_1": of_trl(1),
+}
+"""compiled: with training.compile. padded: without packing and prefix sharing. trl_N: in micro-batches of N pairs."""
 
 
 def now(device: str) -> float:

@@ -33,6 +33,7 @@ RATIOS = {
     "ratio_trl_precomputed": ("ours", ["trl_precomputed"]),
     "ratio_trl_tuned": ("ours", ["trl_tuned_1", "trl_tuned_2"]),
     "ratio_trl_bfloat16": ("ours_bfloat16", ["trl_bfloat16"]),
+    "ratio_not_compiled": ("ours_compiled", ["ours"]),
 }
 """Name -> (ours, theirs): pairs/s of ours over those of the best of theirs in the same turn."""
 

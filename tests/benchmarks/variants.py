@@ -231,6 +231,7 @@ FAST = {"activation_checkpointing": False, "precompute_ref_log_probs": True}
 
 VARIANTS: dict[str, Variant] = {
     "ours": ours(SPEC),
+    "ours_compiled": ours(SPEC.model_copy(update={"compile": True})),
     "plain_loop": plain_loop,
     "trl_default": of_trl(bf16=False),
     "trl_precomputed": of_trl(bf16=False, precompute_ref_log_probs=True),

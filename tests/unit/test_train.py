@@ -177,10 +177,11 @@ def forgetful_policy(tmp_path, tiny_policy) -> Path:
     return folder
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, forgetful_policy, monkeypatch, caplog) -> None:
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, forgetful_policy, monkeypatch, caplog, compile) -> None:
     """SIGKILL in the eighth of 15 steps, with checkpoints after steps 3 and 6, the newer one then broken."""
     caplog.set_level("INFO")
-    data, spec = Data(tmp_path, forgetful_policy), spec_of(epochs=5, checkpoint_every=3)
+    data, spec = Data(tmp_path, forgetful_policy), spec_of(epochs=5, checkpoint_every=3, compile=compile)
     data.write()
     for run in ("undisturbed", "killed"):
         arguments = data.arguments(run, spec)

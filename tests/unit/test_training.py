@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shutil
 from dataclasses import replace
 from itertools import product
 
@@ -170,6 +171,34 @@ def test_gradient_checkpointing_changes_no_bit(data, packed) -> None:
     assert run(gradient_checkpointing=True) == plain
     assert len(counted) > without
     handle.remove()
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler")
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_compiled_layers_say_the_same(data, monkeypatch, packed, checkpointing) -> None:
+    """A graph or two a part of a layer, whatever the lengths; afterwards the model is as it was."""
+    monkeypatch.setattr(loop, "reason_against", lambda *_: None if packed else "asked not to")
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    spec = spec_of(gradient_checkpointing=checkpointing, batch_tokens=150)
+    other = copy.deepcopy(data.model)
+    counters = torch._dynamo.utils.counters["stats"]
+    plain = train(data.model, data.examples(), spec, 1, 0)
+    assert not counters["unique_graphs"]
+    compiled = train(other, data.examples(), spec.model_copy(update={"compile": True}), 1, 0)
+    assert 0 < counters["unique_graphs"] <= 4
+    for name in ("loss", "chosen_logp", "rejected_logp", "gradient_norm"):
+        assert compiled[name].tolist() == pytest.approx(plain[name].tolist(), rel=1e-4)
+    for mine, weight in zip(data.model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, weight, rtol=1e-3, atol=1e-4)
+    assert not any("forward" in vars(each) for each in other.modules())
+
+
+def test_what_has_no_layers_cannot_be_compiled(data, monkeypatch) -> None:
+    monkeypatch.setattr(data.model, "_no_split_modules", None)
+    with pytest.raises(InputError, match="names no layers of LlamaForCausalLM"):
+        train(data.model, data.examples(), spec_of(compile=True), 1, 0)
 
 
 def test_gradients_are_clipped_to_the_norm(data) -> None:

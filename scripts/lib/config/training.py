@@ -38,6 +38,9 @@ class Hyperparameters(Spec):
     gradient_checkpointing: bool = Field(
         False, description="Keep each layer's input alone and compute the layer again in backward: less memory, slower."
     )
+    compile: bool = Field(
+        False, description="torch.compile of what layers are made of: up to a minute at the start, then faster steps."
+    )
     checkpoint_every: Count = Field(100, description="Steps between checkpoints.")
     online: OnlineSpec | None = Field(None, description="Online training; none: on the dataset's own pairs.")
 
