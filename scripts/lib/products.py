@@ -4,6 +4,7 @@ The BLAS behind ``torch.mm`` is slower at them, and PyTorch calls oneDNN for the
 (docs/performance.md).
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,11 @@ from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from scripts.lib.gradients import gradient_of
+
+# What is prepared for a shape (up to 1.5 MB) is kept for the last thousand shapes, and rows of all lengths are as many:
+# a run would grow by a gigabyte. oneDNN and PyTorch's layer over it have a cache each; both read this when first used.
+for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(name, "32")
 
 ONEDNN = torch.backends.mkldnn.is_available()
 
