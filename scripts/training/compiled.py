@@ -16,7 +16,7 @@ def compiled_layers(model: PreTrainedModel) -> Iterator[None]:
     A whole layer can hold a checkpoint of itself, within which nothing is compiled that calls such attention.
     The first step compiles, which takes from seconds to a minute; later ones find what it made.
     """
-    parts = [part for layer in layers_of(model) for part in layer.children()]
+    parts = {part for layer in layers_of(model) for part in layer.children()}  # layers may share one
     for part in parts:
         part.forward = torch.compile(part.forward, dynamic=True)
     try:

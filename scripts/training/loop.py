@@ -67,7 +67,8 @@ def train(
     With ``processes``, all of which call this alike, ``model`` is cut among them and stays so; the table is that of
     all pairs. One process and several differ by rounding, and by dropout's draws where there are any.
 
-    InputError: the loss or its gradient is not a finite number.
+    InputError: the model cannot do what ``spec`` asks (gradient checkpointing, compiled layers); the loss or its
+    gradient is not a finite number.
     """
     if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
