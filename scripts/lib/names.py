@@ -4,9 +4,31 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ConfigDict
+
 from scripts.lib import cli
-from scripts.lib.config.studies import PairsName
+from scripts.lib.config.base import Spec
 from scripts.lib.errors import InputError
+
+
+class PairsName(Spec):
+    """What tables and figures call a pairs dataset: its data, and whose chosen and rejected responses it has.
+
+    on_policy: the share of on-policy pairs in a mixture, in percent; blank where nothing was mixed in.
+    """
+
+    model_config = ConfigDict(str_min_length=0)
+
+    dataset: str
+    chosen: str
+    rejected: str
+    on_policy: str = ""
+
+    @property
+    def configuration(self) -> str:
+        """Chosen/Rejected, as the paper writes it; one name where both are of one kind."""
+        sides = self.chosen if self.chosen == self.rejected else f"{self.chosen}/{self.rejected}"
+        return f"{sides}, {self.on_policy} % on-policy" if self.on_policy else sides
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from scripts.lib.config.studies import PairsName
+from scripts.lib.names import PairsName
 from scripts.lib.vocabulary import TIERS
 
 Content = TypeVar("Content")

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
-from scripts.lib.config.studies import PairsName
-from scripts.lib.names import add_names, name_of
+from scripts.lib.names import PairsName, add_names, name_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
 from scripts.report import style

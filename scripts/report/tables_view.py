@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.lib.config.studies import PairsName
+from scripts.lib.names import PairsName
 from scripts.report.labels import benchmark
-from scripts.report.study_table import KEY, benchmarks_of, read_rows, read_table1
+from studies.what_matters.figures.rows import KEY, benchmarks_of, read_rows, read_table1
 
 
 @dataclass(frozen=True)

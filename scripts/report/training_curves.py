@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scripts.lib import cli
-from scripts.lib.config.studies import PairsName
 from scripts.lib.lineage import Run
-from scripts.lib.names import add_names, name_of
+from scripts.lib.names import PairsName, add_names, name_of
 from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_table
 from scripts.report import style

@@ -1,4 +1,4 @@
-"""What the studies read and write: evaluations, published numbers, CSV tables."""
+"""What the studies read: evaluations, run by run, and published numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,6 @@ import pandas as pd
 
 from scripts.lib.errors import InputError
 from scripts.lib.results import read_evaluation
-from scripts.lib.tables import write_text
-
-DECIMALS = 4
-"""Places that tables keep: far below every standard error, far above rounding in the last bit."""
 
 
 def read_runs(folder: Path, runs: Sequence[str], suite: str) -> np.ndarray:
@@ -56,15 +52,3 @@ def read_published(path: Path, key: Sequence[str]) -> dict[tuple[str, ...], dict
         except ValueError as error:
             raise InputError(path, f"row {at}: {error}", "write numbers, or leave the cell blank") from error
     return found
-
-
-def write_csv(rows: Sequence[dict[str, object]], columns: Sequence[str], path: Path, decimals: int = DECIMALS) -> None:
-    """Write rows as CSV, numbers to ``decimals`` places, what is None blank."""
-    frame = pd.DataFrame(
-        [{name: _cell(row[name], decimals) for name in columns} for row in rows], columns=list(columns), dtype=object
-    )
-    write_text(frame.to_csv(index=False, lineterminator="\n"), path)
-
-
-def _cell(value: object, decimals: int) -> object:
-    return round(float(value), decimals) + 0.0 if isinstance(value, float | np.floating) else value

@@ -20,10 +20,10 @@ import pandas as pd
 from scripts.lib import cli
 from scripts.lib.config.base import Spec
 from scripts.lib.config.hardware import HardwareSpec
+from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PROMPTS, RESPONSES
 from scripts.lib.tables import read_table
-from scripts.studies.files import write_csv
 
 BYTES_A_TOKEN = 4
 Kind = Literal["score", "sample", "logprobs", "train", "ask"]

@@ -18,7 +18,7 @@ from scripts.lib.schemas import SCORES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import write_json, write_table
 from scripts.report import style
-from scripts.studies.files import write_csv
+from scripts.lib.csv_files import write_csv
 from scripts.training.checkpoints import Checkpoints
 
 DIGEST = "a" * 64

@@ -9,21 +9,21 @@ import pandas as pd
 import pytest
 
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, MixturePairs
-from scripts.lib.config.studies import ChosenOnly, Gaps, OnPolicy, OnPolicyTable, WhatMattersStudy
+from scripts.lib.config.studies import ChosenOnly, Gaps, OnPolicy, OnPolicyTable, Config
 from scripts.lib.errors import InputError
 from scripts.lib.lineage import Run
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import write_table
-from scripts.studies.claim import Inputs
-from scripts.studies.what_matters import contrast_claims, layout, sharing, table2, table3, table4
-from scripts.studies.what_matters.sharing import Needs
+from studies.what_matters.answers import Inputs
+from studies.what_matters import contrast_claims, layout, sharing, table2, table3, table4
+from scripts.studies.sharing import Needs
 from tests.unit.test_studies import STUDY as TIERS_ONLY
 from tests.unit.test_studies import put, tier_pairs
 
 PUBLISHED = Path("scripts/studies/published")
 BENCHMARKS = ["lc_ae2", "gsm8k", "mmlu"]
 QUALITIES = ("lg_hq", "lg_lq", "sg_hq", "sg_lq")
-STUDY = WhatMattersStudy(
+STUDY = Config(
     policy="base",
     seeds=[0, 1],
     datasets=TIERS_ONLY.datasets,

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.config.studies import PairsName
+from scripts.lib.names import PairsName
 from scripts.lib.errors import InputError
 from scripts.lib.results import evaluation, write_evaluation
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES, TIERS, TRAINING
@@ -34,7 +34,7 @@ from scripts.report import (
 )
 from scripts.report.inline import inline_svg
 from scripts.report.names import in_order
-from scripts.report.study_table import read_table1
+from studies.what_matters.figures.rows import read_table1
 from tests.unit.test_report_dag import DOT
 
 NAMES = {

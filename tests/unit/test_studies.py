@@ -9,17 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.config.pairs import TierPairs
-from scripts.lib.config.studies import PairsName, WhatMattersStudy
+from scripts.lib.names import PairsName
+from studies.what_matters.config import Config
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.results import evaluation, write_evaluation
 from scripts.studies import statistics
-from scripts.studies.files import read_published, read_runs, write_csv
-from scripts.studies.what_matters import layout, measured, table1, table5
+from scripts.lib.csv_files import write_csv
+from scripts.studies.files import read_published, read_runs
+from studies.what_matters import layout
+from studies.what_matters.tables import measured, table1, table5
 
-PUBLISHED = "scripts/studies/published/what_matters"
+PUBLISHED = "studies/what_matters/published"
 SUITES = ["gsm8k", "mmlu"]
-STUDY = WhatMattersStudy(
+STUDY = Config(
     policy="base",
     seeds=[0, 1],
     datasets=[{"prompt_set": "oa", "name": "Open Assistant 2"}, {"prompt_set": "uf", "name": "UltraFeedback"}],

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from scripts.lib.errors import InputError
 from scripts.report import theory_figure
-from scripts.studies.what_matters import tabular, theory, theory_online, theory_picture
-from scripts.studies.what_matters.theory_claims import COLUMNS, INSTANCES, Row, read_theory, theory_claims
-from scripts.studies.what_matters.theory_instances import EXACT, OPTIMISED, SUPPORTED, Draws, order
+from studies.what_matters import tabular, theory, theory_online, theory_picture
+from studies.what_matters.theory.claims import COLUMNS, INSTANCES, Row, read_theory, theory_claims
+from studies.what_matters.theory.instances import EXACT, OPTIMISED, SUPPORTED, Draws, order
 
 SEEDS = st.integers(0, 10_000)
 BETA = st.sampled_from([0.05, 0.1, 0.3, 1.0, 2.0])

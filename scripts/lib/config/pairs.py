@@ -11,6 +11,7 @@ from scripts.lib.config.base import (
     PairsRef,
     Positive,
     PromptSetRef,
+    RankerRef,
     SampleSetRef,
     ScorerRef,
     Seed,
@@ -93,6 +94,34 @@ class MixturePairs(Spec):
     )
 
 
+class LabelledPairs(Spec):
+    """The preferences that came with the sources, as they are: several pairs per prompt, no scorer."""
+
+    kind: Literal["labelled"]
+    prompt_set: PromptSetRef
+    sources: Distinct[SourceRef] = Field([], description="Take the preferences of these sources alone; none: of all.")
+
+
+class RankedPairs(Spec):
+    """Two responses of each prompt, of a sample set or of the prompt set, ordered by a ranker or by a scorer."""
+
+    kind: Literal["ranked"]
+    samples: SampleSetRef | None = None
+    prompt_set: PromptSetRef | None = None
+    ranker: RankerRef | None = None
+    scorer: ScorerRef | None = None
+    seed: Seed = Field(0, description="Of the draw of two responses, where a prompt has more.")
+
+    @model_validator(mode="after")
+    def _names_one_of_each(self) -> "RankedPairs":
+        if (self.samples is None) == (self.prompt_set is None):
+            raise ValueError("name either samples or prompt_set: whose two responses are ranked")
+        if (self.ranker is None) == (self.scorer is None):
+            raise ValueError("name either ranker or scorer: what ranks the two responses")
+        return self
+
+
 PairsSpec = Annotated[
-    TierPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs, Field(discriminator="kind")
+    TierPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs | LabelledPairs | RankedPairs,
+    Field(discriminator="kind"),
 ]

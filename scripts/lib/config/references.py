@@ -5,13 +5,13 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
 from scripts.lib.config.evaluation import HarnessSuite
-from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, MixturePairs
-from scripts.lib.config.scorers import ScratchScorer
+from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
+from scripts.lib.config.scorers import ScratchRanker, ScratchScorer
+from scripts.lib.config.studies import Location, Problem
 from scripts.lib.families import slug
 
-Location = tuple[str | int, ...]
-Problem = tuple[Location, str, str]
-"""Where, what, and the remedy."""
+LABELLED = ("pairs", "ultrafeedback_binarized", "hh_rlhf")
+"""Kinds of sources whose rows are pairs, and so bring preferences."""
 
 
 def problems(config: Any) -> list[Problem]:
@@ -73,12 +73,25 @@ def drawn_from(config: Any, dataset: str) -> list[str]:
     return []
 
 
-def rooted(config: Any, dataset: str) -> Any:
-    """The entry over responses, with a prompt set and a scorer, that a pairs dataset goes back to."""
+def sample_sets_behind(config: Any, dataset: str) -> list[str]:
+    """The sample sets whose responses a pairs dataset may hold."""
+    own = getattr(config.pairs[dataset], "samples", None)
+    others = [each for other in drawn_from(config, dataset) for each in sample_sets_behind(config, other)]
+    return list(dict.fromkeys([*others, *([own] if own else [])]))
+
+
+def origin_of(config: Any, dataset: str) -> Any:
+    """The entry over responses, of a prompt set or a sample set, that a pairs dataset goes back to."""
     spec = config.pairs[dataset]
     while not hasattr(spec, "prompt_set"):
         spec = config.pairs[spec.chosen_of if isinstance(spec, CounterfactualPairs) else spec.base]
     return spec
+
+
+def over(config: Any, dataset: str) -> tuple[str, str | None]:
+    """The prompt set that a pairs dataset is over, and the scorer that it is by, if a scorer made it."""
+    spec = origin_of(config, dataset)
+    return spec.prompt_set or config.samples[spec.samples].prompt_set, getattr(spec, "scorer", None)
 
 
 def _pairs_in_a_circle(config: Any) -> Iterator[Problem]:
@@ -99,31 +112,55 @@ def _pairs_in_a_circle(config: Any) -> Iterator[Problem]:
 
 
 def _pairs_that_do_not_fit(config: Any) -> Iterator[Problem]:
-    for name in config.pairs:
-        mine = rooted(config, name)
+    for name, spec in config.pairs.items():
+        prompt_set, scorer = over(config, name)
         for other in drawn_from(config, name):
-            theirs = rooted(config, other)
-            if (mine.prompt_set, mine.scorer) != (theirs.prompt_set, theirs.scorer):
+            theirs, their_scorer = over(config, other)
+            if (prompt_set, scorer) != (theirs, their_scorer):
                 yield (
                     ("pairs", name),
-                    f"is of {mine.prompt_set} by {mine.scorer}, and {other} of {theirs.prompt_set} by {theirs.scorer}",
+                    f"is of {prompt_set} by {scorer}, and {other} of {theirs} by {their_scorer}",
                     "use datasets over one prompt set, by one scorer",
                 )
-        spec = config.pairs[name]
-        if isinstance(spec, MixturePairs) and config.samples[spec.samples].prompt_set != mine.prompt_set:
+        if isinstance(spec, MixturePairs):
+            yield from _mixtures_that_do_not_fit(config, name, prompt_set, scorer)
+        if strangers := [each for each in getattr(spec, "sources", []) if each not in _merged(config, prompt_set)]:
             yield (
-                ("pairs", name, "samples"),
-                f"{spec.samples} answers {config.samples[spec.samples].prompt_set}, the base is of {mine.prompt_set}",
-                f"use samples of prompt set {mine.prompt_set}",
+                ("pairs", name, "sources", spec.sources.index(strangers[0])),
+                f"{strangers[0]} is no source of prompt set {prompt_set}",
+                f"use some of {', '.join(_merged(config, prompt_set))}",
             )
-        if isinstance(spec, GapPairs):
-            merged = config.prompt_sets[spec.prompt_set].sources
-            for index, source in enumerate(spec.sources):
-                if source not in merged:
+
+
+def _merged(config: Any, prompt_set: str) -> list[str]:
+    return config.prompt_sets[prompt_set].sources
+
+
+def _mixtures_that_do_not_fit(config: Any, name: str, prompt_set: str, scorer: str | None) -> Iterator[Problem]:
+    samples = config.pairs[name].samples
+    if config.samples[samples].prompt_set != prompt_set:
+        yield (
+            ("pairs", name, "samples"),
+            f"{samples} answers {config.samples[samples].prompt_set}, the base is of {prompt_set}",
+            f"use samples of prompt set {prompt_set}",
+        )
+    if scorer is None:
+        yield (
+            ("pairs", name, "base"),
+            f"no scorer made {config.pairs[name].base}, so the best of the samples cannot be told",
+            "mix into pairs that a scorer made",
+        )
+
+
+def _labels_that_sources_do_not_have(config: Any) -> Iterator[Problem]:
+    for name, spec in config.pairs.items():
+        if isinstance(spec, LabelledPairs):
+            for source in spec.sources or _merged(config, spec.prompt_set):
+                if config.sources[source].kind not in LABELLED:
                     yield (
-                        ("pairs", name, "sources", index),
-                        f"{source} is no source of prompt set {spec.prompt_set}",
-                        f"use some of {', '.join(merged)}",
+                        ("pairs", name, "sources" if spec.sources else "prompt_set"),
+                        f"source {source} of kind {config.sources[source].kind} brings no preferences",
+                        f"name sources of kind {', '.join(LABELLED)}; responses with scores make pairs of kind tiers",
                     )
 
 
@@ -137,15 +174,17 @@ def _sample_sets_named_like_a_generator(config: Any) -> Iterator[Problem]:
             )
 
 
-def _scorers_that_learn_from_themselves(config: Any) -> Iterator[Problem]:
-    for name, scorer in config.scorers.items():
-        for index, dataset in enumerate(scorer.pairs if isinstance(scorer, ScratchScorer) else []):
-            if rooted(config, dataset).scorer == name:
-                yield (
-                    ("scorers", name, "pairs", index),
-                    f"{name} learns from pairs that it made",
-                    "choose another scorer",
-                )
+def _classifiers_that_cannot_learn(config: Any) -> Iterator[Problem]:
+    learners = [("scorers", name, each) for name, each in config.scorers.items() if isinstance(each, ScratchScorer)]
+    learners += [("rankers", name, each) for name, each in config.rankers.items() if isinstance(each, ScratchRanker)]
+    for section, name, spec in learners:
+        for index, dataset in enumerate(spec.pairs):
+            at = (section, name, "pairs", index)
+            origin = origin_of(config, dataset)
+            if name == getattr(origin, section.removesuffix("s"), None):
+                yield at, f"{name} learns from pairs that it made", f"choose another {section.removesuffix('s')}"
+            elif any(config.samples[each].policy is None for each in sample_sets_behind(config, dataset)):
+                yield at, f"{dataset} is another dataset for every start of a run", "name a policy in its sample set"
 
 
 def _tasks_without_their_data(config: Any) -> Iterator[Problem]:
@@ -158,66 +197,25 @@ def _tasks_without_their_data(config: Any) -> Iterator[Problem]:
             )
 
 
-def _runs_from_code_that_is_not_ours(config: Any) -> Iterator[Problem]:
-    study = config.studies.what_matters
-    if study is not None and getattr(config.policies[study.policy], "trust_remote_code", False):
-        yield (
-            ("policies", study.policy, "trust_remote_code"),
-            f"runs start from {study.policy}, and what they train could not carry its code",
-            "start from a model that transformers knows; other policies may bring code, to be sampled and scored",
-        )
-
-
-def _runs_that_cannot_be(config: Any) -> Iterator[Problem]:
-    study = config.studies.what_matters
-    if study is None:
-        return
-    at = ("studies", "what_matters")
-    if study.headline not in study.benchmarks and study.table3:
-        yield (
-            (*at, "headline"),
-            f"{study.headline} is none of the benchmarks",
-            f"use one of {', '.join(study.benchmarks)}",
-        )
-    offline = {"variant": study.variant}
-    if study.table2:
-        offline["table2.continual_sft"] = study.table2.continual_sft
-        if config.training.variant(study.table2.online_dpo).online is None:
+def _studies_that_cannot_be(config: Any) -> Iterator[Problem]:
+    for study in config.studies:
+        spec = getattr(config, study, None)
+        if spec is None:
             yield (
-                ("training", "variants", study.table2.online_dpo),
-                "stands for online DPO and is not online",
-                "add an online section to it",
+                ("studies", config.studies.index(study)),
+                f"study {study} is on, and the configuration has no key {study}",
+                f"add one, as in studies/{study}/, or take {study} out of the list",
             )
-    for field, name in offline.items():
-        if config.training.variant(name).online is not None:
-            yield (*at, *field.split(".")), f"variant {name} is online", "use an offline one"
-    longest = config.policies[study.policy].max_length
-    for name in dict.fromkeys([*offline.values(), *([study.table2.online_dpo] if study.table2 else [])]):
-        wanted = config.training.variant(name).max_length
-        if wanted > longest:
-            yield (
-                ("training", "max_length"),
-                f"runs of {wanted} tokens need more than the {longest} of policy {study.policy}",
-                f"lower it, or raise policies.{study.policy}.max_length",
-            )
-    if study.table4:
-        for half in ("high", "low"):
-            entry = getattr(study.table4, half)
-            for index, dataset in enumerate(entry.mixtures):
-                spec = config.pairs[dataset]
-                if not isinstance(spec, MixturePairs) or spec.base != entry.base:
-                    yield (
-                        (*at, "table4", half, "mixtures", index),
-                        f"{dataset} is no mixture over {entry.base}",
-                        "name pairs of kind mixture with that base",
-                    )
+            continue
+        for at, problem, remedy in spec.problems(config):
+            yield (at[1:] if at[:1] == ("",) else (study, *at)), problem, remedy
 
 
 CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _pairs_that_do_not_fit,
     _sample_sets_named_like_a_generator,
-    _scorers_that_learn_from_themselves,
+    _labels_that_sources_do_not_have,
+    _classifiers_that_cannot_learn,
     _tasks_without_their_data,
-    _runs_from_code_that_is_not_ours,
-    _runs_that_cannot_be,
+    _studies_that_cannot_be,
 )

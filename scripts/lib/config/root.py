@@ -1,18 +1,19 @@
-"""The whole configuration: its parts, what they say of one another, and where each key was written."""
+"""The whole configuration: its parts, what they say of one another, and where each key was written.
 
-import json
+Studies are no part of it that is known here: whoever loads a configuration brings the types of their keys.
+"""
+
 import re
-import sys
-from collections.abc import Iterable
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, create_model
 
 from scripts.lib.config import references
-from scripts.lib.config.base import Name, Spec
+from scripts.lib.config.base import Distinct, Name, Spec
 from scripts.lib.config.evaluation import EvaluationSpec
 from scripts.lib.config.files import PLAINLY, too_much
 from scripts.lib.config.hardware import HardwareSpec
@@ -21,64 +22,80 @@ from scripts.lib.config.policies import PolicySpec
 from scripts.lib.config.sampling import SampleSet
 from scripts.lib.config.scorers import RankerSpec, ScorerSpec
 from scripts.lib.config.sources import PromptSetSpec, SourceSpec
-from scripts.lib.config.studies import StudiesSpec
+from scripts.lib.config.studies import Location, StudyConfig
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 
-Location = references.Location
+Studies = Mapping[str, type[StudyConfig]]
+"""Study -> the type of its key."""
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class AtlasConfig(Spec):
-    """config.yaml, with whatever --configfile and --config lay over it."""
+    """What all studies share: config.yaml, with whatever --configfile and --config lay over it."""
 
+    standalone: bool = Field(
+        False, description="true in a file given by --configfile: it is the whole configuration, not laid over another."
+    )
+    studies: Distinct[Name] = Field(min_length=1, description="Which studies are on; each has a key of its own below.")
     data: str | None = Field(None, description="A folder of your own, written {data} in paths below.")
     sources: dict[Name, SourceSpec] = Field(description="Where text comes from.")
     prompt_sets: dict[Name, PromptSetSpec] = Field(description="What is kept of it.")
-    scorers: dict[Name, ScorerSpec] = Field(description="What says how good a response is.")
+    scorers: dict[Name, ScorerSpec] = Field({}, description="What says how good a response is.")
     rankers: dict[Name, RankerSpec] = Field({}, description="What says which of two responses is better.")
     pairs: dict[Name, PairsSpec] = Field(description="The preference datasets.")
     policies: dict[Name, PolicySpec] = Field(description="The models that runs start from.")
     samples: dict[Name, SampleSet] = Field({}, description="Responses that policies give to prompt sets.")
     training: TrainingSpec = Field(description="How policies are trained on pairs.")
     evaluation: EvaluationSpec = Field(description="What policies are measured by.")
-    studies: StudiesSpec = Field(description="The papers to reproduce.")
     hardware: dict[Name, HardwareSpec] = Field({}, description="Machines for which `snakemake plan` estimates time.")
 
 
-def load(raw: dict[str, Any], files: Iterable[str | Path]) -> AtlasConfig:
-    """The checked configuration.
+def load(raw: dict[str, Any], files: Iterable[str | Path], studies: Studies) -> AtlasConfig:
+    """The checked configuration, with a field for each study.
 
     raw: the merged mapping that Snakemake made. files: the YAML files behind it, the strongest first;
     they serve only to name the line of a mistake. Raises InputError with every mistake found.
     """
     files = list(files)
     raw = _fill_in_data(raw, files)
+    kind = type_of(studies)
     try:
-        config = AtlasConfig.model_validate(raw)
+        config = kind.model_validate(raw)
     except ValidationError as error:
-        raise _first_of([_explain(item, raw, files) for item in error.errors()]) from None
+        schema = kind.model_json_schema()
+        raise _first_of([_explain(item, raw, files, schema) for item in error.errors()]) from None
+    if unknown := [name for name in config.studies if name not in studies]:
+        place = _place(("studies", config.studies.index(unknown[0])), files)
+        raise InputError(place, f"no study {unknown[0]!r}", f"use some of {', '.join(studies)}")
     if problems := references.problems(config):
-        raise _first_of([InputError(_place(at, files), problem, remedy) for at, problem, remedy in problems])
+        raise first_of(problems, files)
     return config
 
 
-def json_schema() -> dict[str, Any]:
+def type_of(studies: Studies) -> type[AtlasConfig]:
+    """AtlasConfig with a field for each study, absent or of its type."""
+    fields: dict[str, Any] = {name: (kind | None, None) for name, kind in studies.items()}
+    return create_model("Configuration", __base__=AtlasConfig, **fields)
+
+
+def json_schema(studies: Studies) -> dict[str, Any]:
     """The JSON schema of the configuration, for editors."""
-    schema = _schema()
+    schema = type_of(studies).model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "prefatlas configuration"}
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return AtlasConfig.model_json_schema()
+def first_of(problems: Iterable[references.Problem], files: Iterable[str | Path]) -> InputError:
+    """One error that tells all problems, each with its place in the files."""
+    files = list(files)
+    return _first_of([InputError(_place(at, files), problem, remedy) for at, problem, remedy in problems])
 
 
 def _first_of(errors: list[InputError]) -> InputError:
     if len(errors) == 1:
         return errors[0]
     text = "\n".join(f"- {error}" for error in errors)
-    return InputError("configuration", f"{len(errors)} mistakes\n{text}", "mend each of them as it says")
+    return InputError("configuration", f"{len(errors)} mistakes\n{text}", "fix each of them as it says")
 
 
 def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
@@ -114,12 +131,12 @@ def _plain(value: Any, at: Location, files: list) -> Any:
     return value
 
 
-def _explain(item: Any, raw: dict[str, Any], files: list) -> InputError:
+def _explain(item: Any, raw: dict[str, Any], files: list, schema: dict[str, Any]) -> InputError:
     """One of pydantic's findings as a place, a problem and a remedy."""
     location = _as_written(tuple(item["loc"]), raw)
     place, key = _place(location, files), ".".join(str(part) for part in location)
     if item["type"] == "extra_forbidden":
-        siblings = ", ".join(_siblings(location))
+        siblings = ", ".join(_siblings(location, schema))
         return InputError(
             place, f"unknown key {key}", f"remove it; known here: {siblings}" if siblings else "remove it"
         )
@@ -152,9 +169,8 @@ def _as_written(location: Location, raw: Any) -> Location:
     return tuple(part for part in kept if part != "[key]")
 
 
-def _siblings(location: Location) -> list[str]:
+def _siblings(location: Location, schema: dict[str, Any]) -> list[str]:
     """The keys that may stand where an unknown one does, where the schema alone can say."""
-    schema = _schema()
     node: Any = schema
     for part in location[:-1]:
         node = _resolve(node, schema)
@@ -210,7 +226,3 @@ def _composed(text: str) -> yaml.Node | None:
     """The nodes of a YAML text: parsed once, however many mistakes stand in it."""
     return yaml.compose(text, Loader=yaml.SafeLoader)
 
-
-if __name__ == "__main__":
-    json.dump(json_schema(), sys.stdout, indent=2)
-    sys.stdout.write("\n")

@@ -28,6 +28,6 @@ class SamplingSpec(Inference):
 class SampleSet(SamplingSpec):
     """A policy's responses to all prompts of a prompt set: a family of that prompt set, named after this entry."""
 
-    policy: PolicyRef
+    policy: PolicyRef | None = Field(None, description="Whose; none: of whatever a run starts from, for every start.")
     prompt_set: PromptSetRef
     shards: Count = Field(1, description="Jobs that share the prompts; in float32 the samples are the same.")

@@ -1,0 +1,52 @@
+"""Claims: sentences of papers as statistics, with intervals and verdicts. The contract of claims.csv."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+
+from scripts.lib.csv_files import write_csv
+from scripts.lib.errors import InputError
+
+Verdict = Literal["holds", "fails", "undecided"]
+VERDICTS: tuple[str, ...] = get_args(Verdict)
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of a paper as a statistic. The fields are the columns of claims.csv.
+
+    published: the same statistic of the paper's own numbers; None where the paper has none.
+    """
+
+    study: str
+    claim: str
+    statement: str
+    published: float | None
+    measured: float
+    ci_low: float
+    ci_high: float
+    n_seeds: int
+    verdict: Verdict
+
+
+COLUMNS = [field.name for field in fields(Claim)]
+
+
+def write_claims(claims: Sequence[Claim], path: Path) -> None:
+    """Write claims.csv, one row per claim, atomically."""
+    write_csv([asdict(claim) for claim in claims], COLUMNS, path)
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """claims.csv, checked."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not readable as CSV ({error})", "delete it and run snakemake again") from error
+    if list(table) != COLUMNS or not table["verdict"].isin(VERDICTS).all():
+        raise InputError(path, f"is no table of claims: {', '.join(table)}", "delete it and run snakemake again")
+    return table

@@ -1,0 +1,197 @@
+"""Which files belong to what, as the configuration says: what rules ask that need or make more than one."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib import lineage
+from scripts.lib.config.root import AtlasConfig
+
+CLASSIFIER = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]
+"""The files of a reward model or ranker that was trained here, beside its card."""
+MODEL = [CLASSIFIER[0], "generation_config.json", *CLASSIFIER[1:]]
+"""The files of a policy that was trained here, beside policy.json."""
+LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
+
+
+def of_kind(section: Mapping[str, Any], *kinds: str) -> list[str]:
+    """The entries of a section of the configuration that are of some kinds."""
+    return [name for name, entry in section.items() if entry.kind in kinds]
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard constraint that only these names fit."""
+    return "|".join(names) or "(?!)"
+
+
+def spec(section: Mapping[str, Any], name: str) -> str:
+    """One entry of the configuration, as the JSON that a step takes."""
+    return section[name].model_dump_json()
+
+
+def local_files(path: str | None) -> list[str]:
+    """A local file, or the files of a local folder, as inputs, so that a change is seen; nothing for a hub id."""
+    found = [Path(path), *Path(path).rglob("*")] if path and os.path.exists(path) else []
+    return [str(each) for each in sorted(found) if each.is_file()]
+
+
+def python_for(gpus: int) -> str:
+    """How a module is run by one process, or by several together, each with a GPU of its own where there are any."""
+    if gpus < 2:
+        return "python -m"
+    # Without the last "--", torchrun takes the step's options for abbreviations of its own.
+    several = f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} -m --"
+    return f"python -m scripts.lib.devices --count {gpus} -- {several}"
+
+
+def inference_environment(entry: Any) -> str:
+    """Where a step runs a model forward, as a rule's file names it."""
+    return "../envs/vllm.yaml" if getattr(entry, "backend", None) == "vllm" else "../envs/train.yaml"
+
+
+class Files:
+    """The files of one configuration."""
+
+    def __init__(self, atlas: AtlasConfig) -> None:
+        self.atlas = atlas
+        self.suites = atlas.evaluation.suites
+
+    # Policies and the small models that are trained here
+
+    def policy(self, policy: str) -> list[str]:
+        """All files of a policy or run; a given one is policy.json alone, which names the model and its hashes."""
+        files = [] if policy in of_kind(self.atlas.policies, "given") else MODEL
+        return [f"results/policies/{policy}/{name}" for name in ["policy.json", *files]]
+
+    def scorer(self, scorer: str) -> list[str]:
+        """The files of a reward model trained here; none for other scorers."""
+        if self.atlas.scorers[scorer].kind != "scratch":
+            return []
+        return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
+
+    def ranker(self, ranker: str) -> list[str]:
+        return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER]]
+
+    def variants(self, *, online: bool) -> list[str]:
+        """The training variants that are online, or that are not."""
+        training = self.atlas.training
+        return [name for name in training.variants if (training.variant(name).online is not None) == online]
+
+    # Families: their prompts, responses and scores
+
+    def families(self, prompt_set: str) -> list[str]:
+        return lineage.families_of(self.atlas, prompt_set)
+
+    def is_sampled(self, family: str) -> bool:
+        """Whether a family is a sample set's and not a generator's."""
+        prompt_set, _, name = lineage.without_start(family).partition(".")
+        return name in self.atlas.samples and self.atlas.samples[name].prompt_set == prompt_set
+
+    def samples(self, family: str, table: str = "parquet") -> str:
+        """The samples of a sample set's family, or with "responses.parquet" the distinct responses among them."""
+        return f"results/samples/{lineage.sampled_policy(self.atlas, family)}/{family}.{table}"
+
+    def samples_for(self, sample_set: str, start: str | None, table: str = "parquet") -> str:
+        """As samples(), of what a sample set is for a start."""
+        return self.samples(lineage.sampled_family(self.atlas, sample_set, start), table)
+
+    def prompts(self, family: str) -> str:
+        return f"results/prompt_sets/{family.split('.')[0]}/prompts.parquet"
+
+    def responses(self, family: str) -> str:
+        """The responses table that holds a family."""
+        if self.is_sampled(family):
+            return self.samples(family, "responses.parquet")
+        return f"results/prompt_sets/{family.split('.')[0]}/responses.parquet"
+
+    def annotations(self, family: str) -> str:
+        return f"results/prompt_sets/{family.split('.')[0]}/annotations.parquet"
+
+    def scores(self, scorer: str, families: Iterable[str]) -> list[str]:
+        return [f"results/scores/{scorer}/{family}.parquet" for family in families]
+
+    def shards(self, policy: str, prompt_set: str, sample_set: str) -> list[str]:
+        """The parts of a sample set, in order."""
+        of = self.atlas.samples[lineage.without_start(sample_set)].shards
+        family = f"{prompt_set}.{sample_set}"
+        return [f"results/samples/{policy}/{family}.{shard}-of-{of}.parquet" for shard in range(1, of + 1)]
+
+    # Pairs: what they are made from, and the text behind them
+
+    def pairs_of(self, dataset: str) -> Any:
+        """The configuration's entry of a pairs dataset, for whichever start."""
+        return self.atlas.pairs[lineage.without_start(dataset)]
+
+    def named_pairs(self, dataset: str | None, start: str | None = None) -> list[str]:
+        """The file of a pairs dataset of the configuration, for a start where it depends on one; none for no name."""
+        if not dataset:
+            return []
+        return [f"results/pairs/{lineage.pairs_for(self.atlas, dataset, start) if start else dataset}.parquet"]
+
+    def scores_behind(self, dataset: str) -> list[str]:
+        """The scores that a pairs dataset is made from."""
+        name, start = lineage.without_start(dataset), lineage.start_in(dataset)
+        scorer = lineage.scorer_behind(self.atlas, name)
+        return self.scores(scorer, lineage.scored_families(self.atlas, name, start)) if scorer else []
+
+    def references(self, dataset: str, start: str) -> list[str]:
+        """The log-probs under a start of every response that a pairs dataset may hold."""
+        families = lineage.families_behind(self.atlas, dataset, start)
+        return [f"results/logprobs/{start}/{family}.parquet" for family in families]
+
+    def prompts_behind(self, datasets: Sequence[str]) -> list[str]:
+        """The prompts that some pairs datasets draw on."""
+        return [f"results/prompt_sets/{name}/prompts.parquet" for name in self.prompt_sets_behind(datasets)]
+
+    def responses_behind(self, datasets: Sequence[str], start: str | None = None) -> list[str]:
+        """The responses that some pairs datasets draw on: of prompt sets, and of sample sets for a start."""
+        held = [each for each in datasets if lineage.holds_prompt_set(self.atlas, each)]
+        sets = [name for each in datasets for name in lineage.sample_sets_behind(self.atlas, each)]
+        return [
+            *(f"results/prompt_sets/{name}/responses.parquet" for name in self.prompt_sets_behind(held)),
+            *(self.samples_for(name, start, "responses.parquet") for name in dict.fromkeys(sets)),
+        ]
+
+    def prompt_sets_behind(self, datasets: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys(lineage.prompt_set_behind(self.atlas, each) for each in datasets))
+
+    # Suites
+
+    def questions(self, suite: str) -> list[str]:
+        """The questions of a suite of the didactic world; nothing for others."""
+        return [f"results/suites/{suite}/questions.jsonl"] if self.suites[suite].data == "world" else []
+
+    def is_paid(self, suite: str) -> bool:
+        """Whether a suite's judge is an LLM behind an API."""
+        return self.suites[suite].judge.kind in ("alpaca_eval", "openai")
+
+    def fits_length_control(self, suite: str) -> bool:
+        """Whether what length control needs is fitted here: on the didactic world, whose judge nobody has published."""
+        return self.suites[suite].data == "world" and not self.is_paid(suite)
+
+    def length_control(self, suite: str) -> list[str]:
+        names = LENGTH_CONTROL if self.fits_length_control(suite) else []
+        return [f"results/suites/{suite}/length_control/{name}" for name in names]
+
+    def judging_texts(self, suite: str) -> list[str]:
+        """What an LLM judge is asked by, where that is a file or folder of one's own."""
+        judge = self.suites[suite].judge
+        own = {"alpaca_eval": "annotators_config", "openai": "prompt"}
+        return local_files(getattr(judge, own[judge.kind])) if judge.kind in own else []
+
+    def judging_model(self, suite: str) -> list[str]:
+        """The files of the scorer behind a judge, where it was trained here."""
+        judge = self.suites[suite].judge
+        return self.scorer(judge.scorer) if judge.kind == "scorer" else []
+
+    def judging_flags(self, suite: str) -> list[str]:
+        """The scorer behind a judge, as flags."""
+        judge = self.suites[suite].judge
+        if judge.kind != "scorer":
+            return []
+        folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if self.judging_model(suite) else []
+        scorer = self.atlas.scorers[judge.scorer]
+        if getattr(scorer, "backend", None) == "vllm":  # whose environment has no alpaca-eval
+            scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
+        return ["--scorer", scorer.model_dump_json(), *folder]

@@ -1,0 +1,185 @@
+"""What the studies need: the policies to measure, the runs behind them, and what these are made from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from scripts.lib import lineage
+from scripts.lib.config.root import AtlasConfig
+from scripts.lib.lineage import Run, pairs_for
+from scripts.lib.names import PairsName
+from scripts.lib.study import Study
+from scripts.workflow.files import Files, of_kind
+from scripts.workflow.lineages import runs_behind
+
+
+def distinct(items: Iterable) -> list:
+    """Each once, in the order of its first."""
+    return list(dict.fromkeys(items))
+
+
+class Needs:
+    """What some (policy, suite) pairs need. Everything once, in the order in which it is first asked for."""
+
+    def __init__(self, atlas: AtlasConfig, measured: Sequence[tuple[str, str]]) -> None:
+        self.atlas = atlas
+        self.files = Files(atlas)
+        self.measured = distinct(measured)
+
+    @cached_property
+    def policies(self) -> list[str]:
+        """What is measured."""
+        return distinct(policy for policy, _ in self.measured)
+
+    @cached_property
+    def suites(self) -> list[str]:
+        return distinct(suite for _, suite in self.measured)
+
+    def suites_of(self, *kinds: str) -> list[str]:
+        return [suite for suite in self.suites if self.atlas.evaluation.suites[suite].kind in kinds]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every run that is measured or that another one starts from."""
+        return runs_behind(self.policies)
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """The pairs datasets that the runs train on, as the configuration names them."""
+        return distinct(run.pairs for run in self.runs)
+
+    @cached_property
+    def pairs(self) -> list[str]:
+        """The same, for each start that matters to one."""
+        return distinct(self.pairs_of(run) for run in self.runs)
+
+    def pairs_of(self, run: Run) -> str:
+        return pairs_for(self.atlas, run.pairs, run.start)
+
+    @cached_property
+    def pairs_files(self) -> list[str]:
+        return [f"results/pairs/{name}.parquet" for name in self.pairs]
+
+    @cached_property
+    def training(self) -> list[str]:
+        """The runs' own tables, one row per step."""
+        return [f"results/training/{run.name}.parquet" for run in self.runs]
+
+    @cached_property
+    def references(self) -> list[str]:
+        """The log-probs that the runs take their references from."""
+        return distinct(path for run in self.runs for path in self.files.references(run.pairs, run.start))
+
+    def scores_of(self, run: Run) -> list[str]:
+        """The scores that a run's pairs are made from."""
+        return self.files.scores_behind(self.pairs_of(run))
+
+    @cached_property
+    def scores(self) -> list[str]:
+        return distinct(path for run in self.runs for path in self.scores_of(run))
+
+    @cached_property
+    def sampled(self) -> list[str]:
+        """The families of the sample sets that the runs' pairs may hold."""
+        return distinct(
+            lineage.sampled_family(self.atlas, name, run.start)
+            for run in self.runs
+            for name in lineage.sample_sets_behind(self.atlas, run.pairs)
+        )
+
+    @cached_property
+    def samples(self) -> list[str]:
+        return [self.files.samples(family) for family in self.sampled]
+
+    @cached_property
+    def prompt_sets(self) -> list[str]:
+        return self.files.prompt_sets_behind(self.datasets)
+
+    @cached_property
+    def sources(self) -> list[str]:
+        return distinct(source for name in self.prompt_sets for source in self.atlas.prompt_sets[name].sources)
+
+    @cached_property
+    def tiers(self) -> list[str]:
+        """``<prompt set>.<scorer>`` of the runs' pairs of kind tiers."""
+        tiered = [self.atlas.pairs[name] for name in self.datasets if self.atlas.pairs[name].kind == "tiers"]
+        return distinct(f"{pairs.prompt_set}.{pairs.scorer}" for pairs in tiered)
+
+    @cached_property
+    def learned_scorers(self) -> list[str]:
+        """The reward models trained here that score the runs' pairs or judge a suite."""
+        asked = {lineage.scorer_behind(self.atlas, dataset) for dataset in self.datasets}
+        judges = [self.atlas.evaluation.suites[suite].judge for suite in self.suites_of("win_rate")]
+        asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
+        return [name for name in of_kind(self.atlas.scorers, "scratch") if name in asked]
+
+    @cached_property
+    def on_the_world(self) -> bool:
+        """Whether all text is the didactic world's."""
+        return all(self.atlas.sources[source].kind == "world" for source in self.sources)
+
+    # What is counted as shared: scripts/studies/sharing.py
+
+    @cached_property
+    def of_each_run(self) -> list[dict[str, Any]]:
+        """Of each run: its pairs, and the scores that these are made from."""
+        return [
+            {"pairs": f"results/pairs/{self.pairs_of(run)}.parquet", "scores": self.scores_of(run)} for run in self.runs
+        ]
+
+    @cached_property
+    def samples_per_prompt(self) -> dict[str, int]:
+        """Pairs file of each mixture -> the samples per prompt that Algorithm 1 draws."""
+        return {
+            f"results/pairs/{self.pairs_of(run)}.parquet": self.atlas.samples[
+                self.atlas.pairs[run.pairs].samples
+            ].samples
+            for run in self.runs
+            if lineage.is_mixture(self.atlas, run.pairs)
+        }
+
+
+class Studies:
+    """The studies that are on, one by one and together."""
+
+    def __init__(self, atlas: AtlasConfig, rooms: Mapping[str, Study]) -> None:
+        self.atlas = atlas
+        self.rooms = rooms
+        self.all = Needs(atlas, [each for room in rooms.values() for each in room.measured])
+        self._needs = {name: Needs(atlas, room.measured) for name, room in rooms.items()}
+
+    def of(self, study: str) -> Needs:
+        return self._needs[study]
+
+    @property
+    def with_claims(self) -> list[str]:
+        return [name for name, room in self.rooms.items() if room.claims]
+
+    def targets(self, study: str) -> list[str]:
+        """The files that one study ends in; none of a study that is off."""
+        if (room := self.rooms.get(study)) is None:
+            return []
+        figures = [*room.figures, *self.common_figures(study)]
+        return [
+            *(room.table(name) for name in [*room.tables, *(["sharing"] if self.of(study).runs else [])]),
+            *(path for name in figures for path in room.figure(name)),
+            *room.made,
+        ]
+
+    def common_figures(self, study: str) -> list[str]:
+        """The figures that every study has of what it trains on: rules/studies.smk makes them."""
+        needs = self.of(study)
+        return [*(["tier_scores"] if needs.tiers else []), *(["pair_scores", "training_curves"] if needs.runs else [])]
+
+    def names(self, study: str) -> dict[str, PairsName]:
+        """Pairs dataset -> what tables and figures call it; of a dataset for a start, the same."""
+        names = self.rooms[study].names
+        return {pairs: names[lineage.without_start(pairs)] for pairs in self.of(study).pairs}
+
+    def titles(self, prompt_sets: Sequence[str]) -> list[str]:
+        """What the studies call the data of some prompt sets."""
+        called: dict[str, str] = {}
+        for room in self.rooms.values():
+            for dataset, name in room.names.items():
+                called.setdefault(lineage.prompt_set_behind(self.atlas, dataset), name.dataset)
+        return [called.get(name, name) for name in prompt_sets]

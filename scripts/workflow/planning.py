@@ -1,0 +1,93 @@
+"""What the plan counts: every output of the studies that a model works for, as scripts/studies/plan.py takes it."""
+
+from pathlib import Path
+from typing import Any
+
+from scripts.lib import lineage
+from scripts.lib.lineage import Run
+from scripts.workflow.needs import Needs, distinct
+
+Job = dict[str, Any]
+
+
+class Planning:
+    """The jobs behind what some studies need."""
+
+    def __init__(self, needs: Needs) -> None:
+        self.needs = needs
+        self.atlas = needs.atlas
+        self.files = needs.files
+
+    def jobs(self) -> list[Job]:
+        references = [self._work_of("logprobs", path) for path in self.needs.references]
+        trained = [self._training(run) for run in self.needs.runs]
+        return self._scoring() + self._sampling() + references + trained + self._asking()
+
+    def counted_sets(self) -> list[str]:
+        """The folders of the prompt sets behind the studies."""
+        return [f"results/prompt_sets/{name}" for name in self.needs.prompt_sets]
+
+    def counted_suites(self, *kinds: str) -> list[str]:
+        """The folders of their suites, of some kinds or of all."""
+        return [f"results/suites/{name}" for name in (self.needs.suites_of(*kinds) if kinds else self.needs.suites)]
+
+    def _counted(self, family: str) -> Job:
+        """What a family's responses are counted by: themselves, or the prompts that a policy is yet to answer."""
+        if self.files.is_sampled(family):
+            prompt_set, _, name = lineage.without_start(family).partition(".")
+            return {"of": f"{prompt_set}/prompts", "times": self.atlas.samples[name].samples}
+        return {"of": family}
+
+    def _work_of(self, kind: str, path: str) -> Job:
+        """Work on the family that a file of scores or log-probs is named after."""
+        return {"kind": kind, "out": path} | self._counted(Path(path).name.removesuffix(".parquet"))
+
+    def _scoring(self) -> list[Job]:
+        asked = [path for run in self.needs.runs for path in self.needs.scores_of(run)]
+        return [self._work_of("score", path) | {"separate": asked.count(path)} for path in distinct(asked)]
+
+    def _sampling(self) -> list[Job]:
+        """For pairs, where a run by itself would sample what it takes; and for win rates."""
+        return [
+            {
+                "kind": "sample",
+                "out": self.files.samples(family),
+                "separate": sum(self._share(run, family) for run in self.needs.runs),
+            }
+            | self._counted(family)
+            for family in self.needs.sampled
+        ] + [
+            {"kind": "sample", "out": f"results/samples/{policy}/{suite}.parquet", "of": f"{suite}/prompts"}
+            for policy, suite in self.needs.measured
+            if self.atlas.evaluation.suites[suite].kind == "win_rate"
+        ]
+
+    def _share(self, run: Run, family: str) -> float:
+        """The share of a sample set's family that a run by itself would draw: of a mixture its ratio."""
+        sets = lineage.sample_sets_behind(self.atlas, run.pairs)
+        if family not in [lineage.sampled_family(self.atlas, name, run.start) for name in sets]:
+            return 0.0
+        return self.atlas.pairs[run.pairs].ratio if lineage.is_mixture(self.atlas, run.pairs) else 1.0
+
+    def _training(self, run: Run) -> Job:
+        return {
+            "kind": "train",
+            "out": f"results/training/{run.name}.parquet",
+            "of": f"{lineage.prompt_set_behind(self.atlas, run.pairs)}/prompts",
+            "times": self.atlas.training.variant(run.variant).epochs,
+        }
+
+    def _asking(self) -> list[Job]:
+        """One job asks a policy the questions of all suites of lm-eval that are wanted of it."""
+        suites = self.needs.suites_of("harness")
+        asked = [(policy, suite) for policy, suite in self.needs.measured if suite in suites]
+        return [
+            {
+                "kind": "ask",
+                "out": f"results/evaluations/{policy}/{suite}.json",
+                "of": f"{suite}/prompts",
+                "length": 1 + self.atlas.evaluation.suites[suite].shots,
+                "share": 1 / sum(other == policy for other, _ in asked),
+            }
+            for policy, suite in asked
+        ]

@@ -1,0 +1,66 @@
+"""Figure of Table 3: what a better chosen response gains, and what a wider gap does."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.report import style
+from studies.what_matters.figures.rows import read_rows
+
+COLOURS = (style.CHOSEN, style.REJECTED, style.SERIES[1])
+
+
+def comparisons(table: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
+    """(part, first over second, the first's row, which has the gain) of every comparison, in the table's order."""
+    firsts, seconds = table.iloc[::2], table.iloc[1::2]
+    return [
+        (first["part"], f"{first['configuration']} over {second['configuration']}", first)
+        for (_, first), (_, second) in zip(firsts.iterrows(), seconds.iterrows(), strict=True)
+    ]
+
+
+def figure(table: pd.DataFrame) -> style.Figure:
+    """One line a comparison; the parts stand apart by colour and by space."""
+    drawn, axes = style.panels(1, 2, 3.2, sharey=True)
+    found = comparisons(table)
+    parts = list(dict.fromkeys(part for part, _, _ in found))
+    places = [-(at + 1.1 * parts.index(part)) for at, (part, _, _) in enumerate(found)]
+    for axis, (suffix, source) in zip(axes[0], {"": "here", "_published": "as published"}.items(), strict=True):
+        for place, (part, _, row) in zip(places, found, strict=True):
+            colour, value = COLOURS[parts.index(part)], row[f"gain{suffix}"]
+            axis.plot([0, value], [place, place], color=colour, linewidth=2.2, alpha=0.45)
+            if not suffix:
+                axis.errorbar(value, place, xerr=row["gain_se"], fmt="none", ecolor=colour, elinewidth=1.1)
+            axis.plot(value, place, "o", color=colour, markersize=6)
+        for part in parts:
+            top = max(place for place, (of, _, _) in zip(places, found, strict=True) if of == part)
+            axis.text(0, top + 0.55, part, color=COLOURS[parts.index(part)], fontweight="bold", fontsize=8)
+        axis.axvline(0, color=style.MUTED, linewidth=0.9)
+        axis.grid(axis="x")
+        axis.grid(axis="y", visible=False)
+        axis.set_title(source)
+        axis.set_xlabel("gain, points")
+    axes[0][0].set_yticks(places, [label for _, label, _ in found])
+    axes[0][0].set_ylim(min(places) - 0.6, max(places) + 1.1)
+    style.heading(
+        drawn,
+        "Better chosen responses, or a wider gap?",
+        "Gain of the first dataset's policy over the second's. Bars: ± 1 standard error, questions paired.",
+    )
+    return drawn
+
+
+def main() -> None:
+    parser = cli.parser_of("studies.what_matters.figures.table3", __doc__)
+    parser.add_argument("--table", type=Path, required=True, help="table3.csv")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
+    arguments = parser.parse_args()
+
+    columns = ["part", "configuration", "n_seeds", "gain", "gain_se", "gain_published"]
+    with style.drawing():
+        style.save(figure(read_rows(arguments.table, columns)), arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,62 @@
+"""Figure of Table 4: what a share of on-policy samples does over good and over bad offline data."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.report import style
+from scripts.report.labels import benchmark
+from studies.what_matters.figures.rows import benchmarks_of, read_rows
+
+LOOKS = {"high": (style.CHOSEN_TIERS["best"], "o"), "low": (style.CHOSEN_TIERS["low"], "s")}
+
+
+def figure(table: pd.DataFrame) -> style.Figure:
+    """Columns are benchmarks; a row of ours and a row of the paper's."""
+    names = benchmarks_of(table)
+    drawn, axes = style.panels(2, len(names), 1.9, sharex=True)
+    for of_row, (suffix, source) in zip(axes, {"": "here", "_published": "published"}.items(), strict=True):
+        for axis, name in zip(of_row, names, strict=True):
+            for quality, (colour, marker) in LOOKS.items():
+                rows = table[table["quality"] == quality]
+                if not suffix:
+                    errors = rows[f"{name}_se"]
+                    axis.errorbar(
+                        rows["on_policy"],
+                        rows[name],
+                        yerr=errors,
+                        fmt="none",
+                        ecolor=colour,
+                        elinewidth=1.1,
+                        alpha=0.55,
+                    )
+                axis.plot(rows["on_policy"], rows[f"{name}{suffix}"], color=colour, marker=marker, label=quality)
+            axis.set_xticks(sorted(set(table["on_policy"])))
+            axis.margins(x=0.15, y=0.18)
+            if not suffix:
+                axis.set_title(benchmark(name))
+        of_row[0].set_ylabel(f"{source}\npoints")
+    axes[0][0].legend(title="offline data", fontsize=7.5, title_fontsize=7.5)
+    drawn.supxlabel("on-policy pairs, percent", fontsize=8.5, color=style.MUTED)
+    style.heading(
+        drawn,
+        "On-policy samples over good and over bad offline data",
+        "Dark: chosen responses of high quality. Light: of low quality. Bars: ± 1 standard error.",
+    )
+    return drawn
+
+
+def main() -> None:
+    parser = cli.parser_of("studies.what_matters.figures.table4", __doc__)
+    parser.add_argument("--table", type=Path, required=True, help="table4.csv")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
+    arguments = parser.parse_args()
+
+    table = read_rows(arguments.table, ["quality", "on_policy", "n_seeds"])
+    with style.drawing():
+        style.save(figure(table), arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,222 @@
+"""Which rows the tables of "What Matters in Data for DPO?" have, and which runs and pairs datasets stand behind them.
+
+Light enough for the workflow itself to read: it asks here what to train.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scripts.lib.config.pairs import MixturePairs, PairsSpec, TierPairs
+from scripts.lib.errors import InputError
+from scripts.lib.lineage import Run
+from scripts.lib.names import PairsName
+from scripts.lib.vocabulary import TIERS
+from studies.what_matters.config import Config, OnPolicy
+
+STUDY = "what_matters"
+"""The study's key in the configuration, and its folder among tables."""
+BASELINE = "SFT baseline"
+RISING = tuple(reversed(TIERS))
+QUALITIES = {"lg_hq": "LG-HQ", "lg_lq": "LG-LQ", "sg_hq": "SG-HQ", "sg_lq": "SG-LQ"}
+INVERSES = {"lg_hq_inverse": ("LG-HQ", "SG-HQ"), "sg_hq_inverse": ("SG-HQ", "SG-LQ")}
+"""Dataset of Table 3 -> whose chosen and whose rejected responses it has."""
+GAP_NAMES = QUALITIES | {"lg_hq_inverse": "LG-HQ-inv", "sg_hq_inverse": "SG-HQ-inv"}
+COMPARISONS = {
+    "Part 1: chosen quality, the gap held": [("lg_hq", "lg_lq"), ("sg_hq", "sg_lq")],
+    "Part 2: gap, the chosen quality held": [("lg_hq", "sg_hq"), ("lg_lq", "sg_lq")],
+    "Part 3: gap, the chosen responses the same": [("lg_hq", "lg_hq_inverse"), ("sg_hq_inverse", "sg_hq")],
+}
+"""Table 3's parts: in each pair of datasets the first is expected to gain over the second."""
+Specs = dict[str, PairsSpec]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the cells that name it, the key of its published numbers, its runs, one a seed, their pairs."""
+
+    labels: dict[str, str]
+    published: tuple[str, ...]
+    runs: tuple[str, ...]
+    pairs: str | None = None
+
+
+@dataclass(frozen=True)
+class TierDataset:
+    """All tiers pairs over one prompt set by one scorer: (chosen, rejected) -> pairs dataset."""
+
+    slug: str
+    name: str
+    published: str
+    pairs: dict[tuple[str, str], str]
+
+    def fixed_best(self) -> list[tuple[str, str]]:
+        """Best against worst, low, medium, high: those that there are."""
+        return [at for rejected in RISING if (at := ("best", rejected)) in self.pairs]
+
+    def fixed_worst(self) -> list[tuple[str, str]]:
+        """Low, medium, high, best against worst: those that there are."""
+        return [at for chosen in RISING if (at := (chosen, "worst")) in self.pairs]
+
+    def other(self) -> list[tuple[str, str]]:
+        grouped = self.fixed_best() + self.fixed_worst()
+        return [(c, r) for c in TIERS for r in RISING if (c, r) in self.pairs and (c, r) not in grouped]
+
+
+def tier_datasets(spec: Config, pairs: Specs) -> list[TierDataset]:
+    """The study's datasets in its order. A prompt set tiered by several scorers is one dataset a scorer."""
+    found = []
+    for place, (prompt_set, name) in enumerate((entry.prompt_set, entry.name) for entry in spec.datasets):
+        over = {
+            dataset: entry
+            for dataset, entry in pairs.items()
+            if isinstance(entry, TierPairs) and entry.prompt_set == prompt_set
+        }
+        scorers = list(dict.fromkeys(entry.scorer for entry in over.values()))
+        if not scorers:
+            raise InputError(
+                f"studies.what_matters.datasets[{place}]",
+                f"no tiers pairs over the prompt set {prompt_set}",
+                "add entries of kind tiers under pairs, or take the prompt set out of the study",
+            )
+        for scorer in scorers:
+            one = len(scorers) == 1
+            found.append(
+                TierDataset(
+                    slug=prompt_set if one else f"{prompt_set}-{scorer}",
+                    name=name if one else f"{name} by {scorer}",
+                    published=name,
+                    pairs=_by_tiers({dataset: entry for dataset, entry in over.items() if entry.scorer == scorer}),
+                )
+            )
+    return found
+
+
+def _by_tiers(pairs: dict[str, TierPairs]) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for dataset, entry in pairs.items():
+        tiers = (entry.chosen, entry.rejected)
+        if tiers in found:
+            raise InputError(
+                f"pairs.{dataset}", f"is the same as pairs.{found[tiers]}", "keep one of them: each costs a run a seed"
+            )
+        found[tiers] = dataset
+    return found
+
+
+def runs(spec: Config, pairs: str, variant: str | None = None) -> tuple[str, ...]:
+    """The study's runs on one pairs dataset, one a seed."""
+    return tuple(Run(spec.policy, pairs, variant or spec.variant, seed).name for seed in spec.seeds)
+
+
+def table1(spec: Config, pairs: Specs) -> list[Row]:
+    """The baseline, then each dataset's Fixed Best, Fixed Worst and other pairs."""
+    found = [Row({"dataset": BASELINE, "chosen": "", "rejected": ""}, (BASELINE, "", ""), (spec.policy,))]
+    for dataset in tier_datasets(spec, pairs):
+        groups = {"Fixed Best": dataset.fixed_best(), "Fixed Worst": dataset.fixed_worst(), "Other": dataset.other()}
+        for group, members in groups.items():
+            for tiers in members:
+                labels = {"dataset": f"{dataset.name} ({group})", "chosen": tiers[0], "rejected": tiers[1]}
+                of = dataset.pairs[tiers]
+                found.append(Row(labels, (dataset.published, *tiers), runs(spec, of), of))
+    return found
+
+
+def table2(spec: Config, pairs: Specs) -> list[Row]:
+    """The baseline, then continual SFT and online DPO on each dataset's best responses."""
+    found = [Row({"dataset": BASELINE, "configuration": ""}, (BASELINE, ""), (spec.policy,))]
+    variants = {"Continual SFT": spec.table2.continual_sft, "Online DPO": spec.table2.online_dpo}
+    for dataset in tier_datasets(spec, pairs):
+        if of := best_pairs(dataset):
+            for name, variant in variants.items():
+                labels = {"dataset": dataset.name, "configuration": name}
+                found.append(Row(labels, (dataset.published, name), runs(spec, of, variant), of))
+    return found
+
+
+def best_pairs(dataset: TierDataset) -> str | None:
+    """The pairs whose chosen responses are Table 2's: the best tier's, over the lowest tier that there is."""
+    fixed = dataset.fixed_best()
+    return dataset.pairs[fixed[0]] if fixed else None
+
+
+def table3(spec: Config, pairs: Specs) -> list[Row]:
+    """Two rows a comparison, the one that is expected to gain first."""
+    found = []
+    for part, compared in COMPARISONS.items():
+        for field in (each for both in compared for each in both):
+            of = getattr(spec.table3, field)
+            name = GAP_NAMES[field]
+            found.append(Row({"part": part, "configuration": name}, (name,), runs(spec, of), of))
+    return found
+
+
+def table4(spec: Config, pairs: Specs) -> list[Row]:
+    """For each base dataset its offline self, then its mixtures."""
+    halves = {"high": spec.table4.high, "low": spec.table4.low}
+    found = []
+    for quality, half in halves.items():
+        for of in (half.base, *half.mixtures):
+            percent = percent_of(pairs, half, of)
+            labels = {"quality": quality, "on_policy": percent}
+            found.append(Row(labels, (quality, percent), runs(spec, of), of))
+    return found
+
+
+def percent_of(pairs: Specs, half: OnPolicy, dataset: str) -> str:
+    """The share of on-policy pairs, in percent, as the table writes it."""
+    return "0" if dataset == half.base else f"{100 * pairs[dataset].ratio:g}"
+
+
+LAYOUTS: dict[str, Callable[[Config, Specs], list[Row]]] = {
+    "table1": table1,
+    "table2": table2,
+    "table3": table3,
+    "table4": table4,
+}
+
+
+def tables(spec: Config) -> list[str]:
+    """The tables of runs that the configuration asks for."""
+    return [name for name in LAYOUTS if name == "table1" or getattr(spec, name) is not None]
+
+
+def specs_of(table: str, spec: Config, pairs: Specs) -> Specs:
+    """The entries of ``pairs`` that a table's layout depends on."""
+    if table in ("table1", "table2"):
+        over = {dataset.prompt_set for dataset in spec.datasets}
+        return {n: entry for n, entry in pairs.items() if isinstance(entry, TierPairs) and entry.prompt_set in over}
+    return {n: entry for n, entry in pairs.items() if table == "table4" and isinstance(entry, MixturePairs)}
+
+
+def pairs_of(tables: list[str], spec: Config, pairs: Specs) -> list[str]:
+    """The pairs datasets of some tables' rows, each once, in the rows' order."""
+    return list(dict.fromkeys(row.pairs for table in tables for row in LAYOUTS[table](spec, pairs) if row.pairs))
+
+
+def runs_of(tables: list[str], spec: Config, pairs: Specs) -> list[str]:
+    """The policies behind some tables' rows, the base policy among them, each once."""
+    return list(dict.fromkeys(run for table in tables for row in LAYOUTS[table](spec, pairs) for run in row.runs))
+
+
+def names(spec: Config, pairs: Specs) -> dict[str, PairsName]:
+    """What Table 5 and the figures call each pairs dataset of the study."""
+    called = {}
+    for dataset in tier_datasets(spec, pairs):
+        for (chosen, rejected), name in dataset.pairs.items():
+            called[name] = PairsName(dataset=dataset.name, chosen=chosen, rejected=rejected)
+    if spec.table3:
+        data = _data_of(spec, pairs[spec.table3.lg_hq].prompt_set)
+        for field, name in QUALITIES.items():
+            called[getattr(spec.table3, field)] = PairsName(dataset=data, chosen=name, rejected=name)
+        for field, (chosen, rejected) in INVERSES.items():
+            called[getattr(spec.table3, field)] = PairsName(dataset=data, chosen=chosen, rejected=rejected)
+    for half in (spec.table4.high, spec.table4.low) if spec.table4 else ():
+        base = called.get(half.base, PairsName(dataset=half.base, chosen="chosen", rejected="rejected"))
+        called.setdefault(half.base, base)
+        for each in half.mixtures:
+            called[each] = base.model_copy(update={"on_policy": percent_of(pairs, half, each)})
+    return called
+
+
+def _data_of(spec: Config, prompt_set: str) -> str:
+    return next((entry.name for entry in spec.datasets if entry.prompt_set == prompt_set), prompt_set)

@@ -1,0 +1,72 @@
+"""What Tables 1 to 4 share: the numbers behind a row, the published ones beside them.
+
+A value is the mean over seeds; `<benchmark>_se` is its standard error over seeds and questions
+(scripts/studies/statistics.py, `standard_error`); `<benchmark>_published` is the paper's number, blank
+where the paper has none. All in points, 0 to 100.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.config.pairs import PairsSpec
+from scripts.lib.csv_files import write_csv
+from scripts.lib.errors import InputError
+from scripts.lib.schemas import PAIRS
+from scripts.lib.tables import read_table
+from scripts.studies.files import read_published, read_runs
+from scripts.studies.statistics import standard_error
+from studies.what_matters.config import Config
+from studies.what_matters.layout import Row
+
+Published = dict[tuple[str, ...], dict[str, float]]
+
+
+def cells(row: Row, benchmarks: Sequence[str], evaluations: Path, published: Published) -> dict[str, object]:
+    """The row's labels, its number of seeds, and every benchmark's value, standard error and published value."""
+    found: dict[str, object] = {**row.labels, "n_seeds": len(row.runs)}
+    for benchmark in benchmarks:
+        values = read_runs(evaluations, row.runs, benchmark)
+        found[benchmark] = values.mean()
+        found[f"{benchmark}_se"] = standard_error(values)
+        found[f"{benchmark}_published"] = published.get(row.published, {}).get(benchmark)
+    return found
+
+
+def write_rows(arguments: argparse.Namespace, rows: Sequence[Row], key: Sequence[str]) -> None:
+    """A table of nothing but its rows' labels, which are ``key``, and their cells."""
+    benchmarks = arguments.spec.benchmarks
+    published = read_published(arguments.published, key)
+    table = [cells(row, benchmarks, arguments.evaluations, published) for row in rows]
+    write_csv(table, [*key, "n_seeds", *columns(benchmarks)], arguments.out)
+
+
+def columns(benchmarks: Sequence[str]) -> list[str]:
+    """The columns of the benchmarks."""
+    return [f"{benchmark}{suffix}" for benchmark in benchmarks for suffix in ("", "_se", "_published")]
+
+
+def mean_scores(paths: Sequence[Path], dataset: str | None) -> dict[str, float]:
+    """mean_chosen and mean_gap of a pairs dataset, from the file among ``paths`` that is named after it."""
+    for path in paths:
+        if path.name == f"{dataset}.parquet":
+            pairs = read_table(path, PAIRS)
+            gap = pairs["chosen_score"] - pairs["rejected_score"]
+            return {"mean_chosen": float(pairs["chosen_score"].mean()), "mean_gap": float(gap.mean())}
+    raise InputError("--pairs-tables", f"has no {dataset}.parquet", "give the pairs of every row")
+
+
+def arguments_of(step: str, doc: str | None, *, with_pairs: bool = False) -> argparse.Namespace:
+    """The command line of a table."""
+    parser = cli.parser_of(step, doc)
+    parser.add_argument("--spec", type=cli.spec_of(Config), required=True, help="JSON of the study")
+    parser.add_argument(
+        "--pairs", type=cli.spec_of(dict[str, PairsSpec]), required=True, help="JSON: the pairs entries, by name"
+    )
+    parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
+    parser.add_argument("--published", type=Path, required=True, help="the paper's table as CSV")
+    if with_pairs:
+        parser.add_argument("--pairs-tables", type=Path, nargs="+", required=True, help="the rows' pairs datasets")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()

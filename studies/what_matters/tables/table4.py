@@ -1,0 +1,36 @@
+"""Table 4 of "What Matters in Data for DPO?" (section 5.3): on-policy samples mixed into offline data.
+
+`on_policy` is the share of replaced pairs in percent; `mean_chosen` is the offline dataset's, as in the paper, whose
+mixtures are named after it: what a mixture's own chosen responses score stands in Table 5.
+"""
+
+from scripts.lib import cli
+from scripts.lib.csv_files import write_csv
+from scripts.studies.files import read_published
+from studies.what_matters import layout
+from studies.what_matters.tables import measured
+
+KEY = ("quality", "on_policy")
+
+
+def main() -> None:
+    arguments = measured.arguments_of("studies.what_matters.tables.table4", __doc__, with_pairs=True)
+    spec = arguments.spec
+    bases = {"high": spec.table4.high.base, "low": spec.table4.low.base}
+    published = read_published(arguments.published, KEY)
+    rows = []
+    for row in layout.table4(spec, arguments.pairs):
+        scores = measured.mean_scores(arguments.pairs_tables, bases[row.labels["quality"]])
+        rows.append(
+            measured.cells(row, spec.benchmarks, arguments.evaluations, published)
+            | {
+                "mean_chosen": scores["mean_chosen"],
+                "mean_chosen_published": published.get(row.published, {}).get("mean_chosen"),
+            }
+        )
+    columns = [*KEY, "n_seeds", "mean_chosen", "mean_chosen_published", *measured.columns(spec.benchmarks)]
+    write_csv(rows, columns, arguments.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)
