@@ -41,7 +41,7 @@ lint: .venv/test
 	$(BIN)/snakemake --lint
 
 schema: .venv/run ## config.schema.json from the types, for editors
-	$(BIN)/python -m scripts.lib.config.root > config.schema.json
+	$(BIN)/python -m scripts.workflow.configuration > config.schema.json
 
 lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

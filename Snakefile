@@ -1,7 +1,7 @@
 """prefatlas: from raw preference data to the papers' tables.
 
-`snakemake --cores 2` makes results/report.html and all it shows, as config.yaml says. Lay another study over
-it with `--configfile studies/<name>.yaml`.
+`snakemake --cores 2` makes results/report.html and all it shows, as config.yaml and the studies that are on say. Lay
+another configuration over it with `--configfile studies/<study>/<name>.yaml`, or give one that stands alone.
 """
 
 from snakemake.utils import min_version
@@ -12,11 +12,12 @@ min_version("9.27.1")
 include: "rules/reading.smk"
 
 
-configfile: "config.yaml"
+for each in defaults:
+
+    configfile: each
 
 
 include: "rules/common.smk"
-include: "rules/files.smk"
 include: "rules/sources.smk"
 include: "rules/scores.smk"
 include: "rules/pairs.smk"
@@ -26,15 +27,21 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/studies.smk"
 include: "rules/report.smk"
-include: "rules/planning.smk"
 include: "rules/plan.smk"
 include: "rules/versioning.smk"
+
+
+for each in room_rules:
+    known = dict(globals())
+
+    include: each
+
+    rooms.check(each, known, globals(), workflow.rules)
 
 
 localrules:
     all,
     plan,
-    what_matters,
     world,
 
 
@@ -43,18 +50,22 @@ rule all:
     default_target: True
     input:
         "results/report.html",
-        "results/claims.csv",
+        "results/claims.csv" if studies.with_claims else [],
         "results/metrics.json",
-        study_targets("what_matters"),
+        [studies.targets(study) for study in studies.rooms],
 
 
-rule what_matters:
-    """The tables and figures of "What Matters in Data for DPO?"."""
-    input:
-        study_targets("what_matters"),
+for each in studies.rooms:
+
+    rule:
+        name:
+            each
+        input:
+            studies.targets(each),
+        localrule: True
 
 
 rule world:
-    """What the didactic world has beside the study: base policies of three strengths, a reward model, a ranker."""
+    """What the didactic world has beside the studies: base policies of three strengths, a reward model, a ranker."""
     input:
-        world_targets(),
+        world.targets,

@@ -20,7 +20,7 @@ rule questions:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.evaluation.questions"),
+        code=code.of("scripts.evaluation.questions"),
         task=lambda w: getattr(SUITES[w.suite], "task", "world_alpaca"),
         size=lambda w: SUITES[w.suite].size,
     shell:
@@ -36,7 +36,7 @@ rule questions:
 rule prompts:
     """The prompts of a suite, which prompt sets must not hold."""
     input:
-        lambda w: questions_file(w.suite),
+        lambda w: files.questions(w.suite),
         lambda w: local_files(SUITES[w.suite].data),
     output:
         "results/suites/{suite}/prompts.parquet",
@@ -49,10 +49,10 @@ rule prompts:
     conda:
         "../envs/evaluate.yaml"
     params:
-        code=code("scripts.evaluation.prompts"),
+        code=code.of("scripts.evaluation.prompts"),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
-            " ".join(["--data", *questions_file(w.suite)]) if questions_file(w.suite) else ""
+            " ".join(["--data", *files.questions(w.suite)]) if files.questions(w.suite) else ""
         ),
     shell:
         r"""
@@ -68,7 +68,7 @@ rule prompts:
 rule reference:
     """The instructions of a win-rate suite, and the outputs that policies are judged against."""
     input:
-        lambda w: questions_file(w.suite),
+        lambda w: files.questions(w.suite),
         lambda w: local_files(SUITES[w.suite].data),
     output:
         prompts="results/suites/{suite}/prompts.parquet",
@@ -78,14 +78,14 @@ rule reference:
     benchmark:
         "benchmarks/suites/{suite}/reference.tsv"
     wildcard_constraints:
-        suite=one_of(WIN_RATE),
+        suite=one_of(of_kind(SUITES, "win_rate")),
     conda:
         "../envs/evaluate.yaml"
     params:
-        code=code("scripts.evaluation.prompts"),
+        code=code.of("scripts.evaluation.prompts"),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
-            " ".join(["--data", *questions_file(w.suite)]) if questions_file(w.suite) else ""
+            " ".join(["--data", *files.questions(w.suite)]) if files.questions(w.suite) else ""
         ),
     shell:
         r"""
@@ -99,35 +99,41 @@ rule reference:
         """
 
 
-rule harness:
-    """Ask a policy the questions of all harness suites, in one process."""
-    input:
-        policy=lambda w: policy_files(w.policy),
-        questions=[questions_file(suite) for suite in HARNESS],
-        own=[local_files(SUITES[suite].data) for suite in HARNESS],
-    output:
-        expand("results/evaluations/{{policy}}/{suite}.json", suite=HARNESS),
-    log:
-        "logs/evaluations/{policy}/harness.log",
-    benchmark:
-        "benchmarks/evaluations/{policy}/harness.tsv"
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        code=code("scripts.evaluation.harness"),
-        tasks=yaml_digest("scripts/evaluation/world_tasks"),
-        suites=json.dumps({suite: SUITES[suite].model_dump() for suite in HARNESS}),
-        data=[f"{suite}={path}" for suite in HARNESS for path in questions_file(suite)],
-    shell:
-        r"""
-        python -m scripts.evaluation.harness \
-            --policy results/policies/{wildcards.policy}/policy.json \
-            --name {wildcards.policy} \
-            --suites {params.suites:q} \
-            --data {params.data} \
-            --out-dir results/evaluations/{wildcards.policy} \
-            2>{log}
-        """
+for asking in asked_together:
+
+    rule:
+        """Ask a policy the questions of several suites, in one process (scripts/workflow/harness.py says of which)."""
+        name:
+            asking.name
+        input:
+            policy=lambda w: files.policy(w.policy),
+            questions=[files.questions(suite) for suite in asking.suites],
+            own=[local_files(SUITES[suite].data) for suite in asking.suites],
+        output:
+            expand("results/evaluations/{{policy}}/{suite}.json", suite=asking.suites),
+        log:
+            f"logs/evaluations/{{policy}}/{asking.name}.log",
+        benchmark:
+            f"benchmarks/evaluations/{{policy}}/{asking.name}.tsv"
+        wildcard_constraints:
+            policy=asking.policies,
+        conda:
+            "../envs/evaluate.yaml"
+        params:
+            code=code.of("scripts.evaluation.harness"),
+            tasks=code.yaml_in("scripts/evaluation/world_tasks"),
+            suites=json.dumps({suite: SUITES[suite].model_dump() for suite in asking.suites}),
+            data=[f"{suite}={path}" for suite in asking.suites for path in files.questions(suite)],
+        shell:
+            r"""
+            python -m scripts.evaluation.harness \
+                --policy results/policies/{wildcards.policy}/policy.json \
+                --name {wildcards.policy} \
+                --suites {params.suites:q} \
+                --data {params.data} \
+                --out-dir results/evaluations/{wildcards.policy} \
+                2>{log}
+            """
 
 
 rule length_control:
@@ -135,7 +141,7 @@ rule length_control:
     input:
         reference="results/suites/{suite}/reference.parquet",
         prompts="results/suites/{suite}/prompts.parquet",
-        scorer=lambda w: judging_model(w.suite),
+        scorer=lambda w: files.judging_model(w.suite),
     output:
         expand("results/suites/{{suite}}/length_control/{file}", file=LENGTH_CONTROL),
     log:
@@ -145,9 +151,9 @@ rule length_control:
     conda:
         "../envs/evaluate.yaml"
     params:
-        code=code("scripts.evaluation.length_control"),
+        code=code.of("scripts.evaluation.length_control"),
         spec=lambda w: spec(SUITES, w.suite),
-        scorer=lambda w: judging_flags(w.suite),
+        scorer=lambda w: files.judging_flags(w.suite),
     shell:
         r"""
         python -m scripts.evaluation.length_control \
@@ -166,9 +172,9 @@ rule judge:
         samples="results/samples/{policy}/{suite}.parquet",
         prompts="results/suites/{suite}/prompts.parquet",
         reference="results/suites/{suite}/reference.parquet",
-        length_control=lambda w: length_control(w.suite),
-        scorer=lambda w: judging_model(w.suite),
-        own=lambda w: judging_texts(w.suite),
+        length_control=lambda w: files.length_control(w.suite),
+        scorer=lambda w: files.judging_model(w.suite),
+        own=lambda w: files.judging_texts(w.suite),
     output:
         evaluation="results/evaluations/{policy}/{suite}.json",
         judgements="results/evaluations/{policy}/{suite}.judgements.parquet",
@@ -177,19 +183,19 @@ rule judge:
     benchmark:
         "benchmarks/evaluations/{policy}/{suite}.tsv"
     wildcard_constraints:
-        suite=one_of(WIN_RATE),
+        suite=one_of(of_kind(SUITES, "win_rate")),
     conda:
         "../envs/evaluate.yaml"
     params:
-        code=code("scripts.evaluation.judge"),
+        code=code.of("scripts.evaluation.judge"),
         spec=lambda w: spec(SUITES, w.suite),
-        scorer=lambda w: judging_flags(w.suite),
+        scorer=lambda w: files.judging_flags(w.suite),
         length_control=lambda w: (
             f"--length-control results/suites/{w.suite}/length_control"
-            if fits_length_control(w.suite)
+            if files.fits_length_control(w.suite)
             else ""
         ),
-        verdicts=lambda w: "--verdicts cache/verdicts" if is_paid(w.suite) else "",
+        verdicts=lambda w: "--verdicts cache/verdicts" if files.is_paid(w.suite) else "",
     shell:
         r"""
         python -m scripts.evaluation.judge \

@@ -10,9 +10,9 @@ A killed job goes on from what lies in checkpoints/logprobs/.
 rule logprobs:
     """Per-token log-probs of one family under a policy that runs start from."""
     input:
-        policy=lambda w: policy_files(w.base),
-        prompts=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/prompts.parquet",
-        responses=lambda w: responses_of(w.family),
+        policy=lambda w: files.policy(w.base),
+        prompts=lambda w: files.prompts(w.family),
+        responses=lambda w: files.responses(w.family),
     output:
         "results/logprobs/{base}/{family}.parquet",
     log:
@@ -22,8 +22,8 @@ rule logprobs:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.logprobs.compute"),
-        batch_tokens=lambda w: atlas.policies[w.base].batch_tokens,
+        code=code.of("scripts.logprobs.compute"),
+        batch_tokens=lambda w: files.root_of(w.base).batch_tokens,
     shell:
         r"""
         python -m scripts.logprobs.compute \

@@ -15,7 +15,7 @@ rule tiers:
         scores=lambda w: expand(
             "results/scores/{scorer}/{family}.parquet",
             scorer=w.scorer,
-            family=families(w.prompt_set),
+            family=files.families(w.prompt_set),
         ),
     output:
         tiers="results/tiers/{prompt_set}.{scorer}.parquet",
@@ -27,7 +27,7 @@ rule tiers:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.pairs.tiers"),
+        code=code.of("scripts.pairs.tiers"),
     shell:
         r"""
         python -m scripts.pairs.tiers \
@@ -55,7 +55,7 @@ rule pair:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.pairs.pair"),
+        code=code.of("scripts.pairs.pair"),
         spec=lambda w: spec(atlas.pairs, w.dataset),
     shell:
         r"""
@@ -75,7 +75,7 @@ rule compare:
         scores=lambda w: expand(
             "results/scores/{scorer}/{family}.parquet",
             scorer=atlas.pairs[w.dataset].scorer,
-            family=families(atlas.pairs[w.dataset].prompt_set),
+            family=files.families(atlas.pairs[w.dataset].prompt_set),
         ),
     output:
         pairs="results/pairs/{dataset}.parquet",
@@ -89,7 +89,7 @@ rule compare:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.pairs.compare"),
+        code=code.of("scripts.pairs.compare"),
         spec=lambda w: spec(atlas.pairs, w.dataset),
     shell:
         r"""
@@ -110,13 +110,17 @@ rule gap:
         scores=lambda w: expand(
             "results/scores/{scorer}/{family}.parquet",
             scorer=atlas.pairs[w.dataset].scorer,
-            family=families(atlas.pairs[w.dataset].prompt_set),
+            family=files.families(atlas.pairs[w.dataset].prompt_set),
         ),
         of=lambda w: expand(
             "results/data/{source}/responses.parquet", source=atlas.pairs[w.dataset].sources
         ),
-        chosen_above=lambda w: pairs_named(atlas.pairs[w.dataset].chosen_above),
-        rejected_below=lambda w: pairs_named(atlas.pairs[w.dataset].rejected_below),
+        chosen_above=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).chosen_above, lineage.start_in(w.dataset)
+        ),
+        rejected_below=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).rejected_below, lineage.start_in(w.dataset)
+        ),
     output:
         pairs="results/pairs/{dataset}.parquet",
         card="results/pairs/{dataset}.card.json",
@@ -129,7 +133,7 @@ rule gap:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.pairs.gap"),
+        code=code.of("scripts.pairs.gap"),
         spec=lambda w: spec(atlas.pairs, w.dataset),
         bounds=lambda w, input: [
             *(["--chosen-above", *input.chosen_above] if input.chosen_above else []),
@@ -152,8 +156,12 @@ rule gap:
 rule counterfactual:
     """Put the chosen responses of one dataset over the rejected responses of another."""
     input:
-        chosen_of=lambda w: pairs_named(atlas.pairs[w.dataset].chosen_of),
-        rejected_of=lambda w: pairs_named(atlas.pairs[w.dataset].rejected_of),
+        chosen_of=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).chosen_of, lineage.start_in(w.dataset)
+        ),
+        rejected_of=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).rejected_of, lineage.start_in(w.dataset)
+        ),
     output:
         pairs="results/pairs/{dataset}.parquet",
         card="results/pairs/{dataset}.card.json",
@@ -162,12 +170,12 @@ rule counterfactual:
     benchmark:
         "benchmarks/pairs/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(of_kind(atlas.pairs, "counterfactual")),
+        dataset=files.pairs_of_kind("counterfactual"),
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.pairs.counterfactual"),
-        spec=lambda w: spec(atlas.pairs, w.dataset),
+        code=code.of("scripts.pairs.counterfactual"),
+        spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
     shell:
         r"""
         python -m scripts.pairs.counterfactual \
@@ -183,12 +191,15 @@ rule counterfactual:
 rule mix:
     """Mix the best of a policy's own samples into an offline dataset."""
     input:
-        pairs=lambda w: pairs_named(atlas.pairs[w.dataset].base),
-        samples=lambda w: samples_of(atlas.pairs[w.dataset].samples, "responses.parquet"),
-        scores=lambda w: expand(
-            "results/scores/{scorer}/{family}.parquet",
-            scorer=lineage.scorer_behind(atlas, w.dataset),
-            family=lineage.sampled_family(atlas, atlas.pairs[w.dataset].samples),
+        pairs=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).base, lineage.start_in(w.dataset)
+        ),
+        samples=lambda w: files.samples_for(
+            files.pairs_of(w.dataset).samples, lineage.start_in(w.dataset), "responses.parquet"
+        ),
+        scores=lambda w: files.scores(
+            lineage.scorer_behind(atlas, lineage.without_start(w.dataset)),
+            [files.sampled_family(files.pairs_of(w.dataset).samples, lineage.start_in(w.dataset))],
         ),
     output:
         pairs="results/pairs/{dataset}.parquet",
@@ -198,12 +209,12 @@ rule mix:
     benchmark:
         "benchmarks/pairs/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(of_kind(atlas.pairs, "mixture")),
+        dataset=files.pairs_of_kind("mixture"),
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.pairs.mix"),
-        spec=lambda w: spec(atlas.pairs, w.dataset),
+        code=code.of("scripts.pairs.mix"),
+        spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
     shell:
         r"""
         python -m scripts.pairs.mix \

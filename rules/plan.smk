@@ -1,4 +1,4 @@
-"""Plan: what the configured study needs, what separate runs would need, what is there already, and how long it takes.
+"""Plan: what the configured studies need, what separate runs would need, what is there already, and how long it takes.
 
 Needs: results/prompt_sets/{prompt_set}/, results/suites/{suite}/: counted, and made first where they are missing
 Makes: results/plan.csv, of the moment at which it is asked: no artifact, and made anew each time
@@ -8,17 +8,19 @@ Makes: results/plan.csv, of the moment at which it is asked: no artifact, and ma
 rule plan:
     """Count and estimate, without running any model."""
     input:
-        prompts=expand("{folder}/prompts.parquet", folder=counted_sets() + counted_suites()),
-        responses=expand("{folder}/responses.parquet", folder=counted_sets()),
-        references=expand("{folder}/reference.parquet", folder=counted_suites(WIN_RATE)),
+        prompts=expand(
+            "{folder}/prompts.parquet", folder=planning.counted_sets() + planning.counted_suites()
+        ),
+        responses=expand("{folder}/responses.parquet", folder=planning.counted_sets()),
+        references=expand("{folder}/reference.parquet", folder=planning.counted_suites("win_rate")),
     log:
         "logs/plan.log",
     conda:
         "../envs/workflow.yaml"
     params:
-        jobs=json.dumps(planned_jobs()),
-        hardware=json.dumps({name: each.model_dump() for name, each in atlas.hardware.items()}),
-        folders=counted_sets() + counted_suites(),
+        jobs=json.dumps(planning.jobs()),
+        hardware=as_json(atlas.hardware),
+        folders=planning.counted_sets() + planning.counted_suites(),
     shell:
         r"""
         python -m scripts.studies.plan \

@@ -1,6 +1,6 @@
-"""The configuration's files, before Snakemake reads config.yaml.
+"""The configuration's files, before Snakemake reads any of them.
 
-Needs: config.yaml and the files that --configfile lays over it
+Needs: config.yaml, studies/{study}/didactic.yaml of the studies that are on, and what --configfile gives
 Makes: nothing; a file that cannot be read as it was meant ends here, with its line
 """
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from scripts.lib.config import files
+from scripts.lib.config import files as configuration_files
 from scripts.lib.errors import InputError
+from scripts.workflow import configuration
 
-if workflow.is_main_process:
-    try:
-        for each in [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]:
-            files.check(each)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+try:
+    if workflow.is_main_process:
+        for each in workflow.overwrite_configfiles:
+            configuration_files.check(each)
+    defaults = configuration.defaults(Path(workflow.basedir), config)
+except InputError as error:
+    raise WorkflowError(str(error)) from None

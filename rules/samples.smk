@@ -13,7 +13,7 @@ A killed job goes on from what lies in checkpoints/samples/.
 rule sample:
     """Sample a policy on the prompts of a win-rate suite, seeded per prompt."""
     input:
-        policy=lambda w: policy_files(w.policy),
+        policy=lambda w: files.policy(w.policy),
         prompts="results/suites/{suite}/prompts.parquet",
     output:
         "results/samples/{policy}/{suite}.parquet",
@@ -24,7 +24,7 @@ rule sample:
     conda:
         lambda w: inference_environment(SUITES[w.suite].sampling)
     params:
-        code=lambda w: inference_code("scripts.samples.sample", SUITES[w.suite].sampling),
+        code=lambda w: code.of_inference("scripts.samples.sample", SUITES[w.suite].sampling),
         spec=lambda w: SUITES[w.suite].sampling.model_dump_json(),
     shell:
         r"""
@@ -42,7 +42,7 @@ rule sample:
 rule sample_prompt_set:
     """Sample a policy on a prompt set, for pairs that are to hold its own responses."""
     input:
-        policy=lambda w: policy_files(w.policy),
+        policy=lambda w: files.policy(w.policy),
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
     output:
         samples="results/samples/{policy}/{prompt_set}.{sample_set}.parquet",
@@ -52,12 +52,12 @@ rule sample_prompt_set:
     benchmark:
         "benchmarks/samples/{policy}/{prompt_set}.{sample_set}.tsv"
     wildcard_constraints:
-        sample_set=one_of(name for name, entry in atlas.samples.items() if entry.shards == 1),
+        sample_set=files.sample_sets(sharded=False),
     conda:
-        lambda w: inference_environment(atlas.samples[w.sample_set])
+        lambda w: inference_environment(files.sample_set(w.sample_set))
     params:
-        code=lambda w: inference_code("scripts.samples.sample", atlas.samples[w.sample_set]),
-        spec=lambda w: sampling_of(w.sample_set),
+        code=lambda w: code.of_inference("scripts.samples.sample", files.sample_set(w.sample_set)),
+        spec=lambda w: files.sampling(w.sample_set),
     shell:
         r"""
         python -m scripts.samples.sample \
@@ -75,7 +75,7 @@ rule sample_prompt_set:
 rule sample_shard:
     """Sample a policy on one of equal parts of a prompt set."""
     input:
-        policy=lambda w: policy_files(w.policy),
+        policy=lambda w: files.policy(w.policy),
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
     output:
         "results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet",
@@ -87,10 +87,10 @@ rule sample_shard:
         shard=r"\d+",
         shards=r"\d+",
     conda:
-        lambda w: inference_environment(atlas.samples[w.sample_set])
+        lambda w: inference_environment(files.sample_set(w.sample_set))
     params:
-        code=lambda w: inference_code("scripts.samples.sample", atlas.samples[w.sample_set]),
-        spec=lambda w: sampling_of(w.sample_set),
+        code=lambda w: code.of_inference("scripts.samples.sample", files.sample_set(w.sample_set)),
+        spec=lambda w: files.sampling(w.sample_set),
     shell:
         r"""
         python -m scripts.samples.sample \
@@ -108,18 +108,18 @@ rule sample_shard:
 rule gather_samples:
     """Put the parts of a sample set together."""
     input:
-        lambda w: shards_of(w.policy, w.prompt_set, w.sample_set),
+        lambda w: files.shards(w.policy, w.prompt_set, w.sample_set),
     output:
         samples="results/samples/{policy}/{prompt_set}.{sample_set}.parquet",
         responses="results/samples/{policy}/{prompt_set}.{sample_set}.responses.parquet",
     log:
         "logs/samples/{policy}/{prompt_set}.{sample_set}.log",
     wildcard_constraints:
-        sample_set=one_of(name for name, entry in atlas.samples.items() if entry.shards > 1),
+        sample_set=files.sample_sets(sharded=True),
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.samples.gather"),
+        code=code.of("scripts.samples.gather"),
     shell:
         r"""
         python -m scripts.samples.gather \

@@ -13,10 +13,10 @@ A killed job of scores goes on from what lies in checkpoints/scores/.
 rule score:
     """Score the responses of one family."""
     input:
-        prompts=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/prompts.parquet",
-        responses=lambda w: responses_of(w.family),
-        annotations=lambda w: f"results/prompt_sets/{prompt_set_of(w.family)}/annotations.parquet",
-        model=lambda w: scorer_files(w.scorer),
+        prompts=lambda w: files.prompts(w.family),
+        responses=lambda w: files.responses(w.family),
+        annotations=lambda w: files.annotations(w.family),
+        model=lambda w: files.scorer(w.scorer),
         own=lambda w: local_files(getattr(atlas.scorers[w.scorer], "model", None)),
     output:
         "results/scores/{scorer}/{family}.parquet",
@@ -27,9 +27,9 @@ rule score:
     conda:
         lambda w: inference_environment(atlas.scorers[w.scorer])
     params:
-        code=lambda w: inference_code("scripts.scores.score", atlas.scorers[w.scorer]),
+        code=lambda w: code.of_inference("scripts.scores.score", atlas.scorers[w.scorer]),
         spec=lambda w: spec(atlas.scorers, w.scorer),
-        model=lambda w: f"--model-dir results/scorers/{w.scorer}" if scorer_files(w.scorer) else "",
+        model=lambda w: f"--model-dir results/scorers/{w.scorer}" if files.scorer(w.scorer) else "",
     shell:
         r"""
         python -m scripts.scores.score \
@@ -50,9 +50,9 @@ rule rank:
     """Ask a ranker which response of each pair wins."""
     input:
         pairs="results/pairs/{dataset}.parquet",
-        prompts=lambda w: texts_behind([w.dataset], "prompts"),
-        responses=lambda w: texts_behind([w.dataset], "responses"),
-        model=lambda w: ranker_files(w.ranker),
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset]),
+        model=lambda w: files.ranker(w.ranker),
     output:
         "results/rankings/{ranker}/{dataset}.parquet",
     log:
@@ -62,7 +62,7 @@ rule rank:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.scores.rank"),
+        code=code.of("scripts.scores.rank"),
         spec=lambda w: spec(atlas.rankers, w.ranker),
         model=lambda w: f"results/rankers/{w.ranker}",
     shell:

@@ -23,7 +23,7 @@ rule load:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.sources.load"),
+        code=code.of("scripts.sources.load"),
         spec=lambda w: spec(atlas.sources, w.source),
     shell:
         r"""
@@ -68,7 +68,7 @@ rule curate:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.sources.curate"),
+        code=code.of("scripts.sources.curate"),
         spec=lambda w: spec(atlas.prompt_sets, w.prompt_set),
     shell:
         r"""

@@ -1,192 +1,71 @@
-"""Studies: the papers' tables and claims.
+"""Studies: their tables, figures, claims and sections of the page, by the steps that each study names.
 
-Needs: results/evaluations/{policy}/{suite}.json of every run and of the policy they start from
-       results/pairs/{dataset}.parquet
-       scripts/studies/published/, the papers' own numbers
+Needs: what the studies' steps read: evaluations, pairs, training tables, other tables, published numbers
        results/scores/, results/logprobs/ and results/samples/, to count what is shared
-Makes: results/tables/what_matters/table1.csv to table5.csv, sharing.csv
-       results/tables/what_matters/theory.csv, figure1.csv: nothing needed
-       results/claims.csv
+Makes: results/tables/{study}/{table}.csv, and sharing.csv of every study
+       results/figures/{study}/{figure}.svg, .png; tier_scores, pair_scores and training_curves of every study
+       results/claims/{study}.csv, and results/claims.csv of all
+       results/sections/{study}.html
+A study is a room studies/{study}/; study.py there says how its parts are made (scripts/lib/study.py), and rules.smk
+what these rules cannot make.
 """
 
 
-rule table1:
-    """Table 1: chosen quality against rejected quality, row for row as the paper has it."""
+rule table:
+    """Any table of any study."""
     input:
-        evaluations=evaluations(table_runs("table1") if "table1" in TABLES else []),
-        published="scripts/studies/published/what_matters/table1.csv",
+        lambda w: studies.rooms[w.study].tables[w.table].reads,
     output:
-        "results/tables/what_matters/table1.csv",
+        "results/tables/{study}/{table}.csv",
     log:
-        "logs/studies/what_matters/table1.log",
+        "logs/studies/{study}/{table}.log",
     benchmark:
-        "benchmarks/studies/what_matters/table1.tsv"
+        "benchmarks/studies/{study}/{table}.tsv"
+    wildcard_constraints:
+        study=one_of(studies.rooms),
+        table=one_of(studies.tables),
+    group:
+        "report"
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.studies.what_matters.table1"),
-        spec=STUDY.model_dump_json() if STUDY else "",
-        pairs=table_specs("table1"),
+        step=lambda w: studies.rooms[w.study].tables[w.table].module,
+        code=lambda w: code.of(studies.rooms[w.study].tables[w.table].module),
+        arguments=lambda w: studies.rooms[w.study].tables[w.table].arguments,
     shell:
         r"""
-        python -m scripts.studies.what_matters.table1 \
-            --spec {params.spec:q} \
-            --pairs {params.pairs:q} \
-            --evaluations results/evaluations \
-            --published {input.published} \
-            --out {output} \
-            2>{log}
-        """
-
-
-rule table2:
-    """Table 2: online DPO with fixed chosen responses, and continual SFT on them."""
-    input:
-        evaluations=evaluations(table_runs("table2") if "table2" in TABLES else []),
-        published="scripts/studies/published/what_matters/table2.csv",
-    output:
-        "results/tables/what_matters/table2.csv",
-    log:
-        "logs/studies/what_matters/table2.log",
-    benchmark:
-        "benchmarks/studies/what_matters/table2.tsv"
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("scripts.studies.what_matters.table2"),
-        spec=STUDY.model_dump_json() if STUDY else "",
-        pairs=table_specs("table2"),
-    shell:
-        r"""
-        python -m scripts.studies.what_matters.table2 \
-            --spec {params.spec:q} \
-            --pairs {params.pairs:q} \
-            --evaluations results/evaluations \
-            --published {input.published} \
-            --out {output} \
-            2>{log}
-        """
-
-
-rule table3:
-    """Table 3: chosen quality against the preference gap, and counterfactuals."""
-    input:
-        evaluations=evaluations(table_runs("table3") if "table3" in TABLES else []),
-        pairs=expand(
-            "results/pairs/{dataset}.parquet",
-            dataset=layout.pairs_of(["table3"], STUDY, atlas.pairs) if "table3" in TABLES else [],
-        ),
-        published="scripts/studies/published/what_matters/table3.csv",
-    output:
-        "results/tables/what_matters/table3.csv",
-    log:
-        "logs/studies/what_matters/table3.log",
-    benchmark:
-        "benchmarks/studies/what_matters/table3.tsv"
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("scripts.studies.what_matters.table3"),
-        spec=STUDY.model_dump_json() if STUDY else "",
-        pairs=table_specs("table3"),
-    shell:
-        r"""
-        python -m scripts.studies.what_matters.table3 \
-            --spec {params.spec:q} \
-            --pairs {params.pairs:q} \
-            --evaluations results/evaluations \
-            --published {input.published} \
-            --pairs-tables {input.pairs} \
-            --out {output} \
-            2>{log}
-        """
-
-
-rule table4:
-    """Table 4: on-policy samples mixed into good and bad offline data."""
-    input:
-        evaluations=evaluations(table_runs("table4") if "table4" in TABLES else []),
-        pairs=expand(
-            "results/pairs/{dataset}.parquet",
-            dataset=layout.pairs_of(["table4"], STUDY, atlas.pairs) if "table4" in TABLES else [],
-        ),
-        published="scripts/studies/published/what_matters/table4.csv",
-    output:
-        "results/tables/what_matters/table4.csv",
-    log:
-        "logs/studies/what_matters/table4.log",
-    benchmark:
-        "benchmarks/studies/what_matters/table4.tsv"
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("scripts.studies.what_matters.table4"),
-        spec=STUDY.model_dump_json() if STUDY else "",
-        pairs=table_specs("table4"),
-    shell:
-        r"""
-        python -m scripts.studies.what_matters.table4 \
-            --spec {params.spec:q} \
-            --pairs {params.pairs:q} \
-            --evaluations results/evaluations \
-            --published {input.published} \
-            --pairs-tables {input.pairs} \
-            --out {output} \
-            2>{log}
-        """
-
-
-rule table5:
-    """Table 5: how the scores of each pairs dataset spread."""
-    input:
-        pairs=expand("results/pairs/{dataset}.parquet", dataset=TABLE_PAIRS),
-        published="scripts/studies/published/what_matters/table5.csv",
-    output:
-        "results/tables/what_matters/table5.csv",
-    log:
-        "logs/studies/what_matters/table5.log",
-    benchmark:
-        "benchmarks/studies/what_matters/table5.tsv"
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("scripts.studies.what_matters.table5"),
-        names=pairs_names(),
-    shell:
-        r"""
-        python -m scripts.studies.what_matters.table5 \
-            --pairs {input.pairs} \
-            --names {params.names:q} \
-            --published {input.published} \
+        python -m {params.step} \
+            {params.arguments:q} \
             --out {output} \
             2>{log}
         """
 
 
 rule sharing:
-    """What the study computed, and what its runs would have computed one by one."""
+    """What a study computed, and what its runs would have computed one by one."""
     input:
-        scores=[path for need in needs() for path in need["scores"]],
-        pairs=expand(
-            "results/pairs/{dataset}.{kind}", dataset=TABLE_PAIRS, kind=["parquet", "card.json"]
-        ),
-        logprobs=reference_logprobs(),
-        samples=sample_tables(),
+        scores=lambda w: studies.of(w.study).scores,
+        pairs=lambda w: studies.of(w.study).pairs_files,
+        cards=lambda w: expand("results/pairs/{pairs}.card.json", pairs=studies.of(w.study).pairs),
+        logprobs=lambda w: studies.of(w.study).references,
+        samples=lambda w: studies.of(w.study).samples,
     output:
-        "results/tables/what_matters/sharing.csv",
+        "results/tables/{study}/sharing.csv",
     log:
-        "logs/studies/what_matters/sharing.log",
+        "logs/studies/{study}/sharing.log",
     benchmark:
-        "benchmarks/studies/what_matters/sharing.tsv"
+        "benchmarks/studies/{study}/sharing.tsv"
+    group:
+        "report"
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.studies.what_matters.sharing"),
-        needs=json.dumps(needs()),
-        mixtures=json.dumps(samples_a_prompt()),
+        code=code.of("scripts.studies.sharing"),
+        needs=lambda w: json.dumps(studies.of(w.study).of_each_run),
+        mixtures=lambda w: json.dumps(studies.of(w.study).samples_per_prompt),
     shell:
         r"""
-        python -m scripts.studies.what_matters.sharing \
+        python -m scripts.studies.sharing \
             --needs {params.needs:q} \
             --logprobs {input.logprobs} \
             --samples {input.samples} \
@@ -196,55 +75,198 @@ rule sharing:
         """
 
 
-rule theory:
-    """Section 4's theorems, checked numerically on tabular policies, and the densities of Figure 1."""
+rule figure:
+    """Any figure of any study."""
+    input:
+        lambda w: studies.rooms[w.study].figures[w.figure].reads,
     output:
-        table="results/tables/what_matters/theory.csv",
-        picture="results/tables/what_matters/figure1.csv",
+        multiext("results/figures/{study}/{figure}", ".svg", ".png"),
     log:
-        "logs/studies/what_matters/theory.log",
+        "logs/studies/{study}/figures/{figure}.log",
     benchmark:
-        "benchmarks/studies/what_matters/theory.tsv"
+        "benchmarks/studies/{study}/figures/{figure}.tsv"
+    wildcard_constraints:
+        study=one_of(studies.rooms),
+        figure=one_of(studies.figures),
+    group:
+        "report"
     conda:
-        "../envs/train.yaml"
+        "../envs/workflow.yaml"
     params:
-        code=code("scripts.studies.what_matters.theory"),
+        step=lambda w: studies.rooms[w.study].figures[w.figure].module,
+        code=lambda w: code.of(studies.rooms[w.study].figures[w.figure].module),
+        arguments=lambda w: studies.rooms[w.study].figures[w.figure].arguments,
     shell:
         r"""
-        python -m scripts.studies.what_matters.theory \
-            --seed 0 \
-            --picture {output.picture} \
-            --out {output.table} \
+        python -m {params.step} \
+            {params.arguments:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule tier_scores:
+    """How the scores of each tier spread."""
+    input:
+        lambda w: expand("results/tiers/{tiers}.parquet", tiers=studies.of(w.study).tiers),
+    output:
+        multiext("results/figures/{study}/tier_scores", ".svg", ".png"),
+    log:
+        "logs/studies/{study}/figures/tier_scores.log",
+    benchmark:
+        "benchmarks/studies/{study}/figures/tier_scores.tsv"
+    group:
+        "report"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.report.tier_scores"),
+        titles=lambda w: studies.titles(
+            [tiers.split(".")[0] for tiers in studies.of(w.study).tiers]
+        ),
+    shell:
+        r"""
+        python -m scripts.report.tier_scores \
+            --tiers {input} \
+            --titles {params.titles:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule pair_scores:
+    """How chosen and rejected scores of each pairs dataset spread."""
+    input:
+        lambda w: studies.of(w.study).pairs_files,
+    output:
+        multiext("results/figures/{study}/pair_scores", ".svg", ".png"),
+    log:
+        "logs/studies/{study}/figures/pair_scores.log",
+    benchmark:
+        "benchmarks/studies/{study}/figures/pair_scores.tsv"
+    group:
+        "report"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.report.pair_scores"),
+        names=lambda w: as_json(studies.names(w.study)),
+    shell:
+        r"""
+        python -m scripts.report.pair_scores \
+            --pairs {input} \
+            --names {params.names:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule training_curves:
+    """Loss, likelihoods and margins of every run."""
+    input:
+        lambda w: studies.of(w.study).training,
+    output:
+        multiext("results/figures/{study}/training_curves", ".svg", ".png"),
+    log:
+        "logs/studies/{study}/figures/training_curves.log",
+    benchmark:
+        "benchmarks/studies/{study}/figures/training_curves.tsv"
+    group:
+        "report"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.report.training_curves"),
+        names=lambda w: as_json(studies.rooms[w.study].names),
+    shell:
+        r"""
+        python -m scripts.report.training_curves \
+            --runs {input} \
+            --names {params.names:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule claims_of_study:
+    """Every claim of a study as a statistic with an interval and a verdict."""
+    input:
+        lambda w: studies.rooms[w.study].claims.reads,
+    output:
+        "results/claims/{study}.csv",
+    log:
+        "logs/studies/{study}/claims.log",
+    benchmark:
+        "benchmarks/studies/{study}/claims.tsv"
+    wildcard_constraints:
+        study=one_of(studies.with_claims),
+    group:
+        "report"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        step=lambda w: studies.rooms[w.study].claims.module,
+        code=lambda w: code.of(studies.rooms[w.study].claims.module),
+        arguments=lambda w: studies.rooms[w.study].claims.arguments,
+    shell:
+        r"""
+        python -m {params.step} \
+            {params.arguments:q} \
+            --out {output} \
             2>{log}
         """
 
 
 rule claims:
-    """Every claim of the studies as a statistic with an interval and a verdict."""
+    """The claims of all studies."""
     input:
-        evaluations=evaluations(table_runs()),
-        theory="results/tables/what_matters/theory.csv" if STUDY else [],
-        published=expand("scripts/studies/published/what_matters/{table}.csv", table=TABLES),
+        expand("results/claims/{study}.csv", study=studies.with_claims),
     output:
         "results/claims.csv",
     log:
         "logs/studies/claims.log",
     benchmark:
         "benchmarks/studies/claims.tsv"
+    group:
+        "report"
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.studies.claims"),
-        spec=atlas.studies.model_dump_json(),
-        pairs=table_specs(),
+        code=code.of("scripts.studies.claims"),
     shell:
         r"""
         python -m scripts.studies.claims \
-            --spec {params.spec:q} \
-            --pairs {params.pairs:q} \
-            --evaluations results/evaluations \
-            --tables results/tables \
-            --published scripts/studies/published \
+            --claims {input} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule section:
+    """A study's part of the page."""
+    input:
+        lambda w: studies.rooms[w.study].section.reads,
+    output:
+        "results/sections/{study}.html",
+    log:
+        "logs/studies/{study}/section.log",
+    benchmark:
+        "benchmarks/studies/{study}/section.tsv"
+    wildcard_constraints:
+        study=one_of(studies.rooms),
+    group:
+        "report"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        step=lambda w: studies.rooms[w.study].section.module,
+        code=lambda w: code.of(studies.rooms[w.study].section.module),
+        templates=lambda w: code.templates(w.study),
+        arguments=lambda w: studies.rooms[w.study].section.arguments,
+    shell:
+        r"""
+        python -m {params.step} \
+            {params.arguments:q} \
             --out {output} \
             2>{log}
         """

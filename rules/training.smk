@@ -25,7 +25,7 @@ rule given:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.training.given"),
+        code=code.of("scripts.training.given"),
         spec=lambda w: spec(atlas.policies, w.given),
     shell:
         r"""
@@ -43,7 +43,7 @@ rule pretrain:
         prompts=lambda w: f"results/prompt_sets/{atlas.policies[w.scratch].demonstrations}/prompts.parquet",
         responses=lambda w: f"results/prompt_sets/{atlas.policies[w.scratch].demonstrations}/responses.parquet",
     output:
-        expand("results/policies/{{scratch}}/{file}", file=["policy.json", *MODEL_FILES]),
+        expand("results/policies/{{scratch}}/{file}", file=["policy.json", *MODEL]),
     log:
         "logs/training/pretrain/{scratch}.log",
     benchmark:
@@ -51,7 +51,7 @@ rule pretrain:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.training.pretrain"),
+        code=code.of("scripts.training.pretrain"),
         spec=lambda w: spec(atlas.policies, w.scratch),
     shell:
         r"""
@@ -68,19 +68,15 @@ rule pretrain:
 rule train:
     """One run: a policy trained on one pairs dataset, with one variant of the hyperparameters and one seed."""
     input:
-        policy=lambda w: policy_files(w.base),
-        pairs="results/pairs/{dataset}.parquet",
-        prompts=lambda w: texts_behind([w.dataset], "prompts"),
-        responses=lambda w: texts_behind([w.dataset], "responses"),
-        logprobs=lambda w: expand(
-            "results/logprobs/{base}/{family}.parquet",
-            base=w.base,
-            family=lineage.families_behind(atlas, w.dataset),
-        ),
+        policy=lambda w: files.policy(w.base),
+        pairs=lambda w: files.named_pairs(w.dataset, w.base),
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset], w.base),
+        logprobs=lambda w: files.references(w.dataset, w.base),
     output:
         expand(
             "results/policies/{{base}}.{{dataset}}.{{variant}}.s{{seed}}/{file}",
-            file=["policy.json", *MODEL_FILES],
+            file=["policy.json", *MODEL],
         ),
         steps="results/training/{base}.{dataset}.{variant}.s{seed}.parquet",
     log:
@@ -88,12 +84,15 @@ rule train:
     benchmark:
         "benchmarks/training/{base}.{dataset}.{variant}.s{seed}.tsv"
     wildcard_constraints:
-        variant=one_of(variants(online=False)),
+        dataset=NAME,
+        variant=one_of(files.variants(online=False)),
     conda:
         "../envs/train.yaml"
     params:
         step="scripts.training.train",
-        code=lambda w: training_code("scripts.training.train", w.variant),
+        code=lambda w: code.of_training(
+            "scripts.training.train", atlas.training.variant(w.variant).objective
+        ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
         # Snakemake compares no parameter that it derives from resources with that of an earlier job.
@@ -118,10 +117,13 @@ rule train:
 
 use rule train as train_online with:
     wildcard_constraints:
-        variant=one_of(variants(online=True)),
+        dataset=NAME,
+        variant=one_of(files.variants(online=True)),
     params:
         step="scripts.training.train_online",
-        code=lambda w: training_code("scripts.training.train_online", w.variant),
+        code=lambda w: code.of_training(
+            "scripts.training.train_online", atlas.training.variant(w.variant).objective
+        ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
@@ -133,10 +135,10 @@ rule reward_model:
         pairs=lambda w: expand(
             "results/pairs/{dataset}.parquet", dataset=atlas.scorers[w.scorer].pairs
         ),
-        prompts=lambda w: texts_behind(atlas.scorers[w.scorer].pairs, "prompts"),
-        responses=lambda w: texts_behind(atlas.scorers[w.scorer].pairs, "responses"),
+        prompts=lambda w: files.prompts_behind(atlas.scorers[w.scorer].pairs),
+        responses=lambda w: files.responses_behind(atlas.scorers[w.scorer].pairs),
     output:
-        expand("results/scorers/{{scorer}}/{file}", file=["scorer.json", *CLASSIFIER_FILES]),
+        expand("results/scorers/{{scorer}}/{file}", file=["scorer.json", *CLASSIFIER]),
     log:
         "logs/training/scorers/{scorer}.log",
     benchmark:
@@ -144,7 +146,7 @@ rule reward_model:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.training.reward_model"),
+        code=code.of("scripts.training.reward_model"),
         spec=lambda w: spec(atlas.scorers, w.scorer),
     shell:
         r"""
@@ -165,10 +167,10 @@ rule ranker:
         pairs=lambda w: expand(
             "results/pairs/{dataset}.parquet", dataset=atlas.rankers[w.ranker].pairs
         ),
-        prompts=lambda w: texts_behind(atlas.rankers[w.ranker].pairs, "prompts"),
-        responses=lambda w: texts_behind(atlas.rankers[w.ranker].pairs, "responses"),
+        prompts=lambda w: files.prompts_behind(atlas.rankers[w.ranker].pairs),
+        responses=lambda w: files.responses_behind(atlas.rankers[w.ranker].pairs),
     output:
-        expand("results/rankers/{{ranker}}/{file}", file=["ranker.json", *CLASSIFIER_FILES]),
+        expand("results/rankers/{{ranker}}/{file}", file=["ranker.json", *CLASSIFIER]),
     log:
         "logs/training/rankers/{ranker}.log",
     benchmark:
@@ -176,7 +178,7 @@ rule ranker:
     conda:
         "../envs/train.yaml"
     params:
-        code=code("scripts.training.ranker"),
+        code=code.of("scripts.training.ranker"),
         spec=lambda w: spec(atlas.rankers, w.ranker),
     shell:
         r"""

@@ -1,17 +1,17 @@
 """Versioning: what DVC shows of a run beside its tables and figures.
 
 Needs: results/claims.csv
-       results/evaluations/{policy}/{suite}.json of every run
+       results/evaluations/{policy}/{suite}.json of everything that a study measures
 Makes: results/metrics.json
 DVC itself is no rule: `python -m scripts.versioning record` stores what all rules made (docs/versioning.md).
 """
 
 
 rule metrics:
-    """The study in a few numbers, for `dvc metrics diff` and `dvc exp show`."""
+    """The studies in a few numbers, for `dvc metrics diff` and `dvc exp show`."""
     input:
-        claims="results/claims.csv",
-        evaluations=evaluations(trained_runs()),
+        claims="results/claims.csv" if studies.with_claims else [],
+        evaluations=[path for room in studies.rooms.values() for path in room.evaluations()],
     output:
         "results/metrics.json",
     log:
@@ -21,16 +21,15 @@ rule metrics:
     conda:
         "../envs/workflow.yaml"
     params:
-        code=code("scripts.versioning.metrics"),
-        policies=trained_runs(),
-        suites=BENCHMARKS,
+        code=code.of("scripts.versioning.metrics"),
+        claims="--claims results/claims.csv" if studies.with_claims else "",
+        measured=json.dumps({name: room.measured for name, room in studies.rooms.items()}),
     shell:
         r"""
         python -m scripts.versioning.metrics \
-            --claims {input.claims} \
+            {params.claims} \
+            --measured {params.measured:q} \
             --evaluations results/evaluations \
-            --policies {params.policies} \
-            --suites {params.suites} \
             --out {output} \
             2>{log}
         """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PACKAGES = ("scripts", "studies")
+PACKAGE = "scripts"
 PURE_DECORATORS = {"dataclass", "cache", "lru_cache", "contextmanager"}
 """Decorators that change nothing beyond the definition under them."""
 
@@ -93,9 +93,9 @@ def _module(name: str, root: Path) -> Module | None:
             node.body = [item for item in node.body if not _is_docstring(item)] or [ast.Pass()]
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.split(".")[0] in PACKAGES:
+                if alias.name.split(".")[0] == PACKAGE:
                     imports[alias.asname or alias.name] = (alias.name, EVERYTHING)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
             for alias in node.names:
                 imports[alias.asname or alias.name] = (node.module, alias.name)
     for statement in tree.body:

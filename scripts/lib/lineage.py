@@ -1,8 +1,8 @@
 """Where things come from: the names of families and runs, and what a pairs dataset rests on, without any data.
 
-A run starts from a policy or from another run, so a run's name is its lineage: ``weak.off_1.dpo.s0.on_2.slic.s0`` was
-trained on ``on_2`` from ``weak.off_1.dpo.s0``. No part has a dot, so a name is parsed from the right in one way. A sample
-set without a policy is of whatever a run starts from; what depends on a start carries it after an @.
+A run starts from a policy or from another run, so a run's name is its lineage: ``weak.off_1.dpo.s0.on_2.slic.s0``
+was trained on ``on_2`` from ``weak.off_1.dpo.s0``. No part has a dot, so a name is parsed from the right in one way.
+A sample set without a policy is of whatever a run starts from; what depends on a start carries it after an @.
 
 Paths are not made here; each rule writes its own.
 """

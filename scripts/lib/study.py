@@ -1,8 +1,8 @@
 """The contract of a study: what a room under studies/ says of itself. The spine knows nothing more of any study.
 
-A room ``studies/<study>/`` has in ``config.py`` a ``Config``, the type of its key in the configuration, and in
-``study.py`` a ``Room``: a StudyConfig (scripts/lib/config/studies.py) and a Study. From what it says the spine derives the runs with their
-lineages, pairs, references, samples and evaluations, the plan, the counts of what is shared, and the page.
+A room ``studies/<study>/`` has in ``config.py`` a ``Config``, the type of its key in the configuration
+(scripts/lib/config/studies.py), and in ``study.py`` a ``Room``, a Study. From what it says the spine derives the runs
+with their lineages, pairs, references, samples and evaluations, the plan, the counts of what is shared, and the page.
 """
 
 import json

@@ -1,8 +1,10 @@
 """What of the repository's own text a rule's parameters carry, so that a change of it runs the rule again."""
 
+import ast
 import hashlib
 import tokenize
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,31 @@ from scripts.lib.config.engines import BACKENDS
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.fingerprint import fingerprint
 
+ROOMS = "studies"
+"""The package of the studies' own modules."""
+
+
+@cache
+def modules_of_room(step: str, repository: Path) -> frozenset[str]:
+    """A study's step and the modules under studies/ that it imports, directly or through others."""
+    found: set[str] = set()
+    ahead = [step]
+    while ahead:
+        name = ahead.pop()
+        path = repository.joinpath(*name.split(".")).with_suffix(".py")
+        if name in found or not path.is_file():
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                imported = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            ahead += [each for each in imported if each.split(".")[0] == ROOMS]
+    return frozenset(found)
+
 
 class Code:
     """Fingerprints and digests of the code under one repository."""
@@ -20,16 +47,24 @@ class Code:
         self.repository = repository
 
     def of(self, *steps: str) -> list[str]:
-        """The fingerprint of each step, such as ``scripts.pairs.tiers``."""
-        return [fingerprint(step, self.repository) for step in steps]
+        """The fingerprint of each step, such as ``scripts.pairs.tiers``; of a study's, of all its modules there."""
+        return [self._of_room(step) if step.startswith(f"{ROOMS}.") else self._of(step) for step in steps]
+
+    def _of(self, step: str, unused: Iterable[str] = ()) -> str:
+        return fingerprint(step, self.repository, frozenset(unused))
+
+    def _of_room(self, step: str) -> str:
+        """Definition by definition in scripts/, module by module in the room: its parts are small and cheap to run."""
+        modules = sorted(modules_of_room(step, self.repository))
+        return _digest(f"{name} {self._of(name)}\n".encode() for name in modules)
 
     def of_training(self, step: str, objective: str) -> list[str]:
         """As of(), of a run: of the objectives its own alone."""
-        return [fingerprint(step, self.repository, frozenset(objective_options()) - {objective})]
+        return [self._of(step, objective_options().keys() - {objective})]
 
     def of_inference(self, step: str, entry: Any) -> list[str]:
         """As of(), of a step that runs a model forward: of the backends the entry's own alone."""
-        return [fingerprint(step, self.repository, frozenset(BACKENDS) - {getattr(entry, "backend", None)})]
+        return [self._of(step, set(BACKENDS) - {getattr(entry, "backend", None)})]
 
     def yaml_in(self, folder: str) -> str:
         """Digest of what the YAML files of a folder say, comments and formatting left out."""
@@ -39,6 +74,12 @@ class Code:
     def files_in(self, folder: str) -> str:
         """Digest of the files in a folder that a step reads beside its own code."""
         return _digest(path.read_bytes() for path in sorted((self.repository / folder).iterdir()) if path.is_file())
+
+    def templates(self, study: str) -> str:
+        """Digest of the templates that a study's section is made by: all pages', and the room's own."""
+        own = sorted((self.repository / "studies" / study).glob("*.html"))
+        shared = sorted((self.repository / "scripts/report/templates").iterdir())
+        return _digest(path.read_bytes() for path in [*shared, *own])
 
     def rules(self) -> str:
         """Digest of the rules themselves, comments and blank lines left out."""

@@ -1,8 +1,8 @@
 """The configuration as the workflow reads it: which files it is made of, the checked whole, and its studies.
 
-``config.yaml`` has what studies share. Each study that is on adds ``studies/<study>/didactic.yaml``: its own key, and
-entries of its own in the shared sections. Files given by --configfile are laid over these; one that says
-``standalone: true`` is laid over nothing.
+Each study that is on brings ``studies/<study>/didactic.yaml``: its own key, and entries of its own in the shared
+sections. ``config.yaml``, which has what studies share, is laid over these, and files given by --configfile over
+it. A file that says ``standalone: true`` is laid over nothing.
 """
 
 import json
@@ -44,32 +44,34 @@ def types() -> dict[str, type[StudyConfig]]:
     return {name: import_module(f"studies.{name}.config").Config for name in STUDIES}
 
 
-def shared_files(repository: Path, overlays: Sequence[str | Path]) -> list[Path]:
-    """config.yaml, unless one of the files laid over it stands alone. InputError: one of them is no configuration."""
-    shared = repository / SHARED
-    for each in (shared, *overlays):
-        files.check(each)
-    return [] if any(_says(each).get("standalone") is True for each in overlays) else [shared]
+def defaults(repository: Path, given: Mapping[str, Any]) -> list[Path]:
+    """What the files given by --configfile are laid over, the weakest first; nothing where they stand alone.
 
-
-def fragments(repository: Path, studies: Any, shared: Sequence[Path]) -> list[Path]:
-    """The rooms' own fragments, for the studies that are on; none under a configuration that stands alone.
-
-    InputError: two files define one name differently, or a fragment changes what is not its study's own.
+    given: what --configfile and --config say together.
     """
-    on = [name for name in studies if name in STUDIES] if shared and isinstance(studies, list) else []
+    if given.get("standalone") is True:
+        return []
+    shared = repository / SHARED
+    files.check(shared)
+    studies = given.get("studies", _says(shared).get("studies"))
+    on = [name for name in studies if name in STUDIES] if isinstance(studies, list) else []
     found = [path for name in on if (path := repository / "studies" / name / "didactic.yaml").exists()]
-    entries = {at: shared[0] for at, _ in _entries(_says(shared[0]))} if shared else {}
-    for path in found:
+    check_fragments(found)
+    return [*found, shared]
+
+
+def check_fragments(fragments: Sequence[Path]) -> None:
+    """InputError: a room's fragment is no configuration, changes what is not its own, or takes another one's name."""
+    entries: dict[tuple[str, ...], Path] = {}
+    for path in fragments:
         files.check(path)
         says, study = _says(path), path.parent.name
+        if astray := sorted(_keys(says) - {study} - {section[0] for section in SECTIONS}):
+            raise InputError(path, f"sets {', '.join(astray)}, which all studies share", f"set it in {SHARED}")
         for at, entry in _entries(says):
             if at in entries and entry != _at(_says(entries[at]), at):
                 raise InputError(path, f"{'.'.join(at)} is also an entry of {entries[at]}", "give one another name")
             entries.setdefault(at, path)
-        if astray := sorted(_keys(says) - {study} - {section[0] for section in SECTIONS}):
-            raise InputError(path, f"sets {', '.join(astray)}, which all studies share", f"set it in {SHARED}")
-    return found
 
 
 def _says(path: str | Path) -> dict[str, Any]:

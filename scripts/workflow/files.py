@@ -78,6 +78,10 @@ class Files:
         training = self.atlas.training
         return [name for name in training.variants if (training.variant(name).online is not None) == online]
 
+    def root_of(self, policy: str) -> Any:
+        """The configuration's entry of the policy that a lineage begins with."""
+        return self.atlas.policies[policy.split(".")[0]]
+
     # Families: their prompts, responses and scores
 
     def families(self, prompt_set: str) -> list[str]:
@@ -95,6 +99,22 @@ class Files:
     def samples_for(self, sample_set: str, start: str | None, table: str = "parquet") -> str:
         """As samples(), of what a sample set is for a start."""
         return self.samples(lineage.sampled_family(self.atlas, sample_set, start), table)
+
+    def sampled_family(self, sample_set: str, start: str | None) -> str:
+        return lineage.sampled_family(self.atlas, sample_set, start)
+
+    def sample_set(self, sample_set: str) -> Any:
+        """The configuration's entry of a sample set, for whichever start."""
+        return self.atlas.samples[lineage.without_start(sample_set)]
+
+    def sample_sets(self, *, sharded: bool) -> str:
+        """A wildcard constraint that the sample sets drawn in shards fit, or those drawn in one job."""
+        names = [name for name, entry in self.atlas.samples.items() if (entry.shards > 1) == sharded]
+        return rf"({one_of(names)})(@.+)?"
+
+    def sampling(self, sample_set: str) -> str:
+        """How a sample set is drawn, as the JSON that the step takes."""
+        return self.sample_set(sample_set).model_dump_json(exclude={"policy", "prompt_set", "shards"})
 
     def prompts(self, family: str) -> str:
         return f"results/prompt_sets/{family.split('.')[0]}/prompts.parquet"
@@ -122,6 +142,10 @@ class Files:
     def pairs_of(self, dataset: str) -> Any:
         """The configuration's entry of a pairs dataset, for whichever start."""
         return self.atlas.pairs[lineage.without_start(dataset)]
+
+    def pairs_of_kind(self, kind: str) -> str:
+        """A wildcard constraint that the pairs datasets of a kind fit, for any start."""
+        return rf"({one_of(of_kind(self.atlas.pairs, kind))})(@.+)?"
 
     def named_pairs(self, dataset: str | None, start: str | None = None) -> list[str]:
         """The file of a pairs dataset of the configuration, for a start where it depends on one; none for no name."""

@@ -1,14 +1,16 @@
 """Which suites of lm-eval are asked in one process.
 
-A process that asks questions takes seconds to start, so a policy is asked all that is wanted of it at once. But one
-Snakemake job is run as a whole or not at all: were the suites that a policy once answered a part of today's job, one more
-suite would ask it all of them again. So suites stay together as they were asked, which Snakemake's own records say, and
-what is new is asked by itself.
+A process that asks questions takes seconds to start, so a policy is asked all that is wanted of it at once. But a
+Snakemake job runs as a whole or not at all: were the suites that a policy has answered a part of a new job, one more
+suite would ask it all of them again. So suites stay together as they were asked, which Snakemake's own records say,
+and what is new is asked by itself.
 """
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,34 @@ def _suites_in(params: Sequence[Any]) -> Suites:
     return ()
 
 
-def name_of(number: int) -> str:
-    """What the rule of the first, second, ... process is called."""
-    return "harness" if number == 0 else f"harness_{number + 1}"
+@dataclass(frozen=True)
+class Asking:
+    """A rule: its name, the suites that one process of it asks, and the wildcard constraint of its policies."""
+
+    name: str
+    suites: Suites
+    policies: str
+
+
+def rules(parts: Mapping[Suites, Sequence[str]], any_policy: str) -> list[Asking]:
+    """One rule for each set of suites that is asked together; the most common one is of every policy not named.
+
+    parts: as together() gives them. any_policy: the wildcard constraint of a policy.
+    """
+    if not parts:
+        return []
+    common = max(parts, key=lambda suites: len(parts[suites]))
+    others = {policy for suites, policies in parts.items() if suites != common for policy in policies}
+    not_common = _one_of(others - set(parts[common]))
+    found = [Asking("harness", common, rf"(?!{not_common}/){any_policy}" if not_common else any_policy)]
+    rest = [suites for suites in parts if suites != common]
+    return found + [
+        Asking(f"harness_{number}", suites, _one_of(parts[suites])) for number, suites in enumerate(rest, start=2)
+    ]
+
+
+def _one_of(policies: Sequence[str] | set[str]) -> str:
+    return f"({'|'.join(map(re.escape, sorted(policies)))})" if policies else ""
 
 
 def as_harness(workflow: Any, name: str) -> None:

@@ -38,6 +38,10 @@ class Needs:
     def suites_of(self, *kinds: str) -> list[str]:
         return [suite for suite in self.suites if self.atlas.evaluation.suites[suite].kind in kinds]
 
+    def asked(self, policy: str) -> list[str]:
+        """The suites of lm-eval that are wanted of a policy."""
+        return [suite for of, suite in self.measured if of == policy and suite in self.suites_of("harness")]
+
     @cached_property
     def runs(self) -> list[Run]:
         """Every run that is measured or that another one starts from."""
@@ -154,6 +158,20 @@ class Studies:
     @property
     def with_claims(self) -> list[str]:
         return [name for name, room in self.rooms.items() if room.claims]
+
+    @property
+    def headings(self) -> list[dict[str, str]]:
+        """What the page calls each study, and its lead."""
+        return [{"name": name, "title": room.title, "lead": room.lead} for name, room in self.rooms.items()]
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of all tables that a study's own step makes."""
+        return distinct(name for room in self.rooms.values() for name in room.tables)
+
+    @property
+    def figures(self) -> list[str]:
+        return distinct(name for room in self.rooms.values() for name in room.figures)
 
     def targets(self, study: str) -> list[str]:
         """The files that one study ends in; none of a study that is off."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from scripts.lib.config.base import Distinct, PairsRef, PolicyRef, PromptSetRef, Seed, Spec, SuiteRef, VariantRef
-from scripts.lib.config.pairs import MixturePairs
+from scripts.lib.config.pairs import MixturePairs, TierPairs
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Problem, StudyConfig
 
@@ -63,9 +63,11 @@ class Config(StudyConfig):
     table4: OnPolicyTable | None = None
 
     def problems(self, atlas: AtlasConfig) -> Iterator[Problem]:
-        """Benchmarks, variants and mixtures that do not play the parts that they are named for."""
+        """Datasets without tiers; benchmarks, variants and mixtures that do not play the parts they are named for."""
+        yield from self._tiers_problems(atlas)
         if self.headline not in self.benchmarks and self.table3:
-            yield ("headline",), f"{self.headline} is none of the benchmarks", f"use one of {', '.join(self.benchmarks)}"
+            others = ", ".join(self.benchmarks)
+            yield ("headline",), f"{self.headline} is none of the benchmarks", f"use one of {others}"
         offline = {"variant": self.variant}
         if self.table2:
             offline["table2.continual_sft"] = self.table2.continual_sft
@@ -87,4 +89,23 @@ class Config(StudyConfig):
                         ("table4", half, "mixtures", index),
                         f"{dataset} is no mixture over {entry.base}",
                         "name pairs of kind mixture with that base",
+                    )
+
+    def _tiers_problems(self, atlas: AtlasConfig) -> Iterator[Problem]:
+        tiers = {name: pairs for name, pairs in atlas.pairs.items() if isinstance(pairs, TierPairs)}
+        for index, dataset in enumerate(self.datasets):
+            over = {name: pairs for name, pairs in tiers.items() if pairs.prompt_set == dataset.prompt_set}
+            if not over:
+                yield (
+                    ("datasets", index),
+                    f"no tiers pairs over the prompt set {dataset.prompt_set}",
+                    "add entries of kind tiers under pairs, or take the prompt set out of the study",
+                )
+            first: dict[TierPairs, str] = {}
+            for name, pairs in over.items():
+                if first.setdefault(pairs, name) != name:
+                    yield (
+                        ("", "pairs", name),
+                        f"is the same as pairs.{first[pairs]}",
+                        "keep one of them: each costs a run for every seed",
                     )

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scripts.lib.config.pairs import MixturePairs, PairsSpec, TierPairs
-from scripts.lib.errors import InputError
 from scripts.lib.lineage import Run
 from scripts.lib.names import PairsName
 from scripts.lib.vocabulary import TIERS
@@ -65,41 +64,24 @@ class TierDataset:
 def tier_datasets(spec: Config, pairs: Specs) -> list[TierDataset]:
     """The study's datasets in its order. A prompt set tiered by several scorers is one dataset a scorer."""
     found = []
-    for place, (prompt_set, name) in enumerate((entry.prompt_set, entry.name) for entry in spec.datasets):
+    for prompt_set, name in ((entry.prompt_set, entry.name) for entry in spec.datasets):
         over = {
             dataset: entry
             for dataset, entry in pairs.items()
             if isinstance(entry, TierPairs) and entry.prompt_set == prompt_set
         }
         scorers = list(dict.fromkeys(entry.scorer for entry in over.values()))
-        if not scorers:
-            raise InputError(
-                f"studies.what_matters.datasets[{place}]",
-                f"no tiers pairs over the prompt set {prompt_set}",
-                "add entries of kind tiers under pairs, or take the prompt set out of the study",
-            )
         for scorer in scorers:
             one = len(scorers) == 1
+            by_scorer = {dataset: entry for dataset, entry in over.items() if entry.scorer == scorer}
             found.append(
                 TierDataset(
                     slug=prompt_set if one else f"{prompt_set}-{scorer}",
                     name=name if one else f"{name} by {scorer}",
                     published=name,
-                    pairs=_by_tiers({dataset: entry for dataset, entry in over.items() if entry.scorer == scorer}),
+                    pairs={(entry.chosen, entry.rejected): dataset for dataset, entry in by_scorer.items()},
                 )
             )
-    return found
-
-
-def _by_tiers(pairs: dict[str, TierPairs]) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
-    for dataset, entry in pairs.items():
-        tiers = (entry.chosen, entry.rejected)
-        if tiers in found:
-            raise InputError(
-                f"pairs.{dataset}", f"is the same as pairs.{found[tiers]}", "keep one of them: each costs a run a seed"
-            )
-        found[tiers] = dataset
     return found
 
 

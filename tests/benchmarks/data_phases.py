@@ -1,7 +1,8 @@
 """`make bench-data`: from sources to the pairs of Tables 1 to 4 at a size of one's choice, on synthetic text.
 
-Synthetic files in the formats of studies/paper.yaml's four sources (as long as UltraFeedback's texts, words by Zipf's
-law) and its configuration laid over the default one; then Snakemake with two cores, once a phase, as a user runs it.
+Synthetic files in the formats of studies/what_matters/paper.yaml's four sources (as long as UltraFeedback's texts,
+words by Zipf's law) and its configuration laid over the default one; then Snakemake with two cores, once per phase, as a user
+runs it.
 The scores come with the data, so that no model runs. What a model makes is given: the policy's samples with their
 scores, and the prompts of the evaluation suites.
 """
@@ -27,6 +28,7 @@ import yaml
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.schemas import PROMPTS, RESPONSES, SCORES
 from scripts.lib.tables import write_json, write_table, writing
+from tests.configurations import DEFAULT, merged
 
 ROOT = Path(__file__).parents[2]
 LINKED = ["Snakefile", "config.yaml", "params.yaml", "rules", "scripts", "studies", "profiles", "envs"]
@@ -105,7 +107,7 @@ def user(text: str) -> list[dict[str, str]]:
 
 
 def write_sources(folder: Path, prompts: int, responses: int, words: int) -> None:
-    """The four sources of studies/paper.yaml and the suites' prompts, row by row."""
+    """The four sources of studies/what_matters/paper.yaml and the suites' prompts, row by row."""
     text = Writer(0, words)
     questions: list[str] = []
     for suite, size in SUITES.items():
@@ -149,8 +151,8 @@ def binarized(prompt: str, answers: list[str], scores: list[float]) -> dict:
 
 
 def configuration() -> dict:
-    """What is laid over studies/paper.yaml: its data from local files, its scorers the annotations."""
-    pairs = yaml.safe_load((ROOT / "config.yaml").read_text())["pairs"]
+    """What is laid over studies/what_matters/paper.yaml: its data from local files, its scorers the annotations."""
+    pairs = merged(*DEFAULT)["pairs"]
     files = ("oasst2", "ultrafeedback_original", "ultrafeedback_tulu3", "ultrafeedback_mistral")
     scorers = {"open_assistant": "rank", "ultrafeedback": "rm_score"}
     return {
@@ -193,7 +195,7 @@ class Cost:
 
 
 def snakemake(folder: Path, rules: list[str], targets: list[str]) -> Cost:
-    configs = ["--configfile", "studies/paper.yaml", "bench.yaml"]
+    configs = ["--configfile", "studies/what_matters/paper.yaml", "bench.yaml"]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "all", *configs]
     command += ["--allowed-rules", *rules, "--", *targets]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
@@ -212,7 +214,7 @@ def targets(folder: Path) -> dict[str, list[str]]:
     """Phase -> the files that it ends in."""
     sets = ("open_assistant", "ultrafeedback")
     ranked = ("open_assistant.rank", "ultrafeedback.rm_score")
-    pairs = yaml.safe_load((ROOT / "config.yaml").read_text())["pairs"]
+    pairs = merged(*DEFAULT)["pairs"]
     return {
         "load": [f"results/data/{path.stem}/card.json" for path in sorted(folder.glob("*.jsonl"))],
         "curate": [f"results/prompt_sets/{name}/card.json" for name in sets],

@@ -60,12 +60,12 @@ def test_the_dag_of_the_paper(tmp_path: Path) -> None:
     house = House.build(tmp_path / "house")
     suite = {"kind": "win_rate", "data": "owner/questions/asked.json", "judge": {"kind": "scorer", "scorer": "skywork"}}
     more = {f"asked_{at}": suite for at in range(10)}
-    paper = yaml.safe_load((house.folder / "studies/paper.yaml").read_text())
+    paper = yaml.safe_load((house.folder / "studies/what_matters/paper.yaml").read_text())
     study = {"seeds": list(range(6)), "benchmarks": [*paper["evaluation"]["suites"], *more]}
-    large = {"evaluation": {"suites": more}, "studies": {"what_matters": study}}
+    large = {"evaluation": {"suites": more}, "what_matters": study}
     (house.folder / "large.yaml").write_text(yaml.safe_dump(large))
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host"]
-    cost = cost_of([*command, "--configfile", "studies/paper.yaml", "large.yaml"], house.folder)
+    cost = cost_of([*command, "--configfile", "studies/what_matters/paper.yaml", "large.yaml"], house.folder)
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", cost.text, re.MULTILINE)}
     runs = jobs["train"] + jobs["train_online"]
     print(f"{jobs['total']} jobs, {runs} runs: {cost.seconds:.1f} s, {cost.gigabytes:.2f} GB")

@@ -103,7 +103,7 @@ def test_no_default_setting_is_lost() -> None:
 def test_queue_of_150_runs(tmp_path: Path) -> None:
     """Three entries a run (its training, its harness, its win rates), and a few dozen for all else."""
     house = House.build(tmp_path / "house")
-    (house.folder / "seeds.yaml").write_text("studies: {what_matters: {seeds: [0, 1, 2, 3, 4, 5]}}\n")
+    (house.folder / "seeds.yaml").write_text("what_matters: {seeds: [0, 1, 2, 3, 4, 5]}\n")
     queue = entries(house, "--profile", "profiles/slurm", "--configfile", "seeds.yaml")
     runs = sum(rules["train"] + rules["train_online"] for rules, _ in queue)
     jobs = sum(rules.total() for rules, _ in queue)

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from scripts.evaluation.verdicts import Verdicts
 from scripts.lib.classifiers import save_classifier
 from scripts.lib.config.policies import Architecture
+from scripts.lib.csv_files import write_csv
 from scripts.lib.models import save_policy
 from scripts.lib.results import evaluation, write_evaluation
 from scripts.lib.schemas import SCORES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import write_json, write_table
 from scripts.report import style
-from scripts.lib.csv_files import write_csv
 from scripts.training.checkpoints import Checkpoints
 
 DIGEST = "a" * 64

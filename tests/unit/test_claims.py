@@ -9,10 +9,10 @@ import pytest
 
 from scripts.lib.config.studies import StudiesSpec
 from scripts.studies import claims as step
-from scripts.studies.verdicts import all_of, is_negligible, is_positive
-from studies.what_matters.answers import Inputs
 from scripts.studies.statistics import interval, resampled_means, slope_weights
+from scripts.studies.verdicts import all_of, is_negligible, is_positive
 from studies.what_matters import layout, tier_claims
+from studies.what_matters.answers import Inputs
 from tests.unit.test_studies import SEVEN, STUDY, TIERS, put, tier_pairs
 
 

@@ -1,6 +1,5 @@
 """The configuration: what is impossible is refused with its file, line and remedy, before any job starts."""
 
-import copy
 import json
 import re
 import subprocess
@@ -8,55 +7,43 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from scripts.lib.config import root
 from scripts.lib.config.objectives import objective_options
+from scripts.lib.config.root import json_schema
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
-
-DEFAULT = Path("config.yaml")
-STUDIES = sorted(Path("studies").glob("*.yaml"))
-
-
-def merged(*files: Path) -> dict:
-    """Files laid over one another as Snakemake does it."""
-
-    def lay(under: dict, over: dict) -> dict:
-        for key, value in over.items():
-            both = isinstance(value, dict) and isinstance(under.get(key), dict)
-            under[key] = lay(under[key], value) if both else value
-        return under
-
-    whole: dict = {}
-    for file in files:
-        lay(whole, copy.deepcopy(yaml.safe_load(file.read_text())))
-    return whole
+from scripts.workflow.configuration import checked, types
+from tests.configurations import DEFAULT, OVERLAYS, layers, merged
 
 
-@pytest.mark.parametrize("study", [None, *STUDIES], ids=lambda study: study.name if study else "config.yaml")
-def test_every_configuration_in_the_repository_is_valid(study: Path | None) -> None:
-    files = [DEFAULT, study] if study else [DEFAULT]
-    config = root.load({"data": "somewhere", **merged(*files)}, files[::-1])
-    assert config.studies.what_matters is not None
+@pytest.mark.parametrize("overlay", [None, *OVERLAYS], ids=lambda path: str(path) if path else "config.yaml")
+def test_every_configuration_in_the_repository_is_valid(overlay: Path | None) -> None:
+    files = layers(overlay)
+    config = checked({"data": "somewhere", **merged(*files)}, files)
+    assert all(getattr(config, study) is not None for study in config.studies)
 
 
 def test_the_schema_for_editors_is_that_of_the_types() -> None:
-    assert json.loads(Path("config.schema.json").read_text()) == root.json_schema(), "run `make schema`"
+    assert json.loads(Path("config.schema.json").read_text()) == json_schema(types()), "run `make schema`"
 
 
-def line_of(text: str) -> int:
-    (line,) = [
-        number for number, line in enumerate(DEFAULT.read_text().splitlines(), 1) if line.lstrip().startswith(text)
+def line_of(text: str) -> str:
+    """file:line of the one line of the default configuration that opens so."""
+    found = [
+        f"{file}:{number}:"
+        for file in DEFAULT
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if line.lstrip().startswith(text)
     ]
-    return line
+    (place,) = found[:1] if text in ("training:", "pairs:") else found
+    return place
 
 
 def refused(change) -> str:
-    raw = merged(DEFAULT)
+    raw = merged(*DEFAULT)
     change(raw)
     with pytest.raises(InputError) as error:
-        root.load(raw, [DEFAULT])
+        checked(raw, DEFAULT)
     assert "remedy: " in str(error.value)
     return str(error.value)
 
@@ -96,8 +83,8 @@ BEST_LOW = ("pairs", "open_assistant_best_low")
         (put("sources", "world_mistral", "promts", 3), "world_mistral:", ["unknown key", "promts"]),
         (put("prompt_sets", "open_assistant", "sources", ["x"]), "sources: [world_open_assistant]", ["no sources 'x'"]),
         (put("prompt_sets", "a/../b", {"sources": ["world_mistral"]}), "prompt_sets:", ["pattern"]),
-        (put("studies", "what_matters", "seeds", []), "seeds:", ["at least 1"]),
-        (put("studies", "what_matters", "benchmarks", ["gsm9k"]), "benchmarks:", ["gsm9k", "gsm8k"]),
+        (put("what_matters", "seeds", []), "seeds:", ["at least 1"]),
+        (put("what_matters", "benchmarks", ["gsm9k"]), "benchmarks:", ["gsm9k", "gsm8k"]),
         (put("evaluation", "suites", "mmlu", "task", "mmlu"), "mmlu:", ["does not go with data"]),
         (put(*ON_POLICY, "engine", {"tensor_parallel_size": 2}), "on_policy:", ["engine is for backend vllm"]),
         (put(*ON_POLICY, "backend", "vlm"), "on_policy:", ["'transformers' or 'vllm'", "'vlm'"]),
@@ -107,7 +94,7 @@ BEST_LOW = ("pairs", "open_assistant_best_low")
 def test_mistakes_are_refused_with_line_and_remedy(change, line: str | None, told: list[str]) -> None:
     message = refused(change)
     if line is not None:
-        assert f"config.yaml:{line_of(line)}:" in message
+        assert line_of(line) in message
     for text in told:
         assert text in message
 
@@ -125,15 +112,15 @@ def test_a_mistake_is_traced_to_the_file_that_lies_on_top(tmp_path: Path) -> Non
     over = tmp_path / "over.yaml"
     over.write_text("# mine\ntraining:\n  epochs: 2\n  beta: 0\n")
     with pytest.raises(InputError, match=r"over\.yaml:4: training\.beta"):
-        root.load(merged(DEFAULT, over), [over, DEFAULT])
+        checked(merged(over, *DEFAULT), [over, *DEFAULT])
 
 
 def test_a_missing_data_folder_is_asked_for(tmp_path: Path) -> None:
-    raw = merged(DEFAULT)
+    raw = merged(*DEFAULT)
     raw["sources"]["mine"] = {"kind": "responses", "path": "{data}/mine.jsonl"}
     with pytest.raises(InputError, match="--config data="):
-        root.load(raw, [DEFAULT])
-    config = root.load({**raw, "data": "/folder/"}, [DEFAULT])
+        checked(raw, DEFAULT)
+    config = checked({**raw, "data": "/folder/"}, DEFAULT)
     assert config.sources["mine"].path == "/folder/mine.jsonl"
 
 
@@ -166,19 +153,19 @@ def test_a_variant_departs_from_the_defaults_in_what_it_names() -> None:
         (("pairs", "gap_sg_hq_inverse", "rejected_of"), "open_assistant_best_low", "use datasets over one prompt set"),
         (("samples", "on_policy", "prompt_set"), "open_assistant", "the base is of ultrafeedback"),
         (("samples", "on_policy", "policy"), "huge", "no policies 'huge'"),
-        (("training", "variants", "online_dpo"), {}, "stands for online DPO and is not online"),
+        (("training", "variants", "online_dpo"), {}, "is named for online DPO and is not online"),
         (("training", "variants", "dpo"), {"online": {}}, "variant dpo is online"),
-        (("studies", "what_matters", "headline"), "nope", "no evaluation.suites 'nope'"),
-        (("studies", "what_matters", "table4", "low", "mixtures"), ["on_policy_high_10"], "is no mixture over"),
+        (("what_matters", "headline"), "nope", "no evaluation.suites 'nope'"),
+        (("what_matters", "table4", "low", "mixtures"), ["on_policy_high_10"], "is no mixture over"),
         (("prompt_sets", "ultrafeedback", "generators"), ["on_policy"], "give the sample set another name"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused_with_their_line(path, value, message) -> None:
-    raw = yaml.safe_load(Path("config.yaml").read_text())
+    raw = merged(*DEFAULT)
     part = raw
     for key in path[:-1]:
         part = part[key]
     part[path[-1]] = value
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        root.load(raw, ["config.yaml"])
-    assert "config.yaml:" in str(caught.value) and "remedy" in str(caught.value)
+        checked(raw, DEFAULT)
+    assert ".yaml:" in str(caught.value) and "remedy" in str(caught.value)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from scripts.lib import lineage
 from scripts.lib.config import files, root
 from scripts.lib.errors import InputError
-from tests.unit.test_config import DEFAULT, STUDIES, merged
+from scripts.workflow.configuration import checked, rooms
+from tests.configurations import DEFAULT, OVERLAYS, layers, merged
 from tests.workflow.house import House
 
-CONFIGURATIONS = [[DEFAULT], *([study, DEFAULT] for study in STUDIES)]
-WHOLE = {str(layers[0]): {"data": "somewhere", **merged(*layers[::-1])} for layers in CONFIGURATIONS}
-FILES = {str(layers[0]): layers for layers in CONFIGURATIONS}
+CONFIGURATIONS = [layers(), *(layers(overlay) for overlay in OVERLAYS)]
+WHOLE = {str(files[0]): {"data": "somewhere", **merged(*files)} for files in CONFIGURATIONS}
+FILES = {str(files[0]): files for files in CONFIGURATIONS}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PART = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """What may stand between the dots of a file name under results/."""
@@ -120,7 +121,7 @@ def damaged(draw) -> tuple[dict, list[Path]]:
 def check_that_it_can_run(atlas: root.AtlasConfig) -> None:
     """What is accepted is valid again as the steps read it, and no name of it leads out of results/."""
     text = atlas.model_dump_json()
-    assert root.AtlasConfig.model_validate_json(text) == atlas
+    assert type(atlas).model_validate_json(text) == atlas
     text.encode()
     sections = [
         atlas.sources,
@@ -138,15 +139,18 @@ def check_that_it_can_run(atlas: root.AtlasConfig) -> None:
             assert all(PART.fullmatch(part) for part in family.split("."))
     for dataset in atlas.pairs:
         assert lineage.prompt_set_behind(atlas, dataset) in atlas.prompt_sets
-    study = atlas.studies.what_matters
-    for seed in study.seeds if study else []:
-        assert lineage.Run.parse(f"{study.policy}.x.dpo.s{seed}").seed == seed
-    assert not study or len(set(study.seeds)) == len(study.seeds)
+    for room in rooms(atlas).values():
+        for policy, suite in room.measured:
+            assert suite in atlas.evaluation.suites
+            for run in lineage.lineage_of(policy):
+                assert lineage.Run.parse(run.name) == run
+                assert run.policy in atlas.policies and run.pairs in atlas.pairs
+                assert atlas.training.variant(run.variant)
 
 
 def refused_or_runnable(raw: dict, layers: list[Path]) -> None:
     try:
-        atlas = root.load(raw, layers)
+        atlas = checked(raw, layers)
     except InputError as error:
         message = str(error)
         message.encode()
@@ -192,9 +196,9 @@ def test_every_key_of_every_configuration_with_every_value(name: str) -> None:
     ("path", "value", "told"),
     [
         (("pairs", "gap_sg_hq", "mean_chosen"), float("nan"), "finite"),
-        (("studies", "what_matters", "seeds"), [-1], "greater than or equal to 0"),
-        (("studies", "what_matters", "seeds"), [0, 0], "names 0 twice"),
-        (("studies", "what_matters", "benchmarks"), ["gsm8k", "lc_ae2", "gsm8k"], "names gsm8k twice"),
+        (("what_matters", "seeds"), [-1], "greater than or equal to 0"),
+        (("what_matters", "seeds"), [0, 0], "names 0 twice"),
+        (("what_matters", "benchmarks"), ["gsm8k", "lc_ae2", "gsm8k"], "names gsm8k twice"),
         (("training", "epochs"), True, "true or false"),
         (("policies", "zephyr"), {"kind": "given", "model": ""}, "at least 1 character"),
         (("prompt_sets", "ultrafeedback", "generators"), ["x" * 300], "more than 128"),
@@ -207,8 +211,8 @@ def test_what_a_later_step_would_have_tripped_over(path, value, told) -> None:
         part = part[step]
     part[path[-1]] = value
     with pytest.raises(InputError, match=told) as error:
-        root.load(raw, [DEFAULT])
-    assert "config.yaml:" in str(error.value)
+        checked(raw, DEFAULT)
+    assert ".yaml:" in str(error.value)
 
 
 def test_an_integer_without_measure_is_refused() -> None:
@@ -216,7 +220,7 @@ def test_an_integer_without_measure_is_refused() -> None:
     raw = copy.deepcopy(WHOLE["config.yaml"])
     raw["training"]["beta"] = int("9" * 4000) ** 2
     with pytest.raises(InputError, match=r"config\.yaml:\d+: training\.beta: an integer of more than 64 bits"):
-        root.load(raw, [DEFAULT])
+        checked(raw, DEFAULT)
 
 
 def test_a_configuration_within_itself_or_without_end_is_refused() -> None:
@@ -228,7 +232,7 @@ def test_a_configuration_within_itself_or_without_end_is_refused() -> None:
     for hostile in (circle, laughs, [circle, laughs]):
         for section in ("training", "sources", "elsewhere"):
             with pytest.raises(InputError, match="without YAML anchors"):
-                root.load({**WHOLE["config.yaml"], section: hostile}, [DEFAULT])
+                checked({**WHOLE["config.yaml"], section: hostile}, DEFAULT)
 
 
 LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
@@ -292,7 +296,7 @@ def test_json_is_held_to_the_same(tmp_path: Path) -> None:
 @settings(QUICK, max_examples=50)
 @given(st.data())
 def test_a_file_with_bytes_changed_is_refused_or_read_as_snakemake_reads_it(tmp_path_factory, data) -> None:
-    whole = bytearray(data.draw(st.sampled_from([path.read_bytes() for path in [DEFAULT, *STUDIES]])))
+    whole = bytearray(data.draw(st.sampled_from([path.read_bytes() for path in [*DEFAULT, *OVERLAYS]])))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(whole) - 1))
         whole[at : at + data.draw(st.integers(0, 3))] = data.draw(

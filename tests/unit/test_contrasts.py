@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, MixturePairs
-from scripts.lib.config.studies import ChosenOnly, Gaps, OnPolicy, OnPolicyTable, Config
+from scripts.lib.config.studies import ChosenOnly, Config, Gaps, OnPolicy, OnPolicyTable
 from scripts.lib.errors import InputError
 from scripts.lib.lineage import Run
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import write_table
-from studies.what_matters.answers import Inputs
-from studies.what_matters import contrast_claims, layout, sharing, table2, table3, table4
 from scripts.studies.sharing import Needs
+from studies.what_matters import contrast_claims, layout, sharing, table2, table3, table4
+from studies.what_matters.answers import Inputs
 from tests.unit.test_studies import STUDY as TIERS_ONLY
 from tests.unit.test_studies import put, tier_pairs
 

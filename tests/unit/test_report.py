@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.names import PairsName
 from scripts.lib.errors import InputError
+from scripts.lib.names import PairsName
 from scripts.lib.results import evaluation, write_evaluation
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES, TIERS, TRAINING
 from scripts.lib.tables import write_json, write_table

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.config.pairs import TierPairs
-from scripts.lib.names import PairsName
-from studies.what_matters.config import Config
+from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
+from scripts.lib.names import PairsName
 from scripts.lib.results import evaluation, write_evaluation
 from scripts.studies import statistics
-from scripts.lib.csv_files import write_csv
 from scripts.studies.files import read_published, read_runs
 from studies.what_matters import layout
+from studies.what_matters.config import Config
 from studies.what_matters.tables import measured, table1, table5
 
 PUBLISHED = "studies/what_matters/published"

@@ -9,10 +9,8 @@ import pytest
 
 from tests.workflow.house import House
 
-TABLES = {"table1", "table2", "table3", "table4", "table5", "sharing", "claims"}
-FIGURES = {"table_figures", "chosen_only_figure", "gaps_figure", "on_policy_figure"}
-FIGURES |= {"tier_scores", "pair_scores", "training_curves"}
-REPORTING = {"all", "report", "configuration", "rulegraph", "metrics"} | TABLES | FIGURES
+REPORTING = {"all", "report", "section", "configuration", "rulegraph", "metrics", "table", "sharing", "figure"}
+REPORTING |= {"tier_scores", "pair_scores", "training_curves", "claims_of_study", "claims"}
 PER_RUN = {"train", "sample", "harness", "judge"}
 
 
@@ -143,7 +141,8 @@ def test_a_ninth_dataset_trains_one_run_and_does_nothing_else(twin: House) -> No
     assert len(table) == 10 and list(table.iloc[-1][["chosen", "rejected"]]) != ["best", "worst"]
     after = twin.results()
     changed = {name.split("/")[0] for name in before if before[name] != after[name]}
-    assert changed <= {"tables", "claims.csv", "figures", "report.html", "configuration.json", "metrics.json"}
+    pages = {"sections", "report.html", "configuration.json", "metrics.json"}
+    assert changed <= {"tables", "claims", "claims.csv", "figures", *pages}
 
 
 @pytest.mark.slow

@@ -225,4 +225,3 @@ def _line_of(location: Location, file: Path) -> tuple[int, int] | None:
 def _composed(text: str) -> yaml.Node | None:
     """The nodes of a YAML text: parsed once, however many mistakes stand in it."""
     return yaml.compose(text, Loader=yaml.SafeLoader)
-
