@@ -2,9 +2,12 @@
 
 Needs: results/prompt_sets/{prompt_set}/responses.parquet
        results/scores/{scorer}/{family}.parquet, all families of the prompt set
-       results/samples/{policy}/{family}.responses.parquet and its scores, to mix in
+       results/data/{source}/preferences.parquet, as the source labels its pairs
+       results/samples/{policy}/{family}.responses.parquet and its scores, to mix in or to rank
+       results/rankers/{ranker}/ (rules/training.smk)
 Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
        results/pairs/{dataset}.parquet, .card.json
+A dataset that holds samples of whatever a run starts from is another one for every start: {dataset}@{start}.
 """
 
 
@@ -222,6 +225,73 @@ rule mix:
             --pairs {input.pairs} \
             --samples {input.samples} \
             --scores {input.scores} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule label:
+    """Take the preferences that came with the sources, as they are."""
+    input:
+        responses=lambda w: f"results/prompt_sets/{files.pairs_of(w.dataset).prompt_set}/responses.parquet",
+        preferences=lambda w: files.preferences(w.dataset),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(of_kind(atlas.pairs, "labelled")),
+    group:
+        "pairs"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.pairs.labelled"),
+        spec=lambda w: spec(atlas.pairs, w.dataset),
+    shell:
+        r"""
+        python -m scripts.pairs.labelled \
+            --spec {params.spec:q} \
+            --responses {input.responses} \
+            --preferences {input.preferences} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule rank_responses:
+    """Order two responses of each prompt by a ranker or a scorer, of a prompt set or of a policy's own samples."""
+    input:
+        responses=lambda w: files.ranked_responses(w.dataset),
+        scores=lambda w: files.scores_behind(w.dataset),
+        prompts=lambda w: files.prompts_behind([lineage.without_start(w.dataset)]),
+        model=lambda w: files.ranking_model(w.dataset),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=files.pairs_of_kind("ranked"),
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code.of("scripts.pairs.ranked"),
+        spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
+        by=lambda w: files.ranking_flags(w.dataset),
+    shell:
+        r"""
+        python -m scripts.pairs.ranked \
+            --spec {params.spec:q} \
+            --responses {input.responses} \
+            {params.by:q} \
             --out {output.pairs} \
             --card {output.card} \
             2>{log}

@@ -3,6 +3,7 @@
 Needs: hub datasets, local files, or the didactic world, as config `sources` says;
        results/suites/{suite}/prompts.parquet of the suites that a prompt set must be unseen by.
 Makes: results/data/{source}/prompts.parquet, responses.parquet, annotations.parquet, card.json
+       results/data/{source}/preferences.parquet, preferences.card.json of sources whose rows are pairs
        results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet, card.json
 """
 
@@ -33,6 +34,35 @@ rule load:
             --prompts {output.prompts} \
             --responses {output.responses} \
             --annotations {output.annotations} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule preferences:
+    """Read which response of each pair a source prefers."""
+    input:
+        lambda w: local_files(getattr(atlas.sources[w.source], "path", None)),
+    output:
+        preferences="results/data/{source}/preferences.parquet",
+        card="results/data/{source}/preferences.card.json",
+    log:
+        "logs/sources/preferences/{source}.log",
+    benchmark:
+        "benchmarks/sources/preferences/{source}.tsv"
+    group:
+        "sources"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.sources.preferences"),
+        spec=lambda w: spec(atlas.sources, w.source),
+    shell:
+        r"""
+        python -m scripts.sources.preferences \
+            --name {wildcards.source} \
+            --spec {params.spec:q} \
+            --out {output.preferences} \
             --card {output.card} \
             2>{log}
         """

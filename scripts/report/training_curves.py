@@ -115,10 +115,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
     arguments = parser.parse_args()
 
+    tables = {Run.parse(path.name.removesuffix(".parquet")): path for path in arguments.runs}
+    one_start = len({run.start for run in tables}) == 1
     runs = []
-    for path in arguments.runs:
-        run = Run.parse(path.name.removesuffix(".parquet"))
-        runs.append((name_of(path, run.pairs, arguments.names), (run.variant, read_table(path, TRAINING))))
+    for run, path in tables.items():
+        name = name_of(path, run.pairs, arguments.names)
+        if not one_start:
+            name = name.model_copy(update={"dataset": f"{name.dataset}, from {run.start}"})
+        runs.append((name, (run.variant, read_table(path, TRAINING))))
     with style.drawing():
         style.save(figure(in_order(runs)), arguments.out)
 

@@ -147,6 +147,35 @@ class Files:
         """A wildcard constraint that the pairs datasets of a kind fit, for any start."""
         return rf"({one_of(of_kind(self.atlas.pairs, kind))})(@.+)?"
 
+    def preferences(self, dataset: str) -> list[str]:
+        """What the sources of a labelled pairs dataset prefer."""
+        pairs = self.atlas.pairs[dataset]
+        sources = pairs.sources or self.atlas.prompt_sets[pairs.prompt_set].sources
+        return [f"results/data/{source}/preferences.parquet" for source in sources]
+
+    def ranked_responses(self, dataset: str) -> str:
+        """The responses of which a ranked pairs dataset takes two of each prompt."""
+        pairs = self.pairs_of(dataset)
+        if pairs.samples:
+            return self.samples_for(pairs.samples, lineage.start_in(dataset), "responses.parquet")
+        return f"results/prompt_sets/{pairs.prompt_set}/responses.parquet"
+
+    def ranking_model(self, dataset: str) -> list[str]:
+        """The ranker behind a ranked pairs dataset, if one orders it."""
+        pairs = self.pairs_of(dataset)
+        return self.ranker(pairs.ranker) if pairs.ranker else []
+
+    def ranking_flags(self, dataset: str) -> list[str]:
+        """What orders a ranked pairs dataset, as flags."""
+        pairs = self.pairs_of(dataset)
+        if not pairs.ranker:
+            return ["--scores", *self.scores_behind(dataset)]
+        return [
+            *("--ranker-spec", spec(self.atlas.rankers, pairs.ranker)),
+            *("--model-dir", f"results/rankers/{pairs.ranker}"),
+            *("--prompts", *self.prompts_behind([lineage.without_start(dataset)])),
+        ]
+
     def named_pairs(self, dataset: str | None, start: str | None = None) -> list[str]:
         """The file of a pairs dataset of the configuration, for a start where it depends on one; none for no name."""
         if not dataset:

@@ -1,8 +1,8 @@
 """`make bench-data`: from sources to the pairs of Tables 1 to 4 at a size of one's choice, on synthetic text.
 
 Synthetic files in the formats of studies/what_matters/paper.yaml's four sources (as long as UltraFeedback's texts,
-words by Zipf's law) and its configuration laid over the default one; then Snakemake with two cores, once per phase, as a user
-runs it.
+words by Zipf's law) and its configuration laid over the default one; then Snakemake with two cores, once per phase,
+as a user runs it.
 The scores come with the data, so that no model runs. What a model makes is given: the policy's samples with their
 scores, and the prompts of the evaluation suites.
 """

@@ -46,7 +46,8 @@ class House(Workplace):
         self.folder = folder
 
     @classmethod
-    def build(cls, folder: Path) -> "House":
+    def build(cls, folder: Path, *rooms: str) -> "House":
+        """A copy of the repository; rooms: studies of tests/workflow/rooms to add to it and to turn on alone."""
         for part in PARTS:
             source, target = ROOT / part, folder / part
             if source.is_dir():
@@ -55,7 +56,13 @@ class House(Workplace):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target, follow_symlinks=False)
         shutil.copy2(ROOT / "tests/workflow/miniature.yaml", folder / "miniature.yaml")
-        return cls(folder)
+        house = cls(folder)
+        for room in rooms:
+            shutil.copytree(ROOT / "tests/workflow/rooms" / room, folder / "studies" / room)
+            house.edit("scripts/studies/register.py", "STUDIES = (", f'STUDIES = ("{room}", ')
+        if rooms:
+            house.configure("studies", list(rooms))
+        return house
 
     def twin(self, folder: Path) -> "House":
         """An equal house in another folder, file times included."""

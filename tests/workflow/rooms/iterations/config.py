@@ -1,0 +1,15 @@
+"""The key of a study for tests: every policy trained twice in a row, off-policy or on-policy each time."""
+
+from scripts.lib.config.base import Distinct, PairsRef, PolicyRef, Seed, SuiteRef, VariantRef
+from scripts.lib.config.studies import StudyConfig
+
+
+class Config(StudyConfig):
+    """off, on: the pairs of each iteration; on-policy pairs are of each run's start."""
+
+    policies: Distinct[PolicyRef]
+    variants: Distinct[VariantRef]
+    seeds: Distinct[Seed]
+    off: tuple[PairsRef, PairsRef]
+    on: tuple[PairsRef, PairsRef]
+    suites: Distinct[SuiteRef]
