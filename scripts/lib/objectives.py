@@ -1,7 +1,8 @@
 """Objectives: what a run minimises, from the log-probabilities of a batch of pairs.
 
 A new objective is a function here under ``@objective``: its name and its options become the configuration's
-(``scripts/lib/config/objectives.py`` reads them from this file), and nothing else has to change.
+(``scripts/lib/config/objectives.py`` reads them from this file), and nothing else has to change. None calls another:
+the fingerprint of a run's code holds its own objective alone.
 """
 
 import inspect
@@ -9,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import logsigmoid, relu
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,106 @@ def sft(logps: PairLogps) -> Tensor:
     most trainers, weighs every token the same instead.)
     """
     return -logps.chosen / logps.chosen_length
+
+
+@objective
+def flex_dpo(logps: PairLogps, beta_chosen: float = 0.1, beta_rejected: float = 0.08) -> Tensor:
+    """Flex-DPO: DPO with a beta for each side: the loss (batch,); log 2 where policy and reference agree.
+
+    -log sigmoid( beta_chosen * log(pi_theta(y_w|x) / pi_ref(y_w|x))
+                  - beta_rejected * log(pi_theta(y_l|x) / pi_ref(y_l|x)) )
+
+    "3D-Properties", appendix B.2.1 (no number); the defaults are those of Table 9.
+    """
+    chosen, _ = implicit_rewards(logps, beta_chosen)
+    _, rejected = implicit_rewards(logps, beta_rejected)
+    return -logsigmoid(chosen - rejected)
+
+
+@objective
+def sft_dpo(logps: PairLogps, beta: float = 0.1, gamma: float = 0.1) -> Tensor:
+    """DPO and supervised fine-tuning on the chosen responses at once: the loss (batch,) of each pair.
+
+    -log sigmoid( beta * log(pi_theta(y_w|x) / pi_ref(y_w|x)) - beta * log(pi_theta(y_l|x) / pi_ref(y_l|x)) )
+    - gamma * log pi_theta(y_w|x)
+
+    "3D-Properties", eq. 6, but for one sign: as printed, the last term would lower the chosen response's likelihood,
+    and the gradient that follows it there raises it. The log-likelihood is summed, not averaged, over the tokens. The
+    paper does not say which gamma it took; the default is the weight of the same term in its SLiC.
+    """
+    chosen, rejected = implicit_rewards(logps, beta)
+    return -logsigmoid(chosen - rejected) - gamma * logps.chosen
+
+
+@objective
+def ipo(logps: PairLogps, eta: float = 0.1) -> Tensor:
+    """Identity preference optimisation: the loss (batch,) of each pair; 1 / (4 eta^2) where policy and reference agree.
+
+    ( log(pi_theta(y_w|x) / pi_ref(y_w|x)) - log(pi_theta(y_l|x) / pi_ref(y_l|x)) - 1 / (2 eta) )^2
+
+    "3D-Properties", eq. 7, with the default of its appendix D.1; Azar et al. 2024, eq. 17, where eta is called tau. TRL
+    calls it beta, and divides each log-ratio by its response's number of tokens first.
+    """
+    chosen, rejected = implicit_rewards(logps, beta=1.0)
+    return (chosen - rejected - 1 / (2 * eta)) ** 2
+
+
+@objective
+def slic(logps: PairLogps, delta: float = 5.0, eta: float = 0.1) -> Tensor:
+    """Sequence likelihood calibration (SLiC-HF): the loss (batch,) of each pair. It has no reference.
+
+    max(0, delta - log pi_theta(y_w|x) + log pi_theta(y_l|x)) - eta * log pi_theta(y_w|x)
+
+    "3D-Properties", eq. 10, with the defaults of its appendix D.1; Zhao et al. 2023.
+    """
+    return relu(delta - logps.chosen + logps.rejected) - eta * logps.chosen
+
+
+@objective
+def simpo(logps: PairLogps, beta: float = 2.0, gamma: float = 1.0) -> Tensor:
+    """Simple preference optimisation: the loss (batch,) of each pair. It has no reference.
+
+    -log sigmoid( beta * log pi_theta(y_w|x) / |y_w| - beta * log pi_theta(y_l|x) / |y_l| - gamma )
+
+    "3D-Properties", eq. 13; Meng et al. 2024, eq. 6, with its defaults. beta is of another size than DPO's: rewards are
+    nats a token, not nats.
+    """
+    chosen, rejected = _mean_logps(logps)
+    return -logsigmoid(beta * (chosen - rejected) - gamma)
+
+
+@objective
+def dpop(logps: PairLogps, beta: float = 0.3, lam: float = 50.0) -> Tensor:
+    """DPO-Positive: DPO, and a penalty where the chosen response is less likely than under the reference: (batch,).
+
+    -log sigmoid( beta * ( log(pi_theta(y_w|x) / pi_ref(y_w|x)) - log(pi_theta(y_l|x) / pi_ref(y_l|x))
+                           - lam * max(0, log(pi_ref(y_w|x) / pi_theta(y_w|x))) ) )
+
+    log 2, with DPO's gradient, where policy and reference agree. Pal et al. 2024 (Smaug), eq. 3, with its defaults; lam
+    is its lambda.
+    """
+    chosen, rejected = implicit_rewards(logps, beta)
+    return -logsigmoid(chosen - rejected - lam * relu(-chosen))
+
+
+@objective
+def orpo(logps: PairLogps, lam: float = 0.1) -> Tensor:
+    """Odds ratio preference optimisation: the loss (batch,) of each pair. It has no reference.
+
+    -log p_w - lam * log sigmoid( log(p_w / (1 - p_w)) - log(p_l / (1 - p_l)) ), where log p = log pi_theta(y|x) / |y|
+
+    Hong et al. 2024, eqs. 3, 4, 6 and 7; lam is its lambda. The first term is ``sft``'s: over the response's tokens,
+    where the authors' code and TRL's take the prompt's too.
+    """
+    chosen, rejected = _mean_logps(logps)
+    return -chosen - lam * logsigmoid(_log_odds(chosen) - _log_odds(rejected))
+
+
+def _mean_logps(logps: PairLogps) -> tuple[Tensor, Tensor]:
+    """Nats a token (batch,) of chosen and rejected."""
+    return logps.chosen / logps.chosen_length, logps.rejected / logps.rejected_length
+
+
+def _log_odds(logp: Tensor) -> Tensor:
+    """log(p / (1 - p)) of log p. 1 - p counts as one rounding error at least: finite at p = 1, with a slope of 1."""
+    return logp - (-torch.expm1(logp)).clamp(min=torch.finfo(logp.dtype).eps).log()

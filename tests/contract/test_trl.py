@@ -5,6 +5,7 @@ TRL's own tokenisation is put aside: its data sets are given as ids, and everyth
 """
 
 import copy
+import os
 from dataclasses import replace
 
 import datasets
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from accelerate import Accelerator
 from torch.utils.data import Sampler
 
 from scripts.lib.chat import Encoded
@@ -22,7 +24,11 @@ from scripts.lib.objectives import with_options
 from scripts.training.loop import batches, train
 from scripts.training.step import Example, accumulate, head_of
 
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 trl = pytest.importorskip("trl")
+cpo = pytest.importorskip("trl.experimental.cpo")
+orpo = pytest.importorskip("trl.experimental.orpo")
+padding = pytest.importorskip("trl.experimental.utils").DPODataCollatorWithPadding
 
 SEED = 3
 SPEC = Hyperparameters(
@@ -85,16 +91,22 @@ def examples(reference, tokenizer) -> list[Example]:
     def words(least: int, most: int) -> list[int]:
         return draw.integers(7, len(tokenizer), draw.integers(least, most)).tolist()
 
-    def logp(encoded: Encoded) -> float:
-        with torch.no_grad():
-            return token_logprobs(reference, [encoded], tokenizer.pad_token_id)[0].double().sum().item()
-
     pairs = []
     for at in range(11):
         prompt = words(2, 20)
         chosen, rejected = Encoded(prompt, words(1, 30)), Encoded(prompt, words(1, 30))
-        pairs.append(Example(f"c{at}", f"r{at}", chosen, rejected, logp(chosen), logp(rejected)))
-    return pairs
+        pairs.append(Example(f"c{at}", f"r{at}", chosen, rejected, 0.0, 0.0))
+    return with_reference(pairs, reference, tokenizer)
+
+
+def with_reference(examples: list[Example], reference, tokenizer) -> list[Example]:
+    """The examples with the log-probabilities under ``reference``."""
+
+    def logp(encoded: Encoded) -> float:
+        with torch.no_grad():
+            return token_logprobs(reference, [encoded], tokenizer.pad_token_id)[0].double().sum().item()
+
+    return [replace(each, ref_chosen=logp(each.chosen), ref_rejected=logp(each.rejected)) for each in examples]
 
 
 def preferences(examples: list[Example]) -> datasets.Dataset:
@@ -107,7 +119,7 @@ def preferences(examples: list[Example]) -> datasets.Dataset:
 
 
 def dpo_trainer(model, reference, tokenizer, examples, folder, **more) -> trl.DPOTrainer:
-    arguments = trl.DPOConfig(str(folder), beta=SPEC.beta, max_length=SPEC.max_length, **PLAIN, **more)
+    arguments = trl.DPOConfig(str(folder), **{"beta": SPEC.beta, "max_length": SPEC.max_length} | PLAIN | more)
     return GivenDPOTrainer(model, reference, arguments, train_dataset=preferences(examples), processing_class=tokenizer)
 
 
@@ -115,12 +127,12 @@ def gradients(model) -> dict[str, torch.Tensor]:
     return {name: each.grad for name, each in model.named_parameters()}
 
 
-def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000):
+def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000, **options):
     """Our loss and the other measurements, each a mean over pairs; the gradients are in a copy of ``model``."""
     model = copy.deepcopy(model).train()
     spec = SPEC.model_copy(update={"objective": objective, "batch_tokens": batch_tokens})
     per_pair = accumulate(
-        model, examples, with_options(objective, spec.beta, {}), spec, tokenizer.pad_token_id, head_of(model, spec)
+        model, examples, with_options(objective, spec.beta, options), spec, tokenizer.pad_token_id, head_of(model, spec)
     )
     return model, per_pair
 
@@ -178,6 +190,85 @@ def test_sft_of_one_batch(policy, tokenizer, examples, tmp_path) -> None:
     assert len(examples) > 3
     assert per_pair[0].mean().item() == pytest.approx(loss.item(), rel=1e-5)
     assert_same_gradients(model, trainer.model)
+
+
+def even(examples: list[Example], prompt: int | None = None, length: int = 6) -> list[Example]:
+    """Those with responses of ``length`` tokens or more, cut to that many, and the prompt to ``prompt`` tokens."""
+
+    def cut(encoded: Encoded) -> Encoded:
+        return Encoded(encoded.prompt_ids[:prompt], encoded.response_ids[:length])
+
+    sides = [(each, cut(each.chosen), cut(each.rejected)) for each in examples]
+    kept = [(each, *both) for each, *both in sides if all(len(side.response_ids) == length for side in both)]
+    assert len(kept) > 3
+    return [replace(each, chosen=chosen, rejected=rejected) for each, chosen, rejected in kept]
+
+
+@pytest.mark.parametrize(
+    ("objective", "options", "loss_types", "beta", "weights", "scale"),
+    [
+        ("ipo", {"eta": 0.05}, ["ipo"], 0.05 * 6, [1.0], 6**2),
+        ("sft_dpo", {"gamma": 0.2}, ["sigmoid", "sft"], SPEC.beta, [1.0, 0.2 * 6], 1.0),
+        ("flex_dpo", {"beta_chosen": 0.2, "beta_rejected": 0.2}, ["sigmoid"], 0.2, [1.0], 1.0),
+    ],
+    ids=["ipo", "sft_dpo", "flex_dpo"],
+)
+def test_objectives_of_one_batch_by_their_dpo_trainer(
+    policy, reference, tokenizer, examples, tmp_path, objective, options, loss_types, beta, weights, scale
+) -> None:
+    """Responses of six tokens, for TRL has IPO and SFT in nats a token: tests/contract/test_trl_objectives.py."""
+    examples = with_reference(even(examples), reference, tokenizer)
+    arguments = {"loss_type": loss_types, "loss_weights": weights}
+    trainer = dpo_trainer(
+        copy.deepcopy(policy), copy.deepcopy(reference), tokenizer, examples, tmp_path, beta=beta, **arguments
+    )
+    trainer.model.train()
+    loss = scale * trainer.compute_loss(trainer.model, trainer.data_collator(list(trainer.train_dataset)))
+    loss.backward()
+    model, per_pair = ours(policy, examples, tokenizer, objective, batch_tokens=200, **options)
+    assert per_pair[0].mean().item() == pytest.approx(loss.item(), rel=1e-5)
+    assert_same_gradients(model, trainer.model)
+
+
+def padded_pairs(examples: list[Example], tokenizer) -> dict:
+    """A batch as TRL's collator for its experimental trainers makes it."""
+    rows = []
+    for each in examples:
+        row = {}
+        for name, side in (("chosen", each.chosen), ("rejected", each.rejected)):
+            ids = side.prompt_ids + side.response_ids
+            row[f"{name}_input_ids"], row[f"{name}_attention_mask"] = ids, [1] * len(ids)
+            row[f"{name}_labels"] = [-100] * len(side.prompt_ids) + side.response_ids
+        rows.append(row)
+    return padding(pad_token_id=tokenizer.pad_token_id)(rows)
+
+
+@pytest.mark.parametrize("objective", ["simpo", "slic", "orpo"])
+def test_objectives_of_one_batch_by_their_trainers_without_a_reference(policy, tokenizer, examples, objective) -> None:
+    """The trainers are made without their constructors, which want text.
+
+    Their mean log-likelihoods are over a batch's tokens, and ORPO's has the prompt's too, the first token apart: for
+    SLiC and ORPO responses are of six tokens, and prompts of one.
+    """
+    if objective != "simpo":
+        examples = even(examples, prompt=1)
+    trainer = object.__new__(orpo.ORPOTrainer if objective == "orpo" else cpo.CPOTrainer)
+    attributes = {"accelerator": Accelerator(cpu=True), "is_encoder_decoder": False, "aux_loss_enabled": False}
+    attributes |= {"padding_value": tokenizer.pad_token_id, "pad_token_id": tokenizer.pad_token_id}
+    of_loss, options, scale = {
+        "simpo": ({"beta": SPEC.beta, "loss_type": "simpo", "simpo_gamma": 0.4, "cpo_alpha": 0.0}, {"gamma": 0.4}, 1.0),
+        # their hinge is ours over delta, and a mean over six tokens a sixth of a sum
+        "slic": ({"beta": 1 / 5, "loss_type": "hinge", "cpo_alpha": 6 * 0.3 / 5}, {"delta": 5.0, "eta": 0.3}, 5.0),
+        "orpo": ({"beta": 0.7}, {"lam": 0.7}, 1.0),
+    }[objective]
+    for name, value in (attributes | {"alpha": 0.0, "label_smoothing": 0.0} | of_loss).items():
+        setattr(trainer, name, value)
+    theirs = copy.deepcopy(policy).train()
+    loss = scale * trainer.get_batch_loss_metrics(theirs, padded_pairs(examples, tokenizer))[0]
+    loss.backward()
+    model, per_pair = ours(policy, examples, tokenizer, objective, batch_tokens=200, **options)
+    assert per_pair[0].mean().item() == pytest.approx(loss.item(), rel=1e-5)
+    assert_same_gradients(model, theirs)
 
 
 @pytest.mark.parametrize("norm", [1000.0, 0.5], ids=["free", "clipped"])

@@ -99,6 +99,16 @@ def test_mistakes_are_refused_with_line_and_remedy(change, line: str | None, tol
         assert text in message
 
 
+@pytest.mark.parametrize("name", sorted(objective_options()))
+def test_options_of_an_objective_are_known_by_name(name) -> None:
+    options = objective_options()[name] - {"beta"}
+    TrainingSpec(variants={"x": {"objective": name, "beta": 0.2, "options": dict.fromkeys(options, 0.5)}})
+    for unknown in ("tau", "beta"):
+        message = refused(put("training", "variants", "x", {"objective": name, "options": {unknown: 0.5}}))
+        assert f"{name} has no option {unknown}; it takes" in message
+        assert all(option in message for option in options)
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     def change(raw: dict) -> None:
         raw["training"]["beta"] = -1

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib import fingerprint as module
+from scripts.lib.config.objectives import objective_options
 
 STEP = '''
 """A step."""
@@ -101,10 +102,18 @@ def test_another_objective_changes_no_run_that_does_not_use_it(tmp_path: Path) -
     others = frozenset({"sft"})
     before = module.fingerprint("scripts.training.train", unused=others)
     copy = copied(
-        tmp_path / "copy", "scripts/lib/objectives.py", "", "\n\n@objective\ndef ipo(logps):\n    return logps\n"
+        tmp_path / "copy", "scripts/lib/objectives.py", "", "\n\n@objective\ndef another(logps):\n    return logps\n"
     )
-    assert module.fingerprint("scripts.training.train", copy, unused=others | {"ipo"}) == before
+    assert module.fingerprint("scripts.training.train", copy, unused=others | {"another"}) == before
     assert module.fingerprint("scripts.training.train", copy, unused=others) != before
+
+
+def test_what_an_objective_calls_counts_for_its_runs_alone(tmp_path: Path) -> None:
+    copy = copied(tmp_path / "copy", "scripts/lib/objectives.py", "return logp - (", "return 2 * logp - (")
+    for name in objective_options():
+        others = frozenset(objective_options()) - {name}
+        before, after = (module.fingerprint("scripts.training.train", root, others) for root in (Path("."), copy))
+        assert (after != before) == (name == "orpo")
 
 
 def copied(folder: Path, file: str, old: str, new: str) -> Path:

@@ -15,11 +15,13 @@ from scripts.lib.chat import Encoded
 from scripts.lib.errors import InputError
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, read_policy
-from scripts.lib.objectives import OBJECTIVES, with_options
+from scripts.lib.objectives import OBJECTIVES, PairLogps, with_options
 from scripts.training import loop
 from scripts.training.loop import batches, train
 from scripts.training.step import Example, accumulate, head_of, uses_rejected
 from tests.pairs_data import SPEC, Data, spec_of
+
+SIDES = ("chosen", "rejected")
 
 
 @pytest.fixture
@@ -66,6 +68,24 @@ def test_training_prefers_the_chosen(data) -> None:
 def test_sft_raises_the_chosen(data) -> None:
     rows = train(data.model, data.examples(), spec_of(objective="sft", epochs=6), 1, data.tokenizer.pad_token_id)
     assert rows["chosen_logp"].iloc[-1] > rows["chosen_logp"].iloc[0]
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_every_objective_trains_and_is_measured_alike(data, name) -> None:
+    """Lengths and references reach it, its loss falls, and rewards are the implicit ones under the variant's beta."""
+    examples = data.examples()
+    spec = spec_of(objective=name, batch_pairs=len(examples), epochs=8)
+    rows = train(data.model, examples, spec, 1, data.tokenizer.pad_token_id)
+
+    chosen, rejected = (torch.tensor([getattr(each, f"ref_{side}") for each in examples]) for side in SIDES)
+    lengths = [torch.tensor([float(len(getattr(each, side).response_ids)) for each in examples]) for side in SIDES]
+    at_reference = PairLogps(chosen, rejected, chosen, rejected, *lengths)
+    assert rows["loss"][0] == pytest.approx(with_options(name, spec.beta, {})(at_reference).mean().item(), rel=1e-5)
+    assert rows["loss"].iloc[-1] < rows["loss"][0]
+    assert rows["margin"][0] == pytest.approx(0.0, abs=1e-4) and rows["margin"].iloc[-1] > 0.1
+    for side, ref in zip(SIDES, (chosen, rejected), strict=True):
+        expected = spec.beta * (rows[f"{side}_logp"] - ref.mean().item())
+        assert rows[f"{side}_reward"].tolist() == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 def test_learning_rate_rises_and_then_falls_as_a_cosine(data) -> None:
