@@ -40,6 +40,16 @@ class TierPairs(Spec):
         return self
 
 
+class LabelledPairs(Spec):
+    """The preferences that came with sources, as they are: all pairs of a prompt, and no scorer."""
+
+    kind: Literal["labelled"]
+    prompt_set: PromptSetRef
+    sources: Distinct[SourceRef] = Field(
+        [], description="Take the preferences of these of the prompt set's sources; none: of all."
+    )
+
+
 class ComparisonPairs(Spec):
     """For each prompt, two of its responses drawn at random, the higher score against the lower."""
 
@@ -94,5 +104,6 @@ class MixturePairs(Spec):
 
 
 PairsSpec = Annotated[
-    TierPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs, Field(discriminator="kind")
+    TierPairs | LabelledPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs,
+    Field(discriminator="kind"),
 ]
