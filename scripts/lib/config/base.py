@@ -19,6 +19,7 @@ class Reference:
 SourceRef = Annotated[Name, Reference("sources")]
 PromptSetRef = Annotated[Name, Reference("prompt_sets")]
 ScorerRef = Annotated[Name, Reference("scorers")]
+RankerRef = Annotated[Name, Reference("rankers")]
 PairsRef = Annotated[Name, Reference("pairs")]
 PolicyRef = Annotated[Name, Reference("policies")]
 SampleSetRef = Annotated[Name, Reference("samples")]

@@ -11,6 +11,7 @@ from scripts.lib.config.base import (
     PairsRef,
     Positive,
     PromptSetRef,
+    RankerRef,
     SampleSetRef,
     ScorerRef,
     Seed,
@@ -59,6 +60,24 @@ class ComparisonPairs(Spec):
     seed: Seed = 0
 
 
+class RankedPairs(Spec):
+    """For each prompt, two responses drawn at random, the better one by a ranker or by a scorer against the other."""
+
+    kind: Literal["ranked"]
+    samples: SampleSetRef | None = Field(None, description="Draw from a policy's own samples; this or prompt_set.")
+    prompt_set: PromptSetRef | None = Field(None, description="Draw from a prompt set's responses; this or samples.")
+    ranker: RankerRef | None = Field(None, description="Who compares the two, reading both; this or scorer.")
+    scorer: ScorerRef | None = Field(None, description="Whose scores compare the two; this or ranker.")
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> "RankedPairs":
+        for one, other in (("samples", "prompt_set"), ("ranker", "scorer")):
+            if (getattr(self, one) is None) == (getattr(self, other) is None):
+                raise ValueError(f"give exactly one of {one} and {other}")
+        return self
+
+
 class GapPairs(Spec):
     """For each prompt, the two responses that bring the means over all prompts to stated targets.
 
@@ -104,6 +123,6 @@ class MixturePairs(Spec):
 
 
 PairsSpec = Annotated[
-    TierPairs | LabelledPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs,
+    TierPairs | LabelledPairs | ComparisonPairs | RankedPairs | GapPairs | CounterfactualPairs | MixturePairs,
     Field(discriminator="kind"),
 ]
