@@ -54,6 +54,20 @@ ANNOTATIONS = Schema(
     {"response_id": pa.string(), "annotation": pa.string(), "score": pa.float64()},
     key=("response_id", "annotation"),
 )
+PREFERENCES = Schema(
+    "preferences",
+    {
+        "row": pa.int64(),
+        "prompt_id": pa.string(),
+        "chosen_id": pa.string(),
+        "rejected_id": pa.string(),
+        "chosen_score": pa.float64(),
+        "rejected_score": pa.float64(),
+    },
+    key=("row",),
+    nullable=frozenset({"chosen_score", "rejected_score"}),
+    checks=(_chosen_is_not_rejected,),
+)
 SCORES = Schema("scores", {"response_id": pa.string(), "score": pa.float64()}, key=("response_id",))
 TIERS = Schema(
     "tiers",

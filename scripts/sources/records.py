@@ -216,6 +216,16 @@ class Collection:
         )
 
 
+def identified(record: Record) -> tuple[str, str] | Dropped:
+    """(prompt_id, response_id) of a record, or why a Collection does not keep it."""
+    prompt = [{"role": turn["role"], "content": normalise(turn["content"])} for turn in record.prompt]
+    text = normalise(record.response)
+    if reason := _flaw(prompt, text, normalise(record.generator)):
+        return Dropped(reason)
+    its_id = prompt_id(prompt)
+    return its_id, response_id(its_id, text)
+
+
 def whole(collection: Collection) -> Tables:
     """All parts of the tables as one."""
 

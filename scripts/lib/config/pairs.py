@@ -41,6 +41,16 @@ class TierPairs(Spec):
         return self
 
 
+class LabelledPairs(Spec):
+    """The preferences that came with sources, as they are: all pairs of a prompt, and no scorer."""
+
+    kind: Literal["labelled"]
+    prompt_set: PromptSetRef
+    sources: Distinct[SourceRef] = Field(
+        [], description="Take the preferences of these of the prompt set's sources; none: of all."
+    )
+
+
 class ComparisonPairs(Spec):
     """For each prompt, two of its responses drawn at random, the higher score against the lower."""
 
@@ -48,6 +58,24 @@ class ComparisonPairs(Spec):
     prompt_set: PromptSetRef
     scorer: ScorerRef
     seed: Seed = 0
+
+
+class RankedPairs(Spec):
+    """For each prompt, two responses drawn at random, the better one by a ranker or by a scorer against the other."""
+
+    kind: Literal["ranked"]
+    samples: SampleSetRef | None = Field(None, description="Draw from a policy's own samples; this or prompt_set.")
+    prompt_set: PromptSetRef | None = Field(None, description="Draw from a prompt set's responses; this or samples.")
+    ranker: RankerRef | None = Field(None, description="Who compares the two, reading both; this or scorer.")
+    scorer: ScorerRef | None = Field(None, description="Whose scores compare the two; this or ranker.")
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> "RankedPairs":
+        for one, other in (("samples", "prompt_set"), ("ranker", "scorer")):
+            if (getattr(self, one) is None) == (getattr(self, other) is None):
+                raise ValueError(f"give exactly one of {one} and {other}")
+        return self
 
 
 class GapPairs(Spec):
@@ -94,34 +122,7 @@ class MixturePairs(Spec):
     )
 
 
-class LabelledPairs(Spec):
-    """The preferences that came with the sources, as they are: several pairs per prompt, no scorer."""
-
-    kind: Literal["labelled"]
-    prompt_set: PromptSetRef
-    sources: Distinct[SourceRef] = Field([], description="Take the preferences of these sources alone; none: of all.")
-
-
-class RankedPairs(Spec):
-    """Two responses of each prompt, of a sample set or of the prompt set, ordered by a ranker or by a scorer."""
-
-    kind: Literal["ranked"]
-    samples: SampleSetRef | None = None
-    prompt_set: PromptSetRef | None = None
-    ranker: RankerRef | None = None
-    scorer: ScorerRef | None = None
-    seed: Seed = Field(0, description="Of the draw of two responses, where a prompt has more.")
-
-    @model_validator(mode="after")
-    def _names_one_of_each(self) -> "RankedPairs":
-        if (self.samples is None) == (self.prompt_set is None):
-            raise ValueError("name either samples or prompt_set: whose two responses are ranked")
-        if (self.ranker is None) == (self.scorer is None):
-            raise ValueError("name either ranker or scorer: what ranks the two responses")
-        return self
-
-
 PairsSpec = Annotated[
-    TierPairs | ComparisonPairs | GapPairs | CounterfactualPairs | MixturePairs | LabelledPairs | RankedPairs,
+    TierPairs | LabelledPairs | ComparisonPairs | RankedPairs | GapPairs | CounterfactualPairs | MixturePairs,
     Field(discriminator="kind"),
 ]

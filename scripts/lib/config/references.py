@@ -7,11 +7,9 @@ from scripts.lib.config.base import Reference, Spec
 from scripts.lib.config.evaluation import HarnessSuite
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
 from scripts.lib.config.scorers import ScratchRanker, ScratchScorer
+from scripts.lib.config.sources import LabelledSource
 from scripts.lib.config.studies import Location, Problem
 from scripts.lib.families import slug
-
-LABELLED = ("pairs", "ultrafeedback_binarized", "hh_rlhf")
-"""Kinds of sources whose rows are pairs, and so bring preferences."""
 
 
 def problems(config: Any) -> list[Problem]:
@@ -153,14 +151,15 @@ def _mixtures_that_do_not_fit(config: Any, name: str, prompt_set: str, scorer: s
 
 
 def _labels_that_sources_do_not_have(config: Any) -> Iterator[Problem]:
+    kinds = ", ".join(get_args(each.model_fields["kind"].annotation)[0] for each in get_args(LabelledSource))
     for name, spec in config.pairs.items():
         if isinstance(spec, LabelledPairs):
             for source in spec.sources or _merged(config, spec.prompt_set):
-                if config.sources[source].kind not in LABELLED:
+                if not isinstance(config.sources[source], LabelledSource):
                     yield (
                         ("pairs", name, "sources" if spec.sources else "prompt_set"),
                         f"source {source} of kind {config.sources[source].kind} brings no preferences",
-                        f"name sources of kind {', '.join(LABELLED)}; responses with scores make pairs of kind tiers",
+                        f"name sources of kind {kinds}; responses with scores make pairs of kind tiers",
                     )
 
 

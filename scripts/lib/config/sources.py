@@ -112,6 +112,10 @@ SourceSpec = Annotated[
 ]
 
 
+LabelledSource = UltraFeedbackBinarizedSource | HHSource | PairsSource
+"""Sources each of whose rows says which of two responses is preferred."""
+
+
 class PromptSetSpec(Spec):
     """Which prompts and responses of one or more sources are kept, and how they are cut into families."""
 
