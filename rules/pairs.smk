@@ -231,8 +231,8 @@ rule mix:
         """
 
 
-rule label:
-    """Take the preferences that came with the sources, as they are."""
+rule labelled:
+    """Take the pairs that came with the data, as they were labelled."""
     input:
         responses=lambda w: f"results/prompt_sets/{files.pairs_of(w.dataset).prompt_set}/responses.parquet",
         preferences=lambda w: files.preferences(w.dataset),
@@ -264,8 +264,8 @@ rule label:
         """
 
 
-rule rank_responses:
-    """Order two responses of each prompt by a ranker or a scorer, of a prompt set or of a policy's own samples."""
+rule ranked:
+    """Pair two random responses of each prompt, the better one by a ranker or a scorer over the other."""
     input:
         responses=lambda w: files.ranked_responses(w.dataset),
         scores=lambda w: files.scores_behind(w.dataset),
@@ -283,7 +283,7 @@ rule rank_responses:
     conda:
         "../envs/train.yaml"
     params:
-        code=code.of("scripts.pairs.ranked"),
+        code=lambda w: code.of_ranking("scripts.pairs.ranked", files.pairs_of(w.dataset)),
         spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
         by=lambda w: files.ranking_flags(w.dataset),
     shell:

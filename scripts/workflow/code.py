@@ -66,6 +66,10 @@ class Code:
         """As of(), of a step that runs a model forward: of the backends the entry's own alone."""
         return [self._of(step, set(BACKENDS) - {getattr(entry, "backend", None)})]
 
+    def of_ranking(self, step: str, pairs: Any) -> list[str]:
+        """As of(), of a step that a ranker or a scorer orders: without the code of rankers where it is a scorer."""
+        return [self._of(step, () if pairs.ranker else {"ranker_of"})]
+
     def yaml_in(self, folder: str) -> str:
         """Digest of what the YAML files of a folder say, comments and formatting left out."""
         texts = (path.read_text(encoding="utf-8") for path in sorted((self.repository / folder).glob("*.yaml")))
