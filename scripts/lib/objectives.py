@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, relu
 
+from scripts.lib.config.base import NotNegative, Positive
+
 
 @dataclass(frozen=True)
 class PairLogps:
@@ -86,7 +88,7 @@ def sft(logps: PairLogps) -> Tensor:
 
 
 @objective
-def flex_dpo(logps: PairLogps, beta_chosen: float = 0.1, beta_rejected: float = 0.08) -> Tensor:
+def flex_dpo(logps: PairLogps, beta_chosen: Positive = 0.1, beta_rejected: Positive = 0.08) -> Tensor:
     """Flex-DPO: DPO with a beta for each side: the loss (batch,); log 2 where policy and reference agree.
 
     -log sigmoid( beta_chosen * log(pi_theta(y_w|x) / pi_ref(y_w|x))
@@ -100,7 +102,7 @@ def flex_dpo(logps: PairLogps, beta_chosen: float = 0.1, beta_rejected: float = 
 
 
 @objective
-def sft_dpo(logps: PairLogps, beta: float = 0.1, gamma: float = 0.1) -> Tensor:
+def sft_dpo(logps: PairLogps, beta: Positive = 0.1, gamma: NotNegative = 0.1) -> Tensor:
     """DPO and supervised fine-tuning on the chosen responses at once: the loss (batch,) of each pair.
 
     -log sigmoid( beta * log(pi_theta(y_w|x) / pi_ref(y_w|x)) - beta * log(pi_theta(y_l|x) / pi_ref(y_l|x)) )
@@ -115,7 +117,7 @@ def sft_dpo(logps: PairLogps, beta: float = 0.1, gamma: float = 0.1) -> Tensor:
 
 
 @objective
-def ipo(logps: PairLogps, eta: float = 0.1) -> Tensor:
+def ipo(logps: PairLogps, eta: Positive = 0.1) -> Tensor:
     """Identity preference optimisation: the loss (batch,) of each pair; 1 / (4 eta^2) where policy and reference agree.
 
     ( log(pi_theta(y_w|x) / pi_ref(y_w|x)) - log(pi_theta(y_l|x) / pi_ref(y_l|x)) - 1 / (2 eta) )^2
@@ -128,7 +130,7 @@ def ipo(logps: PairLogps, eta: float = 0.1) -> Tensor:
 
 
 @objective
-def slic(logps: PairLogps, delta: float = 5.0, eta: float = 0.1) -> Tensor:
+def slic(logps: PairLogps, delta: NotNegative = 5.0, eta: NotNegative = 0.1) -> Tensor:
     """Sequence likelihood calibration (SLiC-HF): the loss (batch,) of each pair. It has no reference.
 
     max(0, delta - log pi_theta(y_w|x) + log pi_theta(y_l|x)) - eta * log pi_theta(y_w|x)
@@ -139,7 +141,7 @@ def slic(logps: PairLogps, delta: float = 5.0, eta: float = 0.1) -> Tensor:
 
 
 @objective
-def simpo(logps: PairLogps, beta: float = 2.0, gamma: float = 1.0) -> Tensor:
+def simpo(logps: PairLogps, beta: Positive = 2.0, gamma: NotNegative = 1.0) -> Tensor:
     """Simple preference optimisation: the loss (batch,) of each pair. It has no reference.
 
     -log sigmoid( beta * log pi_theta(y_w|x) / |y_w| - beta * log pi_theta(y_l|x) / |y_l| - gamma )
@@ -152,7 +154,7 @@ def simpo(logps: PairLogps, beta: float = 2.0, gamma: float = 1.0) -> Tensor:
 
 
 @objective
-def dpop(logps: PairLogps, beta: float = 0.3, lam: float = 50.0) -> Tensor:
+def dpop(logps: PairLogps, beta: Positive = 0.3, lam: NotNegative = 50.0) -> Tensor:
     """DPO-Positive: DPO, and a penalty where the chosen response is less likely than under the reference: (batch,).
 
     -log sigmoid( beta * ( log(pi_theta(y_w|x) / pi_ref(y_w|x)) - log(pi_theta(y_l|x) / pi_ref(y_l|x))
@@ -166,7 +168,7 @@ def dpop(logps: PairLogps, beta: float = 0.3, lam: float = 50.0) -> Tensor:
 
 
 @objective
-def orpo(logps: PairLogps, lam: float = 0.1) -> Tensor:
+def orpo(logps: PairLogps, lam: NotNegative = 0.1) -> Tensor:
     """Odds ratio preference optimisation: the loss (batch,) of each pair. It has no reference.
 
     -log p_w - lam * log sigmoid( log(p_w / (1 - p_w)) - log(p_l / (1 - p_l)) ), where log p = log pi_theta(y|x) / |y|

@@ -109,6 +109,20 @@ def test_options_of_an_objective_are_known_by_name(name) -> None:
         assert all(option in message for option in options)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "least"),
+    [
+        ("ipo", "eta", "greater than 0"),
+        ("flex_dpo", "beta_rejected", "greater than 0"),
+        ("slic", "eta", "greater than or equal to 0"),
+        ("dpop", "lam", "greater than or equal to 0"),
+    ],
+)
+def test_options_of_an_objective_have_bounds(name, option, least) -> None:
+    message = refused(put("training", "variants", "x", {"objective": name, "options": {option: -0.5}}))
+    assert f"option {option} of {name}: Input should be {least}, and it is -0.5" in message
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     def change(raw: dict) -> None:
         raw["training"]["beta"] = -1

@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from scripts.lib.config.base import BelowOne, Count, Fraction, Name, NotNegative, Number, Positive, Spec
-from scripts.lib.config.objectives import objective_options
+from scripts.lib.config.objectives import objective_options, refuse_out_of_bounds
 from scripts.lib.config.policies import Precision
 
 
@@ -66,7 +66,8 @@ class TrainingSpec(Hyperparameters):
     @model_validator(mode="after")
     def _variants_are_possible(self) -> "TrainingSpec":
         for name in self.variants:
-            self.variant(name)
+            spec = self.variant(name)
+            refuse_out_of_bounds(spec.objective, spec.options)
         return self
 
     def variant(self, name: str) -> Hyperparameters:
