@@ -61,8 +61,17 @@ class House(Workplace):
             shutil.copytree(ROOT / "tests/workflow/rooms" / room, folder / "studies" / room)
             house.edit("scripts/studies/register.py", "STUDIES = (", f'STUDIES = ("{room}", ')
         if rooms:
-            house.configure("studies", list(rooms))
+            house.turn_on(*rooms)
         return house
+
+    def turn_on(self, *studies: str) -> None:
+        """Have these studies alone, without what the miniature says of "What Matters in Data for DPO?"."""
+        file = self.folder / "miniature.yaml"
+        config = yaml.safe_load(file.read_text())
+        for key in ("what_matters", "pairs", "samples"):
+            del config[key]
+        del config["training"]["variants"]
+        file.write_text(yaml.safe_dump(config | {"studies": list(studies)}, sort_keys=False))
 
     def twin(self, folder: Path) -> "House":
         """An equal house in another folder, file times included."""

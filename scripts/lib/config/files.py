@@ -25,6 +25,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} means true or false, and is no name unless in quotes", key.start_mark
+                )
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
@@ -74,7 +78,7 @@ def _yaml(text: str, path: str | Path) -> Any:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context
         raise InputError(
-            f"{path}:{mark.line + 1}", f"no plain YAML: {problem}", "mend the line; a key stands once"
+            f"{path}:{mark.line + 1}", f"no plain YAML: {problem}", "fix the line; every key is written once"
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         problem = " ".join(str(error).split())
@@ -93,6 +97,6 @@ def _json(text: str, path: str | Path) -> Any:
     try:
         return json.loads(text, object_pairs_hook=each_once)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}", f"broken JSON: {error.msg}", "mend the line") from None
+        raise InputError(f"{path}:{error.lineno}", f"broken JSON: {error.msg}", "fix the line") from None
     except RecursionError:
         raise InputError(path, "nested too deeply", "write it with fewer levels") from None

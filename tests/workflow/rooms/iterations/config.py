@@ -5,11 +5,11 @@ from scripts.lib.config.studies import StudyConfig
 
 
 class Config(StudyConfig):
-    """off, on: the pairs of each iteration; on-policy pairs are of each run's start."""
+    """off_policy, on_policy: the pairs of each iteration; on-policy pairs are of each run's start."""
 
     policies: Distinct[PolicyRef]
     variants: Distinct[VariantRef]
     seeds: Distinct[Seed]
-    off: tuple[PairsRef, PairsRef]
-    on: tuple[PairsRef, PairsRef]
+    off_policy: tuple[PairsRef, PairsRef]
+    on_policy: tuple[PairsRef, PairsRef]
     suites: Distinct[SuiteRef]

@@ -20,7 +20,7 @@ class Room(Study):
         """The second iteration's runs."""
         spec, found = self.spec, []
         for policy, variant, seed in product(spec.policies, spec.variants, spec.seeds):
-            for first, second in product((spec.off, spec.on), repeat=2):
+            for first, second in product((spec.off_policy, spec.on_policy), repeat=2):
                 start = Run(policy, first[0], variant, seed).name
                 found.append(Run(start, second[1], variant, seed).name)
         return found
@@ -31,7 +31,7 @@ class Room(Study):
 
     @cached_property
     def names(self) -> dict[str, PairsName]:
-        named = dict.fromkeys([*self.spec.off, *self.spec.on])
+        named = dict.fromkeys([*self.spec.off_policy, *self.spec.on_policy])
         return {name: PairsName(dataset=name, chosen="chosen", rejected="rejected") for name in named}
 
     @cached_property
