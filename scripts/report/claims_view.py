@@ -2,20 +2,17 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.claims import VERDICTS
 
-COLUMNS = ["study", "claim", "statement", "published", "measured", "ci_low", "ci_high", "n_seeds", "verdict"]
-VERDICTS = ("holds", "fails", "undecided")
 WIDTH, HEIGHT, MARGIN = 150.0, 18.0, 6.0
 
 
 @dataclass(frozen=True)
 class Bar:
-    """Where an interval, its value, zero and the published value stand, in pixels of a WIDTH x HEIGHT drawing."""
+    """Where an interval, its value, zero and the published value are, in pixels of a WIDTH x HEIGHT drawing."""
 
     low: float
     high: float
@@ -37,16 +34,6 @@ class ClaimView:
     def is_exact(self) -> bool:
         """Computed, not sampled: its interval is the number itself, and what is published is a prediction."""
         return self.row["ci_low"] == self.row["ci_high"]
-
-
-def read_claims(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as CSV ({error})", "delete it and run snakemake again") from error
-    if list(table) != COLUMNS or not table["verdict"].isin(VERDICTS).all():
-        raise InputError(path, f"is no table of claims: {', '.join(table)}", "delete it and run snakemake again")
-    return table
 
 
 def tally(views: list[ClaimView]) -> dict[str, int]:

@@ -19,7 +19,7 @@ VARIABLES = {
 
 
 def inline_svg(path: Path) -> str:
-    """The file's <svg> element: ids made unique by the file's name, colours as variables, no fixed size."""
+    """The <svg> element of <study>/<figure>.svg: ids made unique by both names, colours as variables, no fixed size."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -28,10 +28,10 @@ def inline_svg(path: Path) -> str:
     if not found:
         raise InputError(path, "holds no <svg> element", "delete it and run snakemake again")
     svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", found[0], flags=re.DOTALL)
-    prefix = re.sub(r"\W", "-", path.stem)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
-    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    prefix = re.sub(r"[^\w.-]", "-", f"{path.parent.name}.{path.stem}.")
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}\1"', svg)
     svg = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'style="[^"]*"', lambda style: _in_page_colours(style[0]), svg)
     return re.sub(r">\s+<", "><", svg)

@@ -1,30 +1,36 @@
-"""`results/report.html`: one page that needs nothing else, from the study's tables, figures, claims and cards.
+"""`results/report.html`: one page that needs nothing else, from the studies' sections, figures, claims and cards.
 
-Whatever is not given is left out; the verdicts stand first, a failing claim among them (promise P6).
+Whatever is not given is left out; the verdicts come first, a failing claim among them (promise P6).
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 from markupsafe import Markup
 
 from scripts.lib import cli
+from scripts.lib.claims import read_claims
+from scripts.lib.config.base import Spec
 from scripts.lib.config.evaluation import HarnessSuite
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
-from scripts.report import claims_view, dag, tables_view
+from scripts.report import claims_view, dag
+from scripts.report.claims_view import ClaimView
+from scripts.report.html import environment, fact, figures_of
 from scripts.report.inline import inline_svg
 from scripts.report.labels import benchmark
+from scripts.report.section import Section, read_section
 
-TEMPLATES = Path(__file__).parent / "templates"
+SEVERAL = "prefatlas: which preference data?"
+"""The page's title where there are several studies."""
 PACKAGES = (
     "snakemake",
     "torch",
@@ -36,44 +42,47 @@ PACKAGES = (
     "pandas",
     "pyarrow",
 )
-PLACED = (
-    "headline",
-    "benchmarks",
-    "tier_scores",
-    "pair_scores",
-    "training_curves",
-    "base_policies",
-    "theory",
-    *(view.figure for view in tables_view.CONTRASTS.values()),
-)
-"""Figures with a place of their own on the page, by file name; others follow them."""
-AGREEMENT = "_agreement"
-"""What the names of figures end in that compare two scorers; they stand with the scores."""
+POLICIES = "base_policies"
+"""The figure of the world that has a place of its own; the others are with the scores."""
 
 
-def points(value: float | None, places: int = 2) -> str:
-    """A number to so many places with a true minus sign, or a dash where there is none."""
-    return "–" if value is None or pd.isna(value) else f"{value:.{places}f}".replace("-", "−")
+class Introduced(Spec):
+    """What a study says of itself: its name, its title, and what ran in one sentence."""
+
+    name: str
+    title: str
+    lead: str
 
 
-def short(value: float | None) -> str:
-    """A number of any size to three figures with a true minus sign, or a dash where there is none."""
-    return "–" if value is None or pd.isna(value) else f"{value:.3g}".replace("-", "−")
+@dataclass
+class OnPage:
+    """A study and what is shown of it. figures: those that every study has, by name. sharing: rows of sharing.csv."""
+
+    study: Introduced
+    section: Section | None = None
+    claims: list[ClaimView] = field(default_factory=list)
+    figures: dict[str, Markup] = field(default_factory=dict)
+    sharing: list[dict[str, Any]] = field(default_factory=list)
 
 
-def words(name: str) -> str:
-    return str(name).replace("_", " ")
+def gathered(arguments: Any, claims: Iterable[ClaimView]) -> list[OnPage]:
+    """Each study with what the command line and the claims have of it."""
+    found = {study.name: OnPage(study) for study in arguments.studies}
 
+    def of(study: str, where: Path) -> OnPage:
+        if study not in found:
+            raise InputError(where, f"is of the study {study}, which --studies lacks", "run snakemake again")
+        return found[study]
 
-def fact(value: Any) -> str:
-    """A card's entry as text: whole numbers with separators, a mapping as its items."""
-    if isinstance(value, dict):
-        return ", ".join(f"{words(key)} {fact(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(fact(item) for item in value)
-    if isinstance(value, float) and value != int(value):
-        return points(value)
-    return "" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
+    for path in arguments.sections:
+        of(path.stem, path).section = read_section(path)
+    for path in arguments.common_figures:
+        of(path.parent.name, path).figures[path.stem] = Markup(inline_svg(path))
+    for path in arguments.sharing:
+        of(path.parent.name, path).sharing = pd.read_csv(path).to_dict("records")
+    for claim in claims:
+        of(claim.row["study"], arguments.claims).claims.append(claim)
+    return list(found.values())
 
 
 def read_cards(title: str, paths: list[Path]) -> dict[str, Any]:
@@ -97,25 +106,24 @@ def read_cards(title: str, paths: list[Path]) -> dict[str, Any]:
 
 
 def hyperparameters(training: TrainingSpec) -> dict[str, Any]:
-    """A column a training variant, defaults filled in."""
+    """One column per training variant, defaults filled in."""
     columns = [training.variant(name).model_dump() for name in training.variants]
     rows = [{"name": name, "values": [fact_of(column[name]) for column in columns]} for name in columns[0]]
     return {"variants": list(training.variants), "rows": rows}
 
 
 def sampling(config: AtlasConfig) -> list[dict[str, Any]]:
-    """Table 6: how each sample set is drawn."""
+    """How each sample set is drawn."""
     return [
         {"name": name, "facts": {key: fact_of(value) for key, value in spec.model_dump().items()}}
         for name, spec in config.samples.items()
     ]
 
 
-def suites(config: AtlasConfig) -> list[dict[str, str]]:
-    """Table 7: what each benchmark is measured by."""
-    study = config.studies.what_matters
+def suites(config: AtlasConfig, names: Sequence[str]) -> list[dict[str, str]]:
+    """What each benchmark is measured by."""
     rows = []
-    for name in study.benchmarks if study else []:
+    for name in names:
         suite = config.evaluation.suites[name]
         asked = (
             {"asked by": "lm-eval", "task": suite.task, "setting": f"{suite.shots}-shot"}
@@ -149,44 +157,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def lead_of(config: AtlasConfig) -> str:
-    """One sentence: what ran."""
-    study = config.studies.what_matters
-    if study is None:
-        return "No study is configured."
-    names = " and ".join(entry.name for entry in study.datasets)
-    seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
-    measured = ", ".join(benchmark(name) for name in study.benchmarks)
-    return f"{names}: {study.variant} from the policy {study.policy}, {seeds}, measured by {measured}."
-
-
-def environment() -> jinja2.Environment:
-    """The templates, everything that is put into them escaped unless it is markup of ours."""
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Callable] = {
-        "points": points,
-        "short": short,
-        "words": words,
-        "fact": fact,
-        "benchmark": benchmark,
-    }
-    found.filters.update(filters)
-    return found
-
-
 def render(arguments: Any) -> str:
     """The page's HTML from the parsed command line."""
     raw = read_json(arguments.config)
-    config = AtlasConfig.model_validate(raw)
-    figures = {path.stem: Markup(inline_svg(path)) for path in arguments.figures}
-    claims = claims_view.arrange(claims_view.read_claims(arguments.claims)) if arguments.claims else []
-    tables = {path.stem: path for path in arguments.tables}
+    config = AtlasConfig.model_validate({key: value for key, value in raw.items() if key in AtlasConfig.model_fields})
+    claims = claims_view.arrange(read_claims(arguments.claims)) if arguments.claims else []
+    studies = gathered(arguments, claims)
+    several = len(studies) != 1
     groups = {
         "Sources": arguments.source_cards,
         "Prompt sets": arguments.prompt_set_cards,
@@ -194,30 +171,26 @@ def render(arguments: Any) -> str:
         "Pairs": arguments.pairs_cards,
         "Scorers and rankers trained here": arguments.learned_cards,
     }
+    world = figures_of(arguments.world_figures)
     return (
         environment()
         .get_template("report.html")
         .render(
-            title="What matters in data for DPO?",
-            lead=lead_of(config),
-            figures=figures,
-            agreements=[name for name in figures if name.endswith(AGREEMENT)],
-            other_figures=[name for name in figures if name not in PLACED and not name.endswith(AGREEMENT)],
+            title=SEVERAL if several else studies[0].study.title,
+            several=several,
+            studies=studies,
             claims=claims,
             tally=claims_view.tally(claims),
             single_seed=any(view.row["n_seeds"] == 1 for view in claims),
             bar_height=claims_view.HEIGHT,
             bar_width=claims_view.WIDTH,
-            table1=tables_view.table1(tables["table1"]) if "table1" in tables else None,
-            contrasts=[tables_view.contrast(tables[name], name) for name in tables_view.CONTRASTS if name in tables],
-            table5=tables_view.table5(tables["table5"]) if "table5" in tables else None,
-            theory=tables_view.theory(tables["theory"]) if "theory" in tables else None,
-            sharing=tables_view.sharing(arguments.sharing) if arguments.sharing else None,
-            sampling=sampling(config),
-            suites=suites(config),
+            policies=world.pop(POLICIES, None),
+            of_scores=list(world.values()),
             cards=[read_cards(title, paths) for title, paths in groups.items() if paths],
             dag=Markup(_drawing(arguments)) if arguments.rulegraph else "",
             hyperparameters=hyperparameters(config.training),
+            sampling=sampling(config),
+            suites=suites(config, arguments.suites),
             configuration=yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=100),
             versions=versions(),
         )
@@ -231,23 +204,39 @@ def _drawing(arguments: Any) -> str:
         raise InputError(
             arguments.rulegraph, f"not readable ({error})", "make it with: snakemake --rulegraph dot"
         ) from error
-    return dag.svg(dag.parse(text, arguments.rulegraph), dag.phases(arguments.rules))
+    return dag.svg(dag.parse(text, arguments.rulegraph), arguments.phases)
 
 
 def main() -> None:
     parser = cli.parser_of("scripts.report.page", __doc__)
     parser.add_argument("--config", type=Path, required=True, help="the whole configuration as JSON")
+    parser.add_argument(
+        "--studies",
+        type=cli.spec_of(list[Introduced]),
+        required=True,
+        help='JSON, in the page\'s order: {"name", "title", "lead"}',
+    )
     parser.add_argument("--claims", type=Path, help="claims.csv")
-    parser.add_argument("--tables", type=Path, nargs="*", default=[], help="table1.csv and so on")
-    parser.add_argument("--sharing", type=Path, help="sharing.csv")
-    parser.add_argument("--figures", type=Path, nargs="*", default=[], help="SVG files; names give their places")
+    parser.add_argument("--sections", type=Path, nargs="*", default=[], help="<study>.html")
+    parser.add_argument(
+        "--common-figures",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="<study>/{tier_scores,pair_scores,training_curves}.svg",
+    )
+    parser.add_argument(
+        "--world-figures", type=Path, nargs="*", default=[], help=f"{POLICIES}.svg, <scorer>_agreement.svg"
+    )
     parser.add_argument("--source-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--prompt-set-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--tier-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--pairs-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--learned-cards", type=Path, nargs="*", default=[], help="of reward models and rankers")
+    parser.add_argument("--sharing", type=Path, nargs="*", default=[], help="<study>/sharing.csv")
     parser.add_argument("--rulegraph", type=Path, help="what snakemake --rulegraph dot prints")
-    parser.add_argument("--rules", type=Path, nargs="*", default=[], help="rules/*.smk, to name each rule's phase")
+    parser.add_argument("--phases", type=cli.spec_of(dict[str, str]), default={}, help="JSON: rule -> phase")
+    parser.add_argument("--suites", nargs="*", default=[], help="what is measured, in the page's order")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     write_text(render(arguments), arguments.out)

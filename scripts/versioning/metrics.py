@@ -1,32 +1,31 @@
-"""`results/metrics.json`: a run of the studies in a few numbers, for `dvc metrics diff` and `dvc exp show`.
+"""`results/metrics.json`: the studies in a few numbers, for `dvc metrics diff` and `dvc exp show`.
 
-The measured value of every claim, how many claims hold, and the mean of each benchmark over all runs. The tables and
-claims.csv have the rest, with intervals.
+Of each study: how many claims hold, the measured value of every claim, and the mean of each benchmark over its runs.
+The tables and claims.csv have the rest, with intervals.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import pandas as pd
+
 from scripts.lib import cli
+from scripts.lib.claims import COLUMNS, VERDICTS, read_claims
 from scripts.lib.results import read_evaluation
 from scripts.lib.tables import write_json
 
-VERDICTS = ["holds", "fails", "undecided"]
 
-
-def of_claims(rows: Iterable[dict[str, str]]) -> dict[str, Any]:
-    """rows: of claims.csv. A value that could not be measured is left out."""
-    rows = list(rows)
-    verdicts = Counter(row["verdict"] for row in rows)
-    measured: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if row["measured"]:
-            measured.setdefault(row["study"], {})[row["claim"]] = float(row["measured"])
-    return {"verdicts": {name: verdicts[name] for name in VERDICTS}, "claims": measured}
+def of_claims(claims: pd.DataFrame) -> dict[str, Any]:
+    """The claims of one study, as claims.csv has them. A value that could not be measured is left out."""
+    verdicts = Counter(claims["verdict"])
+    measured = claims.dropna(subset="measured")
+    return {
+        "verdicts": {name: verdicts[name] for name in VERDICTS},
+        "claims": dict(zip(measured["claim"], measured["measured"].astype(float), strict=True)),
+    }
 
 
 def of_evaluations(evaluations: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -37,22 +36,34 @@ def of_evaluations(evaluations: Iterable[tuple[str, float]]) -> dict[str, float]
     return {suite: fmean(values) for suite, values in sorted(scores.items())}
 
 
+def metrics(claims: pd.DataFrame, measured: dict[str, list[tuple[str, str]]], evaluations: Path) -> dict[str, Any]:
+    """Study -> its numbers. measured: study -> (policy, suite); of policies, the runs count, whose names have dots."""
+    found = {}
+    for study, pairs in measured.items():
+        scores = [
+            (suite, read_evaluation(evaluations / policy / f"{suite}.json").value)
+            for policy, suite in pairs
+            if "." in policy
+        ]
+        found[study] = {**of_claims(claims[claims["study"] == study]), "benchmarks": of_evaluations(scores)}
+    return found
+
+
 def main() -> None:
     parser = cli.parser_of("scripts.versioning.metrics", __doc__)
-    parser.add_argument("--claims", type=Path, required=True, help="claims.csv")
+    parser.add_argument("--claims", type=Path, help="claims.csv, where a study makes claims")
+    parser.add_argument(
+        "--measured",
+        type=cli.spec_of(dict[str, list[tuple[str, str]]]),
+        required=True,
+        help="JSON: study -> [policy, suite] of all that it measures",
+    )
     parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
-    parser.add_argument("--policies", nargs="*", default=[], help="the runs")
-    parser.add_argument("--suites", nargs="*", default=[])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    with open(arguments.claims, encoding="utf-8", newline="") as file:
-        metrics = of_claims(csv.DictReader(file))
-    found = [
-        (suite, read_evaluation(arguments.evaluations / policy / f"{suite}.json").value)
-        for policy in arguments.policies
-        for suite in arguments.suites
-    ]
-    write_json({**metrics, "benchmarks": of_evaluations(found)}, arguments.out)
+
+    claims = read_claims(arguments.claims) if arguments.claims else pd.DataFrame(columns=COLUMNS)
+    write_json(metrics(claims, arguments.measured, arguments.evaluations), arguments.out)
 
 
 if __name__ == "__main__":

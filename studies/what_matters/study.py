@@ -4,6 +4,7 @@ from functools import cached_property
 
 from scripts.lib.names import PairsName
 from scripts.lib.study import Step, Study, as_json
+from scripts.report.labels import benchmark
 from studies.what_matters import layout
 from studies.what_matters.config import Config
 
@@ -23,7 +24,8 @@ class Room(Study):
     def lead(self) -> str:
         names = " and ".join(entry.name for entry in self.spec.datasets)
         seeds = "1 seed" if len(self.spec.seeds) == 1 else f"{len(self.spec.seeds)} seeds"
-        return f"{names}: {self.spec.variant} from the policy {self.spec.policy}, {seeds}."
+        suites = ", ".join(benchmark(name) for name in self.spec.benchmarks)
+        return f"{names}: {self.spec.variant} from the policy {self.spec.policy}, {seeds}, measured by {suites}."
 
     @cached_property
     def of_runs(self) -> list[str]:
@@ -105,4 +107,8 @@ class Room(Study):
     def section(self) -> Step:
         tables = [self.table(name) for name in [*self.tables, "theory"]]
         figures = [self.figure(name)[0] for name in self.figures]
-        return Step(f"{ROOM}.section", [*tables, *figures], ["--tables", *tables, "--figures", *figures])
+        return Step(
+            f"{ROOM}.section",
+            [*tables, *figures, "studies/what_matters/section.html", "scripts/report/templates/macros.html"],
+            ["--tables", *tables, "--figures", *figures],
+        )

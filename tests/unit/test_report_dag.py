@@ -89,9 +89,10 @@ def test_crossings_are_taken_out_where_they_can():
     assert dag.crossings(dag.ordered(layers, links), links) == 0
 
 
-def test_phases_are_the_files_that_hold_the_rules(tmp_path):
-    (tmp_path / "training.smk").write_text('rule train:\n    input: "x"\n\n\nrule pretrain:\n    output: "y"\n')
-    assert dag.phases([tmp_path / "training.smk"]) == {"train": "training", "pretrain": "training"}
+def test_rules_are_drawn_with_their_phases_and_names_are_escaped():
+    drawing = dag.svg(dag.parse(DOT, "x.dot"), {"train": "<training>"})
+    assert drawing.count("&lt;training&gt;") == 1 and "<training>" not in drawing
+    assert all(f">{rule}</text>" in drawing for rule in ("all", "load", "pair", "score", "train"))
 
 
 def test_equal_graphs_are_written_alike_whatever_their_order():

@@ -1,12 +1,15 @@
 """What Snakemake's summary says, which files belong to the store, and the metrics that DVC shows."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from scripts.lib.claims import Claim, write_claims
 from scripts.lib.errors import InputError
 from scripts.versioning import metrics, seen
 from scripts.versioning.artifacts import Artifact, by_folder, check_complete, in_store, parse_summary, stored_files
+from tests.evaluations_data import put
 
 SUMMARY = """noise that a Snakefile prints
 output_file\tdate\trule\tlog-file(s)\tstatus\tplan
@@ -71,13 +74,46 @@ def test_provenance_is_seen_until_it_changes(tmp_path: Path) -> None:
     assert not seen.is_seen(tmp_path)
 
 
-def test_metrics_of_claims_and_evaluations() -> None:
+def claim(study: str, name: str, measured: float | None, verdict: str) -> Claim:
+    return Claim(study, name, "it rises", None, measured, 0.0, 1.0, 2, verdict)
+
+
+def test_metrics_are_of_each_study_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
-        {"study": "s", "claim": "a.b", "measured": "0.5", "verdict": "holds"},
-        {"study": "s", "claim": "c", "measured": "", "verdict": "undecided"},
+        claim("first", "a.b", 0.5, "holds"),
+        claim("first", "c", None, "undecided"),
+        claim("second", "a.b", -1.0, "fails"),
     ]
-    assert metrics.of_claims(rows) == {
-        "verdicts": {"holds": 1, "fails": 0, "undecided": 1},
-        "claims": {"s": {"a.b": 0.5}},
+    write_claims(rows, tmp_path / "claims.csv")
+    points = {"base": 9.0, "base.x.dpo.s0": 1.0, "base.x.dpo.s1": 2.0, "base.y.dpo.s0": 6.0}
+    for policy, value in points.items():
+        for suite in ("mmlu", "gsm8k"):
+            put(tmp_path, policy, suite, [value, value + 2 * (suite == "gsm8k")])
+    runs = list(points)
+    measured = {
+        "first": [(run, "mmlu") for run in runs[:3]],
+        "second": [(run, suite) for run in runs[1:] for suite in ("mmlu", "gsm8k")],
+        "third": [],
     }
-    assert metrics.of_evaluations([("mmlu", 1.0), ("mmlu", 2.0), ("gsm8k", 4.0)]) == {"gsm8k": 4.0, "mmlu": 1.5}
+    arguments = ["--measured", json.dumps(measured), "--evaluations", str(tmp_path)]
+
+    def made(name: str, *more: str) -> dict:
+        monkeypatch.setattr("sys.argv", ["step", *arguments, *more, "--out", str(tmp_path / name)])
+        metrics.main()
+        return json.loads((tmp_path / name).read_text())
+
+    nothing = {"verdicts": {"holds": 0, "fails": 0, "undecided": 0}, "claims": {}}
+    assert made("metrics.json", "--claims", str(tmp_path / "claims.csv")) == {
+        "first": {
+            "verdicts": {"holds": 1, "fails": 0, "undecided": 1},
+            "claims": {"a.b": 0.5},
+            "benchmarks": {"mmlu": 1.5},
+        },
+        "second": {
+            "verdicts": {"holds": 0, "fails": 1, "undecided": 0},
+            "claims": {"a.b": -1.0},
+            "benchmarks": {"gsm8k": 4.0, "mmlu": 3.0},
+        },
+        "third": {**nothing, "benchmarks": {}},
+    }
+    assert made("none.json")["second"] == {**nothing, "benchmarks": {"gsm8k": 4.0, "mmlu": 3.0}}

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from scripts.lib import cli
 from scripts.lib.errors import InputError
 from scripts.report import style
+from scripts.report.figure import draw_table
 
 COLUMNS = ["scene", "response", "reference", "chosen", "rejected", "other_rejected", "policy", "other_policy"]
 TITLES = {"overlap": "The rejected part where the chosen are rare", "gap": "One of the rejected leaves a gap there"}
@@ -57,7 +58,7 @@ def note(axis: Axes, text: str) -> None:
 
 
 def figure(scenes: dict[str, pd.DataFrame]) -> style.Figure:
-    """A column a scene: above what the pairs are drawn from, below what DPO makes of them."""
+    """A column per scene: above what the pairs are drawn from, below what DPO makes of them."""
     drawn, axes = style.panels(2, len(scenes), 2.3, sharex=True)
     above = {
         "reference": ("reference", {"color": style.MUTED, "linewidth": 0.9}),
@@ -98,13 +99,7 @@ def figure(scenes: dict[str, pd.DataFrame]) -> style.Figure:
 
 
 def main() -> None:
-    parser = cli.parser_of("studies.what_matters.figures.figure1", __doc__)
-    parser.add_argument("--picture", type=Path, required=True, help="figure1.csv")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
-    arguments = parser.parse_args()
-
-    with style.drawing():
-        style.save(figure(read_picture(arguments.picture)), arguments.out)
+    draw_table("studies.what_matters.figures.figure1", __doc__, lambda path: figure(read_picture(path)))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
 """Figure of Table 2: online DPO with fixed chosen responses beside continual SFT on them, benchmark by benchmark."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
 from scripts.report import style
+from scripts.report.figure import draw_table
 from scripts.report.labels import benchmark
-from studies.what_matters.figures.rows import benchmarks_of, read_rows
+from scripts.report.table import measured_in, read_rows
 
+COLUMNS = ["dataset", "configuration", "n_seeds"]
 LOOKS = {"Continual SFT": (style.SERIES[0], "s", -0.13), "Online DPO": (style.CHOSEN, "o", 0.13)}
 SOURCES = {"": "here", "_published": "as published"}
 
 
 def figure(table: pd.DataFrame) -> style.Figure:
-    """A row of panels a dataset: the change from the baseline that was measured here, and the paper's."""
-    names = benchmarks_of(table)
+    """A row of panels per dataset: the change from the baseline that was measured here, and the paper's."""
+    names = measured_in(table)
     baseline, rows = table[table["configuration"].isna()].iloc[0], table[table["configuration"].notna()]
     datasets = list(dict.fromkeys(rows["dataset"]))
     drawn, axes = style.panels(len(datasets), 2, 2.1)
@@ -44,14 +44,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
 
 
 def main() -> None:
-    parser = cli.parser_of("studies.what_matters.figures.table2", __doc__)
-    parser.add_argument("--table", type=Path, required=True, help="table2.csv")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
-    arguments = parser.parse_args()
-
-    table = read_rows(arguments.table, ["dataset", "configuration", "n_seeds"])
-    with style.drawing():
-        style.save(figure(table), arguments.out)
+    draw_table("studies.what_matters.figures.table2", __doc__, lambda path: figure(read_rows(path, COLUMNS)))
 
 
 if __name__ == "__main__":

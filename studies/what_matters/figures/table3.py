@@ -1,13 +1,13 @@
 """Figure of Table 3: what a better chosen response gains, and what a wider gap does."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from scripts.lib import cli
 from scripts.report import style
-from studies.what_matters.figures.rows import read_rows
+from scripts.report.figure import draw_table
+from scripts.report.table import read_rows
 
+COLUMNS = ["part", "configuration", "n_seeds", "gain", "gain_se", "gain_published"]
 COLOURS = (style.CHOSEN, style.REJECTED, style.SERIES[1])
 
 
@@ -21,7 +21,7 @@ def comparisons(table: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
 
 
 def figure(table: pd.DataFrame) -> style.Figure:
-    """One line a comparison; the parts stand apart by colour and by space."""
+    """One line per comparison; the parts are set apart by colour and space."""
     drawn, axes = style.panels(1, 2, 3.2, sharey=True)
     found = comparisons(table)
     parts = list(dict.fromkeys(part for part, _, _ in found))
@@ -52,14 +52,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
 
 
 def main() -> None:
-    parser = cli.parser_of("studies.what_matters.figures.table3", __doc__)
-    parser.add_argument("--table", type=Path, required=True, help="table3.csv")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
-    arguments = parser.parse_args()
-
-    columns = ["part", "configuration", "n_seeds", "gain", "gain_se", "gain_published"]
-    with style.drawing():
-        style.save(figure(read_rows(arguments.table, columns)), arguments.out)
+    draw_table("studies.what_matters.figures.table3", __doc__, lambda path: figure(read_rows(path, COLUMNS)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """Figure of Table 4: what a share of on-policy samples does over good and over bad offline data."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from scripts.lib import cli
 from scripts.report import style
+from scripts.report.figure import draw_table
 from scripts.report.labels import benchmark
-from studies.what_matters.figures.rows import benchmarks_of, read_rows
+from scripts.report.table import measured_in, read_rows
 
+COLUMNS = ["quality", "on_policy", "n_seeds"]
 LOOKS = {"high": (style.CHOSEN_TIERS["best"], "o"), "low": (style.CHOSEN_TIERS["low"], "s")}
 
 
 def figure(table: pd.DataFrame) -> style.Figure:
     """Columns are benchmarks; a row of ours and a row of the paper's."""
-    names = benchmarks_of(table)
+    names = measured_in(table)
     drawn, axes = style.panels(2, len(names), 1.9, sharex=True)
     for of_row, (suffix, source) in zip(axes, {"": "here", "_published": "published"}.items(), strict=True):
         for axis, name in zip(of_row, names, strict=True):
@@ -48,14 +48,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
 
 
 def main() -> None:
-    parser = cli.parser_of("studies.what_matters.figures.table4", __doc__)
-    parser.add_argument("--table", type=Path, required=True, help="table4.csv")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
-    arguments = parser.parse_args()
-
-    table = read_rows(arguments.table, ["quality", "on_policy", "n_seeds"])
-    with style.drawing():
-        style.save(figure(table), arguments.out)
+    draw_table("studies.what_matters.figures.table4", __doc__, lambda path: figure(read_rows(path, COLUMNS)))
 
 
 if __name__ == "__main__":

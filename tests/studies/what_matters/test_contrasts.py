@@ -1,4 +1,4 @@
-"""Tables 2 to 4: their rows, their claims in planted worlds, and what is counted as shared."""
+"""Tables 2 to 4: their rows and their claims in planted worlds."""
 
 import json
 import sys
@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, MixturePairs
-from scripts.lib.config.studies import ChosenOnly, Config, Gaps, OnPolicy, OnPolicyTable
 from scripts.lib.errors import InputError
 from scripts.lib.lineage import Run
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import write_table
-from scripts.studies.sharing import Needs
-from studies.what_matters import contrast_claims, layout, sharing, table2, table3, table4
+from studies.what_matters import contrast_claims, layout
 from studies.what_matters.answers import Inputs
-from tests.unit.test_studies import STUDY as TIERS_ONLY
-from tests.unit.test_studies import put, tier_pairs
+from studies.what_matters.config import ChosenOnly, Config, Gaps, OnPolicy, OnPolicyTable
+from studies.what_matters.tables import table2, table3, table4
+from tests.evaluations_data import put
+from tests.studies.what_matters.data import PUBLISHED, tier_pairs
+from tests.studies.what_matters.data import STUDY as TIERS_ONLY
 
-PUBLISHED = Path("scripts/studies/published")
 BENCHMARKS = ["lc_ae2", "gsm8k", "mmlu"]
 QUALITIES = ("lg_hq", "lg_lq", "sg_hq", "sg_lq")
 STUDY = Config(
@@ -149,7 +149,7 @@ def run_table(module, name: str, folder: Path, monkeypatch, *more: object) -> pd
     specs = json.dumps({n: entry.model_dump() for n, entry in layout.specs_of(name, STUDY, SPECS).items()})
     arguments = ["--spec", STUDY.model_dump_json(), "--pairs", specs, "--evaluations", folder, "--published"]
     out = folder / f"{name}.csv"
-    arguments += [PUBLISHED / "what_matters" / f"{name}.csv", *more, "--out", out]
+    arguments += [PUBLISHED / f"{name}.csv", *more, "--out", out]
     monkeypatch.setattr(sys, "argv", ["x", *map(str, arguments)])
     module.main()
     return pd.read_csv(out)
@@ -190,12 +190,3 @@ def test_tables_share_runs() -> None:
     assert len(fourth - first) == 2 * 4
     assert len(layout.runs_of(["table3"], STUDY, SPECS)) == 2 * 6
     assert set(layout.names(STUDY, SPECS)) == set(SPECS)
-
-
-def test_sharing_counts_by_hand() -> None:
-    rows = {"scores/a": 100, "scores/b": 40, "pairs/1": 30, "pairs/2": 20, "logprobs/a": 100, "samples": 40}
-    needs = [Needs(pairs="pairs/1", scores=["scores/a"])] * 2 + [
-        Needs(pairs="pairs/2", scores=["scores/a", "scores/b"])
-    ]
-    found = sharing.sharing(needs, rows, ["logprobs/a"], ["samples"], {"pairs/2": 12})
-    assert [(row["shared"], row["separate"]) for row in found] == [(140, 340), (40, 12), (100, 160)]

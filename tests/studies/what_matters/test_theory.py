@@ -9,22 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.errors import InputError
-from scripts.report import theory_figure
-from studies.what_matters import tabular, theory, theory_online, theory_picture
+from studies.what_matters.figures import figure1
+from studies.what_matters.theory import check, online, picture, tabular
 from studies.what_matters.theory.claims import COLUMNS, INSTANCES, Row, read_theory, theory_claims
 from studies.what_matters.theory.instances import EXACT, OPTIMISED, SUPPORTED, Draws, order
 
 SEEDS = st.integers(0, 10_000)
 BETA = st.sampled_from([0.05, 0.1, 0.3, 1.0, 2.0])
 PROVED = {
-    theory.UNSUPPORTED,
-    theory.SIGN,
-    theory.MINIMISER,
-    theory.REWARDED,
-    theory.REWARD,
-    theory_online.EXPANSION,
+    check.UNSUPPORTED,
+    check.SIGN,
+    check.MINIMISER,
+    check.REWARDED,
+    check.REWARD,
+    online.EXPANSION,
 }
-MISSTATED = {theory.UNSUPPORTED_STATED, theory.SIGN_STATED, theory.LABELLED, theory_online.STATED, theory.RULE}
+MISSTATED = {check.UNSUPPORTED_STATED, check.SIGN_STATED, check.LABELLED, online.STATED, check.RULE}
 few = settings(max_examples=15)
 
 
@@ -116,7 +116,7 @@ def test_the_derivative_is_that_of_equation_16(seed, beta):
     numeric = differences(lambda at: tabular.dpo_loss(at, torch.zeros_like(at), pairs[0], beta), f[0])
     assert torch.allclose(g[0], numeric, rtol=0, atol=1e-8)
     swapped = tabular.derivative_by_hand(f, proposals, preferences.mT, beta)
-    assert theory.largest(g - swapped) > 1e3 * EXACT
+    assert check.largest(g - swapped) > 1e3 * EXACT
 
 
 @few
@@ -127,8 +127,8 @@ def test_unsupported_responses_move_with_the_normaliser_alone(seed, beta, size):
     moved = tabular.normalised(policy - size * g) - policy
     assert not g[:, SUPPORTED:].any()
     between = moved[:, SUPPORTED:] - moved[:, SUPPORTED : SUPPORTED + 1]
-    assert theory.largest(between) < 1e-12
-    assert theory.largest(moved[:, SUPPORTED:]) > 1e3 * EXACT
+    assert check.largest(between) < 1e-12
+    assert check.largest(moved[:, SUPPORTED:]) > 1e3 * EXACT
 
 
 @few
@@ -155,7 +155,7 @@ def test_data_that_the_policy_explains_moves_nothing():
     reference, policy, proposals, _ = proposed(2)
     explained = tabular.bradley_terry(0.1 * (policy - reference))
     g = tabular.derivative(policy - reference, tabular.labelled(proposals, explained), 0.1)
-    assert theory.largest(g) < 1e-15
+    assert check.largest(g) < 1e-15
 
 
 # Theorem 4.3, equation 5, Proposition 4.4
@@ -165,7 +165,7 @@ def test_data_that_the_policy_explains_moves_nothing():
 @given(SEEDS, BETA)
 def test_the_minimiser_is_the_tilted_reference(seed, beta):
     chosen, rejected, reference, start = instance(seed, 6, 6, 6, 6)
-    best = theory.found(tabular.dpo_loss, start, reference, tabular.independent(chosen, rejected), beta)
+    best = check.found(tabular.dpo_loss, start, reference, tabular.independent(chosen, rejected), beta)
     assert float(tabular.total_variation(best, tabular.tilted(chosen, rejected, reference, beta))) < OPTIMISED
 
 
@@ -181,7 +181,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_minimiser_is_seen_by_both_quantities(wrong, monkeypatch):
     monkeypatch.setattr(tabular, "tilted", lambda *given: tabular.normalised(WRONG[wrong](*given)))
-    rows = [row for row in theory.minimisers(0) if row.statement == theory.MINIMISER and "beta 0.3" in row.quantity]
+    rows = [row for row in check.minimisers(0) if row.statement == check.MINIMISER and "beta 0.3" in row.quantity]
     assert len(rows) == 2
     for row in rows:
         assert row.excess > 1e3, row
@@ -192,7 +192,7 @@ def test_a_wrong_minimiser_is_seen_by_both_quantities(wrong, monkeypatch):
 def test_under_labels_the_minimiser_is_that_of_the_reward(seed, beta):
     rewards, reference, proposal = instance(seed, 6, 6, 6)
     pairs = tabular.labelled(tabular.independent(proposal, proposal), tabular.bradley_terry(rewards))
-    best = theory.found(tabular.dpo_loss, reference, reference, pairs, beta)
+    best = check.found(tabular.dpo_loss, reference, reference, pairs, beta)
     assert float(tabular.total_variation(best, tabular.rewarded(rewards, reference, beta))) < OPTIMISED
 
 
@@ -207,7 +207,7 @@ def test_equations_8_and_9_are_one_and_have_the_same_minimiser(seed, beta):
         for p, w, q, r in zip(*(each.tolist() for each in (policy, chosen, rejected, reference)), strict=True)
     )
     assert float(reward) == pytest.approx(by_hand, abs=1e-12) == pytest.approx(float(divergences), abs=1e-12)
-    best = theory.found(tabular.as_reward, reference, *given)
+    best = check.found(tabular.as_reward, reference, *given)
     assert float(tabular.total_variation(best, tabular.tilted(*given))) < OPTIMISED
     swapped = tabular.as_divergences(policy, rejected, chosen, reference, beta)
     assert abs(float(reward - swapped)) > 1e3 * EXACT
@@ -248,7 +248,7 @@ def test_the_gradients_of_the_expansion():
 @pytest.mark.parametrize("part", ["middle", "kl"])
 @pytest.mark.parametrize("factor", [-1.0, 0.0, 0.5])
 def test_a_wrong_term_of_the_expansion_lowers_its_order(part, factor):
-    near = theory_online.at_random(0, 1.0)
+    near = online.at_random(0, 1.0)
     assert order([0.2, 0.1, 0.05], near.remainder) == pytest.approx(4.0, abs=0.1)
     setattr(near, part, factor * getattr(near, part))
     assert order([0.2, 0.1, 0.05], near.remainder) < 2.5
@@ -262,7 +262,7 @@ def test_epsilon_is_negative_on_the_way_from_the_reference_to_the_chosen():
         policy = tabular.normalised((1 - t) * reference + t * chosen)
         relative = policy - reference
         assert (((policy.exp() - chosen.exp()) * relative).sum(dim=-1) < 0).all()
-        assert (theory_online.Online(policy, chosen, reference).epsilon(0.1) < 0).all()
+        assert (online.Online(policy, chosen, reference).epsilon(0.1) < 0).all()
 
 
 # the rows and their claims
@@ -270,7 +270,7 @@ def test_epsilon_is_negative_on_the_way_from_the_reference_to_the_chosen():
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_what_is_proved_holds_and_what_is_misstated_does_not(seed):
-    rows = theory.theory(seed)
+    rows = check.theory(seed)
     verdicts = {statement: all(r.holds for r in rows if r.statement == statement) for statement in PROVED | MISSTATED}
     assert {statement for statement, holds in verdicts.items() if holds} == PROVED
     assert all(math.isfinite(row.measured) and row.tolerance > 0 for row in rows)
@@ -281,7 +281,7 @@ def test_what_is_proved_holds_and_what_is_misstated_does_not(seed):
 def make(folder, monkeypatch):
     paths = folder / "theory.csv", folder / "figure1.csv"
     monkeypatch.setattr("sys.argv", ["step", "--seed", "0", "--picture", str(paths[1]), "--out", str(paths[0])])
-    theory.main()
+    check.main()
     return paths
 
 
@@ -293,7 +293,7 @@ def made(tmp_path_factory):
 
 def test_the_step_writes_its_rows_bit_for_bit(made, tmp_path, monkeypatch):
     assert [path.read_bytes() for path in make(tmp_path, monkeypatch)] == [path.read_bytes() for path in made]
-    read, computed = read_theory(made[0]), theory.theory(0)
+    read, computed = read_theory(made[0]), check.theory(0)
     assert [row.quantity for row in read] == [row.quantity for row in computed]
     assert [row.measured for row in read] == pytest.approx([row.measured for row in computed], abs=1e-12)
     assert [row.holds for row in read] == [row.holds for row in computed]
@@ -338,39 +338,39 @@ def test_broken_rows_are_refused(tmp_path, text, problem):
 
 
 def test_the_picture_shows_two_rejected_that_agree_wherever_there_are_chosen():
-    given = theory_picture.distributions("overlap")
+    given = picture.distributions("overlap")
     assert all(float(each.sum()) == pytest.approx(1.0) and (each > 0).all() for each in given.values())
     often = given["chosen"] > 0.05 * given["chosen"].max()
     assert torch.allclose(given["rejected"][often], given["other_rejected"][often], rtol=0.1)
-    gap = theory_picture.distributions("gap")
+    gap = picture.distributions("gap")
     assert torch.allclose(gap["rejected"][often], gap["other_rejected"][often], rtol=0.1)
 
 
 def test_the_policies_of_the_picture_are_what_dpo_finds():
     """On every twentieth response of the line, by optimisation, at a beta that leaves a breadth to find."""
-    for scene in theory_picture.SCENES:
-        given = {name: each[::20] / each[::20].sum() for name, each in theory_picture.distributions(scene).items()}
-        predicted, _ = theory_picture.policies(given, beta=1.0)
+    for scene in picture.SCENES:
+        given = {name: each[::20] / each[::20].sum() for name, each in picture.distributions(scene).items()}
+        predicted, _ = picture.policies(given, beta=1.0)
         logs = {name: each.log() for name, each in given.items()}
         pairs = tabular.independent(logs["chosen"], logs["rejected"])
-        best = theory.found(tabular.dpo_loss, logs["reference"], logs["reference"], pairs, 1.0)
+        best = check.found(tabular.dpo_loss, logs["reference"], logs["reference"], pairs, 1.0)
         assert float(tabular.total_variation(best, predicted)) < OPTIMISED
 
 
 def test_the_figure_prints_what_the_policies_differ_by(made, tmp_path, monkeypatch):
-    scenes = theory_figure.read_picture(made[1])
+    scenes = figure1.read_picture(made[1])
     for scene, densities in scenes.items():
-        one, other = theory_picture.policies(theory_picture.distributions(scene))
+        one, other = picture.policies(picture.distributions(scene))
         exact = float(tabular.total_variation(one, other))
-        assert theory_figure.total_variation(densities, "policy", "other_policy") == pytest.approx(exact, abs=1e-4)
+        assert figure1.total_variation(densities, "policy", "other_policy") == pytest.approx(exact, abs=1e-4)
     for folder in ("one", "two"):
-        out = [str(tmp_path / folder / f"theory.{kind}") for kind in ("svg", "png")]
-        monkeypatch.setattr("sys.argv", ["step", "--picture", str(made[1]), "--out", *out])
-        theory_figure.main()
+        out = [str(tmp_path / folder / f"figure1.{kind}") for kind in ("svg", "png")]
+        monkeypatch.setattr("sys.argv", ["step", "--table", str(made[1]), "--out", *out])
+        figure1.main()
     for kind in ("svg", "png"):
-        one, two = (tmp_path / folder / f"theory.{kind}" for folder in ("one", "two"))
+        one, two = (tmp_path / folder / f"figure1.{kind}" for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
-    assert "the two policies: 0.00" in (tmp_path / "one/theory.svg").read_text()
+    assert "the two policies: 0.00" in (tmp_path / "one/figure1.svg").read_text()
 
 
 def test_another_table_is_no_picture(made, tmp_path):
@@ -379,4 +379,4 @@ def test_another_table_is_no_picture(made, tmp_path):
         path = tmp_path / "figure1.csv"
         broken.to_csv(path, index=False)
         with pytest.raises(InputError, match="is not Figure 1's densities"):
-            theory_figure.read_picture(path)
+            figure1.read_picture(path)

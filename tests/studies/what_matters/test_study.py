@@ -1,0 +1,33 @@
+"""What the room says of itself to the spine."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+from studies.what_matters import section
+from studies.what_matters.study import Room
+from tests.studies.what_matters.test_contrasts import SPECS, STUDY
+
+ROOM = Room("what_matters", STUDY, SimpleNamespace(pairs=SPECS))
+STEPS = {**ROOM.tables, **ROOM.figures, "claims": ROOM.claims, "section": ROOM.section}
+
+
+def test_every_step_is_a_module_of_the_room_and_names_what_it_reads():
+    for name, step in STEPS.items():
+        assert step.module.startswith("studies.what_matters.") and find_spec(step.module), name
+        files = [word for word in step.arguments if word.startswith("results/") and Path(word).suffix]
+        assert set(files) <= set(step.reads), name
+        assert all(Path(each).exists() for each in step.reads if not each.startswith("results/")), name
+
+
+def test_the_section_is_given_every_table_and_figure():
+    names = {Path(word).stem for word in ROOM.section.arguments}
+    assert set(section.TABLES) | {"theory"} | set(ROOM.figures) <= names
+    assert {shown.figure for shown in section.TABLES.values()} - {None} | {"headline", "figure1"} == set(ROOM.figures)
+    assert set(ROOM.tables) == set(section.TABLES)
+
+
+def test_the_lead_says_what_ran():
+    assert ROOM.lead == (
+        "Open Assistant 2 and UltraFeedback: dpo from the policy base, 2 seeds, measured by LC-AE2, GSM8K, MMLU."
+    )
