@@ -99,6 +99,17 @@ rule reference:
         """
 
 
+# In one place for all rules below, at one depth: Snakemake runs again what a rule of another text has made.
+ASK = r"""
+        python -m scripts.evaluation.harness \
+            --policy results/policies/{wildcards.policy}/policy.json \
+            --name {wildcards.policy} \
+            --suites {params.suites:q} \
+            --data {params.data} \
+            --out-dir results/evaluations/{wildcards.policy} \
+            2>{log}
+        """
+
 for asking in asked_together:
 
     rule:
@@ -125,15 +136,7 @@ for asking in asked_together:
             suites=json.dumps({suite: SUITES[suite].model_dump() for suite in asking.suites}),
             data=[f"{suite}={path}" for suite in asking.suites for path in files.questions(suite)],
         shell:
-            r"""
-            python -m scripts.evaluation.harness \
-                --policy results/policies/{wildcards.policy}/policy.json \
-                --name {wildcards.policy} \
-                --suites {params.suites:q} \
-                --data {params.data} \
-                --out-dir results/evaluations/{wildcards.policy} \
-                2>{log}
-            """
+            ASK
 
 
 rule length_control:

@@ -107,8 +107,4 @@ class Room(Study):
     def section(self) -> Step:
         tables = [self.table(name) for name in [*self.tables, "theory"]]
         figures = [self.figure(name)[0] for name in self.figures]
-        return Step(
-            f"{ROOM}.section",
-            [*tables, *figures, "studies/what_matters/section.html", "scripts/report/templates/macros.html"],
-            ["--tables", *tables, "--figures", *figures],
-        )
+        return Step(f"{ROOM}.section", [*tables, *figures], ["--tables", *tables, "--figures", *figures])

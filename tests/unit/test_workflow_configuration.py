@@ -92,7 +92,7 @@ def test_a_room_s_rules_write_to_its_own_folders(tmp_path) -> None:
 def test_a_study_s_fingerprint_follows_its_modules_and_what_they_reach(tmp_path) -> None:
     """A changed line of a module that it imports counts, in the room or below; a remark and other rooms do not."""
     files = {
-        "studies/one/table.py": "from studies.one import layout\nfrom scripts.lib.x import used\ndef main(): used(layout.rows())\n",
+        "studies/one/table.py": "from studies.one import layout\nfrom scripts.lib.x import used\nused(layout.rows())\n",
         "studies/one/layout.py": "def rows(): return 1\n",
         "studies/one/unread.py": "def other(): return 1\n",
         "scripts/lib/x.py": "def used(x): return x\n\n\ndef unused(x): return -x\n",
