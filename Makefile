@@ -51,8 +51,8 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	done
 	rm -rf .venv-lock
 
-clean: ## everything that make run makes
-	rm -rf results provenance.json logs benchmarks checkpoints .snakemake
+clean: ## all that is made here, but for cache/
+	rm -rf results provenance.json logs benchmarks checkpoints .snakemake plan.csv bench
 
 .venv/run: requirements.txt
 	test -d .venv || $(PYTHON) -m venv .venv
