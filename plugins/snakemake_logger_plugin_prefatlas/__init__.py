@@ -1,4 +1,4 @@
-"""Progress of a run on the terminal: the phase, jobs done, time left. `python -m snakemake --logger prefatlas`.
+"""Progress of a run on the terminal: the phase, jobs done, time left. `snakemake --logger prefatlas`.
 
 On a terminal a block at the bottom is redrawn: a bar a phase, what runs now, the time left. Anywhere
 else every job that ends is one line. An error is printed in full in both: rule, files, command, the end of its
@@ -86,7 +86,7 @@ class LogHandler(LogHandlerBase):
         self.stream = sys.stdout if self.common_settings.stdout else sys.stderr
         if hasattr(self.stream, "reconfigure"):
             self.stream.reconfigure(errors="replace")
-        self.progress = Progress(phases(Path(__file__).resolve().parents[1]))
+        self.progress = Progress(phases(Path(__file__).resolve().parents[2]))
         self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb" and not self.common_settings.dryrun
         self.colour = self.live and not self.common_settings.nocolor and "NO_COLOR" not in os.environ
         self.drawn = 0
