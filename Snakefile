@@ -58,3 +58,7 @@ rule world:
     """What the didactic world has beside the study: base policies of three strengths, a reward model, a ranker."""
     input:
         world_targets(),
+
+
+# What the display of progress calls the rules by, now that all are known.
+os.environ.update(PREFATLAS_PHASES=json.dumps(phases(workflow.rules)))

@@ -26,6 +26,7 @@ from scripts.lib.fingerprint import fingerprint
 from scripts.lib.parent import SNAKEMAKE
 from scripts.studies.what_matters import layout
 from scripts.versioning import seen
+from scripts.workflow.phases import phases
 
 REPOSITORY = Path(workflow.basedir)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"

@@ -339,6 +339,7 @@ rule report:
         code=code("scripts.report.page"),
         templates=text_digest("scripts/report/templates"),
         rules=snakemake_digest(),
+        phases=lambda w: json.dumps(phases(workflow.rules)),
     shell:
         r"""
         python -m scripts.report.page \
@@ -353,7 +354,7 @@ rule report:
             --pairs-cards {input.pairs_cards} \
             --learned-cards {input.learned_cards} \
             --rulegraph {input.rulegraph} \
-            --rules rules/*.smk \
+            --phases {params.phases:q} \
             --out {output} \
             2>{log}
         """

@@ -8,7 +8,6 @@ to the neighbours' under the order. Edges that others imply are left out.
 
 import itertools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -45,15 +44,6 @@ def parse(dot: str, where: str | Path) -> Graph:
     pairs = re.findall(r"^\s*(\d+)\s*->\s*(\d+)", dot, flags=re.MULTILINE)
     edges = sorted({(labels[a], labels[b]) for a, b in pairs if labels[a] != labels[b]})
     return Graph(sorted(labels.values()), edges)
-
-
-def phases(rule_files: Iterable[Path]) -> dict[str, str]:
-    """Rule -> phase: the name of the file under rules/ that holds it."""
-    return {
-        rule: path.stem
-        for path in rule_files
-        for rule in re.findall(r"^\s*rule\s+(\w+)\s*:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    }
 
 
 def split_cycles(graph: Graph) -> tuple[list[Edge], list[Edge]]:

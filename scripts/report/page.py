@@ -231,7 +231,7 @@ def _drawing(arguments: Any) -> str:
         raise InputError(
             arguments.rulegraph, f"not readable ({error})", "make it with: snakemake --rulegraph dot"
         ) from error
-    return dag.svg(dag.parse(text, arguments.rulegraph), dag.phases(arguments.rules))
+    return dag.svg(dag.parse(text, arguments.rulegraph), arguments.phases)
 
 
 def main() -> None:
@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--pairs-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--learned-cards", type=Path, nargs="*", default=[], help="of reward models and rankers")
     parser.add_argument("--rulegraph", type=Path, help="what snakemake --rulegraph dot prints")
-    parser.add_argument("--rules", type=Path, nargs="*", default=[], help="rules/*.smk, to name each rule's phase")
+    parser.add_argument("--phases", type=cli.spec_of(dict[str, str]), default={}, help="JSON, rule to phase")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     write_text(render(arguments), arguments.out)

@@ -330,6 +330,7 @@ def test_the_whole_page(figures, tmp_path, monkeypatch):
         *(table(tmp_path) for table in (table1, table2, table3, table4)), table5, theory, "--sharing", sharing,
         "--figures", *figures, "--source-cards", source / "card.json",
         "--pairs-cards", tmp_path / "d_best_worst.card.json", "--rulegraph", dot,
+        "--phases", json.dumps({"train": "of training"}),
     )  # fmt: skip
     assert "<script" not in html and "<b>Data" not in html and "&lt;script&gt;" in html
     front = html[: html.index('id="table1"')]
@@ -337,7 +338,7 @@ def test_the_whole_page(figures, tmp_path, monkeypatch):
     assert re.search(r'<li class="none"><b>0</b>claims hold</li>', front)
     assert "✗ fails" in front and "−1.00" in front and "headline-" in front
     assert html.count("<figure") == len(figures) + 1
-    assert "12,345" in html and "−1.50" in html and ">train<" in html
+    assert "12,345" in html and "−1.50" in html and ">train<" in html and ">of training<" in html
     assert html.count("✓ holds") == 1
     for each in ("table2", "table3", "table4", "theory"):
         assert f'<section id="{each}">' in html and f'href="#{each}"' in html

@@ -89,11 +89,6 @@ def test_crossings_are_taken_out_where_they_can():
     assert dag.crossings(dag.ordered(layers, links), links) == 0
 
 
-def test_phases_are_the_files_that_hold_the_rules(tmp_path):
-    (tmp_path / "training.smk").write_text('rule train:\n    input: "x"\n\n\nrule pretrain:\n    output: "y"\n')
-    assert dag.phases([tmp_path / "training.smk"]) == {"train": "training", "pretrain": "training"}
-
-
 def test_equal_graphs_are_written_alike_whatever_their_order():
     graph = dag.parse(DOT, "x.dot")
     text = in_order(dag.Graph(graph.rules[::-1], graph.edges[::-1]))
