@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: run test test-all test-vllm vllm bench bench-gpu bench-data lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
-	$(BIN)/snakemake --cores $(CORES) --logger prefatlas
+	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/test lint ## all tests that take seconds to a few minutes
 	$(BIN)/python -m pytest -m "not slow"
