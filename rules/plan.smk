@@ -1,7 +1,7 @@
 """Plan: what the configured studies need, what separate runs would need, what is there already, and how long it takes.
 
 Needs: results/prompt_sets/{prompt_set}/, results/suites/{suite}/: counted, and made first where they are missing
-Makes: results/plan.csv, of the moment at which it is asked: no artifact, and made anew each time
+Makes: plan.csv, of the moment at which it is asked: no artifact, and made anew each time
 """
 
 
@@ -27,6 +27,6 @@ rule plan:
             --jobs {params.jobs:q} \
             --hardware {params.hardware:q} \
             --texts {params.folders} \
-            --out results/plan.csv \
+            --out plan.csv \
             2>{log}
         """

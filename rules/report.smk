@@ -17,8 +17,6 @@ rule base_policies:
         "logs/report/base_policies.log",
     benchmark:
         "benchmarks/report/base_policies.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -44,8 +42,6 @@ rule configuration:
         "logs/report/configuration.log",
     benchmark:
         "benchmarks/report/configuration.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -70,8 +66,6 @@ rule rulegraph:
         "logs/report/rulegraph.log",
     benchmark:
         "benchmarks/report/rulegraph.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -101,8 +95,6 @@ rule scorer_agreement:
         "logs/report/{scorer}_agreement.log",
     benchmark:
         "benchmarks/report/{scorer}_agreement.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -152,8 +144,6 @@ rule report:
         "logs/report/report.log",
     benchmark:
         "benchmarks/report/report.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:

@@ -50,8 +50,6 @@ rule preferences:
         "logs/sources/preferences/{source}.log",
     benchmark:
         "benchmarks/sources/preferences/{source}.tsv"
-    group:
-        "sources"
     conda:
         "../envs/workflow.yaml"
     params:

@@ -24,8 +24,6 @@ rule table:
     wildcard_constraints:
         study=one_of(studies.rooms),
         table=one_of(studies.tables),
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -55,8 +53,6 @@ rule sharing:
         "logs/studies/{study}/sharing.log",
     benchmark:
         "benchmarks/studies/{study}/sharing.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -88,8 +84,6 @@ rule figure:
     wildcard_constraints:
         study=one_of(studies.rooms),
         figure=one_of(studies.figures),
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -115,8 +109,6 @@ rule tier_scores:
         "logs/studies/{study}/figures/tier_scores.log",
     benchmark:
         "benchmarks/studies/{study}/figures/tier_scores.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -144,8 +136,6 @@ rule pair_scores:
         "logs/studies/{study}/figures/pair_scores.log",
     benchmark:
         "benchmarks/studies/{study}/figures/pair_scores.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -171,8 +161,6 @@ rule training_curves:
         "logs/studies/{study}/figures/training_curves.log",
     benchmark:
         "benchmarks/studies/{study}/figures/training_curves.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -200,8 +188,6 @@ rule claims_of_study:
         "benchmarks/studies/{study}/claims.tsv"
     wildcard_constraints:
         study=one_of(studies.with_claims),
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -227,8 +213,6 @@ rule claims:
         "logs/studies/claims.log",
     benchmark:
         "benchmarks/studies/claims.tsv"
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:
@@ -254,8 +238,6 @@ rule section:
         "benchmarks/studies/{study}/section.tsv"
     wildcard_constraints:
         study=one_of(studies.rooms),
-    group:
-        "report"
     conda:
         "../envs/workflow.yaml"
     params:

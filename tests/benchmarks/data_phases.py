@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=64_000, help="of UltraFeedback; Open Assistant has a sixth")
     parser.add_argument("--responses", type=int, default=9, help="a prompt of UltraFeedback, at least 6")
     parser.add_argument("--words", type=int, default=150, help="a response, in the median")
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--out", type=Path, default=Path("bench"))
     arguments = parser.parse_args()
 
     path = arguments.out / "data_phases.json"

@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--responses", type=int, default=16, help="of equal length, among which the tokens lie")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--out", type=Path, default=Path("bench"))
     parser.add_argument("--measure", choices=["ours", "plain"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     names = ("vocabulary", "tokens", "hidden", "responses", "threads")

@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--vllm-python", type=Path, help="a Python with vLLM, such as .venv-vllm/bin/python")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--out", type=Path, default=Path("bench"))
     parser.add_argument("--measure", choices=VARIANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     work = arguments.out / "inference"

@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=48)
     parser.add_argument("--separate", type=int, default=5, help="how many of the separate runs to measure")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--out", type=Path, default=Path("bench"))
     arguments = parser.parse_args()
     work = arguments.out.resolve() / "study"
     shutil.rmtree(work, ignore_errors=True)

@@ -149,7 +149,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2, help="of every measurement")
     parser.add_argument("--variants", nargs="+", help="only these")
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--out", type=Path, default=Path("bench"))
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

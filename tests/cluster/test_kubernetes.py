@@ -6,22 +6,15 @@ import pytest
 import yaml
 
 from tests.cluster.kubernetes_api import Pretended
-from tests.workflow.house import ROOT, House
-from tests.workflow.toy_house import Checkout, copy
+from tests.workflow.house import House
+from tests.workflow.toy_house import Checkout
 
 pytestmark = pytest.mark.slow
 TARGET = "results/tables/what_matters/table1.csv"
-PLUGINS = ["snakemake_executor_plugin_prefatlas", "snakemake_executor_plugin_prefatlas_kubernetes"]
-
-
-def with_plugins(folder: Path) -> None:
-    for name in PLUGINS:
-        copy(ROOT / name, folder / name)
 
 
 def test_dry_run_of_the_study(tmp_path: Path) -> None:
     house = House.build(tmp_path / "house")
-    with_plugins(house.folder)
     said = house.snakemake(
         "--dry-run", "--quiet", "rules", "--profile", "profiles/kubernetes", "--container-image", "x"
     )
@@ -33,7 +26,6 @@ def test_pods_work_in_the_shared_folder(tmp_path: Path) -> None:
     here = Checkout.build(tmp_path / "here")
     here.snakemake(TARGET)
     house = Checkout.build(tmp_path / "house")
-    with_plugins(house.folder)
     profile = yaml.safe_load((house.folder / "profiles/kubernetes/config.yaml").read_text())
     profile |= {"set-resources": {"model": {"gpu": 1, "gpu_manufacturer": "nvidia"}}, "set-threads": {"model": 2}}
     profile |= {"seconds-between-status-checks": 2, "container-image": "x"}

@@ -1,26 +1,20 @@
 """The cluster profiles: they parse, name every rule there is and no other, and keep the queue short."""
 
 import json
-import os
-import re
 import subprocess
 import sys
 from collections import Counter
+from contextlib import chdir
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import yaml
+import yte
 
-from tests.workflow.house import ROOT, House
+from tests.workflow.house import ROOT, House, evaluated
 
-RULES = {
-    name
-    for file in (ROOT / "rules").glob("*.smk")
-    for name in re.findall(r"^(?:use rule \w+ as|rule) (\w+)", file.read_text(), re.MULTILINE)
-}
 LOCAL = {"all", "plan", "what_matters", "world"}
-"""As the Snakefile's localrules."""
+"""As the Snakefile's localrules, and the studies' targets."""
 
 COUNTER = """
 import json, sys
@@ -44,28 +38,42 @@ cli.main(sys.argv[1:])
 
 
 def profile(name: str) -> dict:
-    return yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+    """As Snakemake reads it, from the repository's folder."""
+    with chdir(ROOT), open(f"profiles/{name}/config.yaml", encoding="utf-8") as file:
+        return yte.process_yaml(file, require_use_yte=True)
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Every rule that may go to a cluster."""
+    house = House.build(tmp_path_factory.mktemp("rules") / "house")
+    return set(evaluated(house.folder, "[rule.name for rule in workflow.rules]")) - LOCAL
 
 
 def entries(house: House, *arguments: str) -> list[tuple[Counter, int]]:
     """What a dry run of the whole study would send to the queue: the rules in each entry, and its GPUs."""
     command = [sys.executable, "-c", COUNTER, "--dry-run", "--quiet", "rules", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=house.folder, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, cwd=house.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     told = [json.loads(line.removeprefix("ENTRY")) for line in done.stdout.splitlines() if line.startswith("ENTRY")]
     return [(Counter(rules), gpus) for rules, gpus in told if not LOCAL & set(rules)]
 
 
-def test_every_rule_has_its_resources() -> None:
+def test_every_rule_has_its_resources(rules: set[str]) -> None:
     """A new rule is given a line of its own, or joins the short jobs of a group; a rule that is gone leaves."""
     asked = profile("slurm")
-    assert set(asked["set-resources"]) | set(asked["groups"]) == RULES - LOCAL
+    assert set(asked["set-resources"]) | set(asked["groups"]) == rules
 
 
-def test_small_names_no_rule_that_is_gone() -> None:
+def test_small_names_no_rule_that_is_gone(rules: set[str]) -> None:
     small = profile("small")
-    assert set(small["set-resources"]) | set(small["groups"]) <= RULES - LOCAL
+    assert set(small["set-resources"]) | set(small["groups"]) <= rules
+
+
+def test_small_groups_what_slurm_groups_and_more() -> None:
+    small, slurm = profile("small"), profile("slurm")
+    assert slurm["groups"].items() < small["groups"].items()
+    assert set(small["group-components"]) == set(small["groups"].values())
 
 
 def test_rules_that_hold_a_large_model_ask_for_a_gpu() -> None:

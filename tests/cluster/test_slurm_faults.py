@@ -12,8 +12,7 @@ from typing import ClassVar
 import pytest
 
 from tests.cluster.slurm import Slurm, until
-from tests.workflow.house import ROOT
-from tests.workflow.toy_house import Checkout, copy
+from tests.workflow.toy_house import Checkout
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +40,6 @@ LIMIT = 400
 def prepared(folder: Path) -> Checkout:
     """The toy, whose two models last as long as the test wants."""
     house = Checkout.build(folder)
-    copy(ROOT / "snakemake_executor_plugin_prefatlas", folder / "snakemake_executor_plugin_prefatlas")
     (folder / "profiles/slurm/config.yaml").write_text(PROFILE)
     house.edit("Snakefile", '"python -m scripts.toy.model', f'"{SLOW}python -m scripts.toy.model')
     return house
@@ -187,7 +185,7 @@ def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, un
     house.edit("Snakefile", 'configfile: "config.yaml"', 'configfile: "config.yaml"\nlocalrules: numbers')
     let_go(house)
     call = Call(house)
-    until(lambda: call.says("localrule numbers"), LIMIT, "the first jobs, which run here")
+    until(lambda: call.says("numbers first"), LIMIT, "the first jobs, which run here")
     slurm.kill("slurmctld")
     until(lambda: call.says("waiting with what is to be submitted"), LIMIT, "a word about it")
     slurm.start_controller()

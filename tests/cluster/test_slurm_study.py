@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.slurm import Slurm
-from tests.workflow.house import ROOT, House
-from tests.workflow.toy_house import copy
+from tests.workflow.house import House
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +30,6 @@ def test_one_run_of_the_study(slurm: Slurm, tmp_path: Path) -> None:
     here = House.build(tmp_path / "here")
     here.snakemake("--", *TARGETS)
     house = House.build(tmp_path / "house")
-    copy(ROOT / "snakemake_executor_plugin_prefatlas", house.folder / "snakemake_executor_plugin_prefatlas")
     before = len(slurm.jobs())
     profiles = ["--profile", "profiles/slurm", "--profile", "profiles/small"]
     planned = sum(house.planned(*profiles, "--", *TARGETS).values())

@@ -1,7 +1,9 @@
 """The progress display: what it counts, how it foretells, and what a person sees."""
 
+import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -13,25 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemake_logger_plugin_prefatlas import LOG_TAIL, LogHandler, duration, failure, left_in_words, tail
-from snakemake_logger_plugin_prefatlas.progress import Job, Left, Progress, phases
+from snakemake_logger_plugin_prefatlas.progress import Job, Left, Progress
 
-ROOT = Path(__file__).parents[2]
 PHASES = {"load": "sources", "score": "scores", "train": "training"}
 
 
 def progress(**total):
-    found = Progress(PHASES)
-    found.plan(total | {"total": sum(total.values())})
+    found = Progress()
+    found.plan(total | {"total": sum(total.values())}, PHASES)
     return found
-
-
-def test_phases_are_the_snakefiles_includes_in_their_order(tmp_path):
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "Snakefile").write_text('include: "rules/b.smk"\ninclude: "rules/a.smk"\n\nrule all:\n    input: []\n')
-    (tmp_path / "rules" / "a.smk").write_text("rule x:\n    output: 'o'\n")
-    (tmp_path / "rules" / "b.smk").write_text("rule y:\n    output: 'o'\n\ncheckpoint z:\n    output: 'o'\n")
-    assert list(phases(tmp_path).items()) == [("y", "b"), ("z", "b"), ("x", "a")]
-    assert phases(tmp_path / "nowhere") == {}
 
 
 def test_counts_by_phase():
@@ -116,10 +108,9 @@ def handler(monkeypatch, is_terminal, **settings):
     stream = Terminal(is_terminal)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("PREFATLAS_PHASES", json.dumps(PHASES))
     defaults = {"stdout": False, "dryrun": False, "nocolor": True}
-    found = LogHandler(SimpleNamespace(**(defaults | settings)), None)
-    found.progress = Progress(PHASES)
-    return found, stream
+    return LogHandler(SimpleNamespace(**(defaults | settings)), None), stream
 
 
 def tell(to, event, message="text", level=logging.INFO, created=0.0, **data):
@@ -156,7 +147,7 @@ def test_on_a_terminal_a_block_is_redrawn_and_messages_stay_above_it(monkeypatch
     assert last[0] == "mind the gap"
     assert last[1].split() == ["sources", "█" * 24, "1/1"]
     assert last[2].split() == ["training", "░" * 24, "0/2", "train"]
-    assert last[3].startswith("1 of 3 jobs · ")
+    assert last[3].startswith("1 of 3 jobs · ") and " elapsed" in last[3]
     assert "Select jobs" not in text
 
 
@@ -183,21 +174,50 @@ def test_an_error_is_shown_whole(monkeypatch, tmp_path):
     assert failure(SimpleNamespace(rule_name="x")) == "Error in rule x"
 
 
-def test_a_dry_run_reads_as_snakemake_writes_it(monkeypatch):
-    found, stream = handler(monkeypatch, True, dryrun=True)
-    tell(found, None, "This was a dry-run")
-    assert stream.getvalue() == "This was a dry-run\n"
+def test_a_group_that_fails_runs_no_longer(monkeypatch):
+    found, stream = handler(monkeypatch, False)
+    tell_a_run(found)
+    tell(found, "group_error", "Error in group report", logging.ERROR, job_error_info=[{"jobid": 1}, {"jobid": 7}])
+    assert [job.rule for job in found.progress.failed] == ["train"] and not found.progress.running
+    assert "Error in group report" in stream.getvalue()
+
+
+SNAKEFILE = """
+rule all:
+    input: 'b'
+
+rule good:
+    output: 'a'
+    shell: 'touch {output}'
+
+rule bad:
+    input: 'a'
+    output: 'b'
+    log: 'bad.log'
+    shell: 'echo reason > {log}; exit 3'
+"""
+
+
+def snakemake(folder, *arguments):
+    """By its own name, as it is typed: plug-ins are found where they are installed, or not at all."""
+    (folder / "Snakefile").write_text(SNAKEFILE)
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "1", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def test_snakemake_finds_and_uses_it(tmp_path):
-    (tmp_path / "Snakefile").write_text(
-        "rule all:\n    input: 'b'\n\n"
-        "rule good:\n    output: 'a'\n    shell: 'touch {output}'\n\n"
-        "rule bad:\n    input: 'a'\n    output: 'b'\n    log: 'bad.log'\n    shell: 'echo reason > {log}; exit 3'\n"
-    )
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "prefatlas"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    ran = snakemake(tmp_path, "--logger", "prefatlas")
     assert ran.returncode == 1
     assert "3 jobs to do" in ran.stderr and "[1/3] targets     good" in ran.stderr
     assert "Error in rule bad" in ran.stderr and "reason" in ran.stderr and "exit 3" in ran.stderr
+
+
+def test_a_dry_run_reads_as_snakemake_writes_it(tmp_path):
+    def said(*arguments):
+        ran = snakemake(tmp_path, "--dry-run", "--printshellcmds", *arguments)
+        assert ran.returncode == 0, ran.stderr
+        of_each_call = r"(?m)^  (Date|Workflow ID|Command): .*$|^\[\w{3} \w{3} .*\]$"
+        return re.sub(of_each_call, "", ran.stdout), ran.stderr
+
+    assert said() == said("--logger", "prefatlas")
+    assert "touch a" in said()[0]

@@ -1,17 +1,32 @@
 """A copy of the repository in which a test runs Snakemake as a user would."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).parents[2]
 PARTS = ["Snakefile", "config.yaml", "params.yaml", "config.schema.json", "rules", "scripts", "studies", "profiles"]
 PARTS += ["envs", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"]
+
+
+def evaluated(folder: Path, expression: str) -> Any:
+    """What a Python expression says at the end of the Snakefile in a folder, where every rule is known."""
+    asking = folder / "Snakefile.asking"
+    asking.write_text(
+        f"{(folder / 'Snakefile').read_text()}\n\nprint('TOLD', __import__('json').dumps({expression}))\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--list-rules", "--snakefile", asking.name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    told = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+    assert len(told) == 1, done.stdout[-2000:] + done.stderr[-4000:]
+    return json.loads(told[0])
 
 
 class Workplace:

@@ -345,7 +345,7 @@ def test_an_experiment_in_a_folder_of_its_own_reruns_what_it_changes(restored: R
     house = restored()
     said = house.dvc("exp", "run", "--temp", "--name", "aside", "--set-param", "training.beta=0.3")
     text = said.stdout + said.stderr
-    assert "rule model" in text and "rule numbers" not in text
+    assert "targets     model" in text and "targets     numbers" not in text
     assert house("git", "status", "--short").stdout == "" and house.planned() == {}
     assert "aside" in house.dvc("exp", "show", "--csv").stdout
     assert house.altered_in_cache() == []

@@ -1,26 +1,9 @@
 """Where a Snakemake run stands: jobs done of all, phase by phase, and the time left. No output, no clock of its own."""
 
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 NO_PHASE = "targets"
-"""The phase of rules that stand in the Snakefile itself."""
-
-
-def phases(root: Path) -> dict[str, str]:
-    """Rule -> phase, phases in the Snakefile's order: the file under rules/ that holds the rule."""
-    snakefile = root / "Snakefile"
-    included = re.findall(r'^include:\s*"(rules/.+?\.smk)"', _read(snakefile), flags=re.MULTILINE)
-    return {rule: Path(name).stem for name in included for rule in _rules(root / name)}
-
-
-def _rules(path: Path) -> list[str]:
-    return re.findall(r"^(?:rule|checkpoint)\s+(\w+)\s*:", _read(path), flags=re.MULTILINE)
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+"""The phase of rules that none is known of."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +30,7 @@ class Left:
 class Progress:
     """Counts and durations by rule, and the jobs that run now."""
 
-    phase_of: dict[str, str]
+    phase_of: dict[str, str] = field(default_factory=dict)
     total: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
@@ -55,8 +38,9 @@ class Progress:
     failed: list[Job] = field(default_factory=list)
     first: float | None = None
 
-    def plan(self, stats: dict[str, int]) -> None:
-        """Take the number of jobs of each rule, as Snakemake counts them."""
+    def plan(self, stats: dict[str, int], phase_of: dict[str, str]) -> None:
+        """Take the number of jobs of each rule, as Snakemake counts them, and each rule's phase, phases in order."""
+        self.phase_of = phase_of
         self.total = {rule: int(count) for rule, count in stats.items() if rule != "total"}
 
     def start(self, jobid: int, job: Job) -> None:
@@ -85,7 +69,7 @@ class Progress:
         return sum(self.done.values()), sum(self.total.values())
 
     def by_phase(self) -> dict[str, tuple[int, int, list[Job]]]:
-        """Phase -> (jobs done, jobs in all, jobs that run), in the order of the Snakefile."""
+        """Phase -> (jobs done, jobs in all, jobs that run), in the order of ``phase_of``."""
         found: dict[str, tuple[int, int, list[Job]]] = {}
         order = [*dict.fromkeys(self.phase_of.values()), NO_PHASE]
         for phase in order:

@@ -1,10 +1,12 @@
-"""Progress of a run on the terminal: the phase, jobs done, time left. `python -m snakemake --logger prefatlas`.
+"""Progress of a run on the terminal: the phase, jobs done, time left. `snakemake --logger prefatlas`.
 
 On a terminal a block at the bottom is redrawn: a bar a phase, what runs now, the time left. Anywhere
 else every job that ends is one line. An error is printed in full in both: rule, files, command, the end of its
-log. Snakemake's own log under .snakemake/log stays as it is, and so does a dry run's output.
+log. Snakemake's own log under .snakemake/log stays as it is, and so does a dry run's output. Which rule belongs to
+which phase says the environment variable PREFATLAS_PHASES, a JSON object; without it there is one phase.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -13,10 +15,11 @@ import time
 from logging import WARNING, LogRecord
 from pathlib import Path
 
+from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_prefatlas.progress import NO_PHASE, Job, Left, Progress, phases
+from snakemake_logger_plugin_prefatlas.progress import NO_PHASE, Job, Left, Progress
 
 LOG_TAIL = 40
 """Lines of a failed job's log to show."""
@@ -32,6 +35,13 @@ NOISE = (
     "Execute ",
     "Building DAG of jobs",
     "Conda environments: ignored",
+)
+SHOWN_OTHERWISE = (
+    LogEvent.GROUP_INFO,
+    LogEvent.PROGRESS,
+    LogEvent.JOB_STARTED,
+    LogEvent.WORKFLOW_STARTED,
+    LogEvent.RESOURCES_INFO,
 )
 GREEN, YELLOW, RED, FAINT, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
@@ -86,7 +96,8 @@ class LogHandler(LogHandlerBase):
         self.stream = sys.stdout if self.common_settings.stdout else sys.stderr
         if hasattr(self.stream, "reconfigure"):
             self.stream.reconfigure(errors="replace")
-        self.progress = Progress(phases(Path(__file__).resolve().parents[1]))
+        self.own = ColorizingTextHandler(self.common_settings.nocolor, self.stream)
+        self.progress = Progress()
         self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb" and not self.common_settings.dryrun
         self.colour = self.live and not self.common_settings.nocolor and "NO_COLOR" not in os.environ
         self.drawn = 0
@@ -110,9 +121,10 @@ class LogHandler(LogHandlerBase):
 
     def _take(self, record: LogRecord, event: LogEvent | None) -> None:
         if self.common_settings.dryrun:
-            self._print(self.format(record))
+            self.own.setFormatter(self.formatter)
+            self.own.emit(record)
         elif event == LogEvent.RUN_INFO:
-            self.progress.plan(record.__dict__["stats"])
+            self.progress.plan(record.__dict__["stats"], json.loads(os.environ.get("PREFATLAS_PHASES", "{}")))
             self._print(f"{self.progress.counts[1]} jobs to do")
         elif event == LogEvent.JOB_INFO:
             data = record.__dict__
@@ -122,13 +134,14 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.JOB_FINISHED:
             if finished := self.progress.finish(record.__dict__["job_id"], record.created):
                 self._finished(*finished, record.created)
-        elif event in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
-            if event == LogEvent.JOB_ERROR:
-                self.progress.fail(record.__dict__["jobid"])
-                self._print(failure(record), RED)
-            else:
-                self._print(self.format(record), RED)
-        elif event in (LogEvent.PROGRESS, LogEvent.JOB_STARTED, LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO):
+        elif event == LogEvent.JOB_ERROR:
+            self.progress.fail(record.__dict__["jobid"])
+            self._print(failure(record), RED)
+        elif event == LogEvent.GROUP_ERROR:
+            for job in record.__dict__["job_error_info"]:
+                self.progress.fail(job["jobid"])
+            self._print(self.format(record), RED)
+        elif event in SHOWN_OTHERWISE:
             pass
         elif (text := self.format(record)) and text != "None":
             if record.levelno >= WARNING:
@@ -168,7 +181,7 @@ class LogHandler(LogHandlerBase):
     def block(self, now: float, size: os.terminal_size) -> list[str]:
         """The lines to show: a bar a phase, and a line that sums up. Never wider or higher than the terminal."""
         done, total = self.progress.counts
-        gone = duration(now - self.progress.first) if self.progress.first else "0 s"
+        elapsed = duration(now - self.progress.first) if self.progress.first else "0 s"
         left = f" · {left_in_words(self.progress.left(now))}" if self.progress.running else ""
         failed = f" · {len(self.progress.failed)} failed" if self.progress.failed else ""
         lines = []
@@ -178,7 +191,7 @@ class LogHandler(LogHandlerBase):
             now_running = ", ".join(map(str, running))
             text = f"{phase:<11} {bar} {ended:>4}/{of:<4} {now_running}"[: size.columns - 1].rstrip()
             lines.append(self._tinted(text, GREEN if ended == of else "" if running else FAINT))
-        lines.append(f"{done} of {total} jobs · {gone} gone{left}{failed}"[: size.columns - 1])
+        lines.append(f"{done} of {total} jobs · {elapsed} elapsed{left}{failed}"[: size.columns - 1])
         return lines if len(lines) < size.lines else lines[-1:]
 
     def _tinted(self, text: str, colour: str) -> str:
