@@ -24,7 +24,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
 from scripts.report import claims_view, dag
 from scripts.report.claims_view import ClaimView
-from scripts.report.html import environment, fact, figures_of
+from scripts.report.html import environment, fact
 from scripts.report.inline import inline_svg
 from scripts.report.labels import benchmark
 from scripts.report.section import Section, read_section
@@ -42,8 +42,6 @@ PACKAGES = (
     "pandas",
     "pyarrow",
 )
-POLICIES = "base_policies"
-"""The figure of the world that has a place of its own; the others are with the scores."""
 
 
 class Introduced(Spec):
@@ -171,7 +169,6 @@ def render(arguments: Any) -> str:
         "Pairs": arguments.pairs_cards,
         "Scorers and rankers trained here": arguments.learned_cards,
     }
-    world = figures_of(arguments.world_figures)
     return (
         environment()
         .get_template("report.html")
@@ -184,8 +181,6 @@ def render(arguments: Any) -> str:
             single_seed=any(view.row["n_seeds"] == 1 for view in claims),
             bar_height=claims_view.HEIGHT,
             bar_width=claims_view.WIDTH,
-            policies=world.pop(POLICIES, None),
-            of_scores=list(world.values()),
             cards=[read_cards(title, paths) for title, paths in groups.items() if paths],
             dag=Markup(_drawing(arguments)) if arguments.rulegraph else "",
             hyperparameters=hyperparameters(config.training),
@@ -224,9 +219,6 @@ def main() -> None:
         nargs="*",
         default=[],
         help="<study>/{tier_scores,pair_scores,training_curves}.svg",
-    )
-    parser.add_argument(
-        "--world-figures", type=Path, nargs="*", default=[], help=f"{POLICIES}.svg, <scorer>_agreement.svg"
     )
     parser.add_argument("--source-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--prompt-set-cards", type=Path, nargs="*", default=[])

@@ -91,17 +91,16 @@ def test_the_whole_page_of_one_study(tmp_path, monkeypatch):
     (source / "card.json").write_text(json.dumps({"source": "web", "prompts": 7, "path": NASTY, "dropped": {}}))
     dot = tmp_path / "rules.dot"
     dot.write_text(DOT)
-    world = [figure(tmp_path / "world", name) for name in ("base_policies", "rm_agreement")]
     html = render(
         monkeypatch, tmp_path, [FIRST], "--claims", claims(tmp_path), *together(parts(tmp_path, "first", monkeypatch)),
-        "--world-figures", *world, "--source-cards", source / "card.json", "--pairs-cards", tmp_path / "d.card.json",
+        "--source-cards", source / "card.json", "--pairs-cards", tmp_path / "d.card.json",
         "--rulegraph", dot, "--phases", json.dumps({"train": NASTY}), "--suites", "gsm8k", "lc_ae2",
     )  # fmt: skip
-    assert html.count("<figure") == 4 + 2 + 1 and "&lt;script&gt;" in html
+    assert html.count("<figure") == 4 + 1 and "&lt;script&gt;" in html
     levels = headings(html)
     assert levels[0] == (1, str(page.Markup.escape(FIRST["title"]))) and page.Markup.escape(FIRST["lead"]) in html
     assert [text for level, text in levels if level == 2] == [
-        "Results of first", "Claims", "Data and scores", "Training", "Base policies", "Workflow", "Configuration",
+        "Results of first", "Claims", "Data and scores", "Training", "Workflow", "Configuration",
     ]  # fmt: skip
 
     front = html[: html.index('id="first.results"')]
@@ -110,7 +109,6 @@ def test_the_whole_page_of_one_study(tmp_path, monkeypatch):
     assert "✗ fails" in front and "−1.00" in front and "a theorem" in front and front.count("published") == 1
     in_order = ["all rise", "<text>headline</text>", "Its theorems", "a theorem"]
     assert sorted(in_order, key=front.index) == in_order
-    assert html.index("rm_agreement") < html.index('id="training"') < html.index("base_policies")
 
     assert "12,345" in html and ">train<" in html and "2,500" in html and "25.0" in html
     assert "gsm8k_cot" in html and "8-shot" in html and "judge world" in html
