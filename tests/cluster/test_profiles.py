@@ -130,3 +130,14 @@ def test_queue_of_the_didactic_study(tmp_path: Path) -> None:
     runs = sum(rules["train"] + rules["train_online"] for rules, _ in queue)
     assert len(queue) <= runs / 2 + 40
     assert not any(gpus for _, gpus in queue)
+
+
+@pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")
+@pytest.mark.parametrize("small", [[], ["--profile", "profiles/small"]], ids=["slurm", "small"])
+def test_runs_that_start_from_runs_can_be_queued(tmp_path: Path, small: list[str]) -> None:
+    """No queue entry waits for itself: 24 trainings, of which 16 start from 8 others."""
+    house = House.build(tmp_path / "house", "iterations")
+    profiles = ["--profile", "profiles/slurm", *small]
+    queue = entries(house, *profiles, "--configfile", "miniature.yaml", "--", "iterations")
+    assert sum(rules["train"] for rules, _ in queue) == 24
+    assert max(rules["train"] for rules, _ in queue) == (4 if small else 1)  # off and on, by two objectives
