@@ -72,7 +72,7 @@ rule pair:
 
 
 rule compare:
-    """Pair two random responses per prompt, as human annotators see them."""
+    """Pair two random responses of each prompt, as people who compare responses are shown them."""
     input:
         responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
         scores=lambda w: expand(

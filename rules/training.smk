@@ -2,7 +2,7 @@
 
 Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{prompt_set}/ to learn from (scratch)
        results/pairs/{dataset}.parquet, and for runs results/logprobs/{base}/{family}.parquet as the reference
-Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files beside it
+Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files next to it
        results/training/{run}.parquet, one row per step
        results/scorers/{scorer}/, results/rankers/{ranker}/
 Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Their checkpoints are in
