@@ -1,4 +1,4 @@
-"""Runs that start from runs, in miniature: what two paths share trains once, and a new suite asks what is new."""
+"""Runs that start from runs, in miniature: shared runs train once, and only new suites are evaluated."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.workflow.toy_house import Checkout
 ROOM = "studies/iterations/didactic.yaml"
 ALL = ["--configfile", "miniature.yaml", "--", "iterations"]
 SECOND = 4
-"""Runs of a second iteration by one policy and one objective: off-off, off-on, on-off and on-on."""
+"""Runs of a second iteration for one policy and one objective: off-off, off-on, on-off and on-on."""
 
 
 def small(folder: Path) -> House:
@@ -38,8 +38,8 @@ def twin(trained: House, tmp_path: Path) -> House:
 def test_two_policies_two_objectives_and_four_paths_train_24_times(tmp_path: Path) -> None:
     planned = House.build(tmp_path / "house", "iterations").planned("--", "iterations")
     assert planned["train"] == 24 and planned["harness"] == planned["judge"] == 16
-    assert planned["sample_prompt_set"] == 10  # each start once: two policies and eight first iterations
-    assert planned["ranked"] == 2 + 2 + 8  # off-policy pairs once, on-policy pairs for each start of them
+    assert planned["sample_prompt_set"] == 10  # once per start: two policies and eight first iterations
+    assert planned["ranked"] == 2 + 2 + 8  # off-policy pairs once, on-policy pairs once per start
 
 
 def test_two_iterations_run_to_their_table(trained: House) -> None:
@@ -101,7 +101,7 @@ def test_suites_have_the_same_answers_asked_together_and_apart(twin: House, trai
 
 
 def test_another_study_asks_nothing_again(twin: House) -> None:
-    """Its policies are its own, and its suites are asked of them alone."""
+    """Its policies are its own, and only they are evaluated on its suites."""
     done = twin.planned("--", "iterations")
     twin.configure("studies", ["iterations", "what_matters"])
     twin.configure("what_matters", {"seeds": [0]})
@@ -114,7 +114,7 @@ def test_another_study_asks_nothing_again(twin: House) -> None:
 def test_a_changed_first_iteration_reruns_what_starts_from_it(twin: House) -> None:
     twin.configure("pairs", "off_1", {"seed": 5})
     planned = twin.planned("--", "iterations")
-    assert planned["train"] == 3  # off_1, and what goes on from it
+    assert planned["train"] == 3  # off_1, and the runs that start from it
     assert planned["harness"] == planned["judge"] == 2 and planned["sample_prompt_set"] == 1
 
 
