@@ -39,7 +39,7 @@ bench-data: .venv/test ## from sources to pairs, on synthetic text: make bench-d
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules studies/*/rules.smk
 	$(BIN)/snakemake --lint
 
 schema: .venv/run ## config.schema.json, for editors, from the configuration types

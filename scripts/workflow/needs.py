@@ -181,6 +181,8 @@ class Studies:
         return [
             *(room.table(name) for name in [*room.tables, *(["sharing"] if self.of(study).runs else [])]),
             *(path for name in figures for path in room.figure(name)),
+            *([f"results/claims/{study}.csv"] if room.claims else []),
+            f"results/sections/{study}.html",
             *room.made,
         ]
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-RULES = sorted(Path("rules").glob("*.smk"))
+from scripts.workflow.configuration import checked, rooms
+from tests.configurations import DEFAULT, merged
+
+RULES = [*sorted(Path("rules").glob("*.smk")), *sorted(Path("studies").glob("*/rules.smk"))]
 OF_ITS_OWN = {"vllm"}
 """Environments whose main package pins its own torch and transformers, and is imported only there."""
 EITHER = ["train", "vllm"]
@@ -78,7 +81,7 @@ def reached(step: str) -> dict[str, str]:
         seen.add(module)
         for name in imports(module):
             top = name.partition(".")[0]
-            if top == "scripts":
+            if top in ("scripts", "studies"):
                 ahead.append(name)
             elif top not in sys.stdlib_module_names | OF_ITS_OWN:
                 found.setdefault(top, module)
@@ -89,8 +92,8 @@ def steps() -> list[tuple[str, str]]:
     """(environment, step) of every rule; a rule that uses another one also uses its environment, and comes after it."""
     found = set()
     for file in RULES:
-        for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
-            named = re.findall(r'"\.\./envs/(\w+)\.yaml"', rule)
+        for rule in re.split(r"^(?:    )?rule\b", file.read_text(), flags=re.MULTILINE)[1:]:
+            named = re.findall(r'"(?:\.\./)+envs/(\w+)\.yaml"', rule)
             run = re.findall(r'python -m ([\w.]+)|step="([\w.]+)"', rule)
             assert len(named) <= 1
             named = EITHER if "inference_environment(" in rule else named
@@ -98,7 +101,14 @@ def steps() -> list[tuple[str, str]]:
                 assert named, f"a rule of {file} has no conda environment: {rule[:60]}"
                 found |= {(env, module or step) for env in named for module, step in run}
     found = {(env, step) for env, step in found if step != "snakemake"}
-    return sorted(found)
+    return sorted(found | {("workflow", step) for step in steps_of_studies()})
+
+
+def steps_of_studies() -> set[str]:
+    """What the general rules run for the studies that are on: they name an environment, and a study its steps."""
+    room_of = rooms(checked(merged(*DEFAULT), DEFAULT)).values()
+    named = [each for room in room_of for each in (*room.tables.values(), *room.figures.values(), room.section)]
+    return {step.module for step in [*named, *(room.claims for room in room_of if room.claims)]}
 
 
 def test_the_rules_name_steps_of_every_environment() -> None:
