@@ -71,7 +71,7 @@ rule pair:
         """
 
 
-rule compare:
+rule comparisons:
     """Pair two random responses of each prompt, as people who compare responses are shown them."""
     input:
         responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",

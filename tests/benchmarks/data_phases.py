@@ -45,7 +45,7 @@ GAPS = {
 }
 """The targets of Table 3 for normally distributed scores."""
 PHASES = {"load": ["load"], "curate": ["curate"], "score": ["score"], "tiers": ["tiers"]} | {
-    "pairs": ["pair", "compare", "gap", "counterfactual", "mix"]
+    "pairs": ["pair", "comparisons", "gap", "counterfactual", "mix"]
 }
 """Phase -> its rules; no other rule may run in it."""
 
