@@ -129,7 +129,7 @@ rule tier_scores:
 rule pair_scores:
     """The distributions of chosen and rejected scores in each pairs dataset."""
     input:
-        lambda w: studies.of(w.study).pairs_files,
+        lambda w: expand("results/pairs/{pairs}.parquet", pairs=studies.of(w.study).scored_pairs),
     output:
         multiext("results/figures/{study}/pair_scores", ".svg", ".png"),
     log:

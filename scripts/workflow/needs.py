@@ -64,6 +64,11 @@ class Needs:
     def pairs_files(self) -> list[str]:
         return [f"results/pairs/{name}.parquet" for name in self.pairs]
 
+    @property
+    def scored_pairs(self) -> list[str]:
+        """Those of the pairs that have scores, and not labels alone."""
+        return [name for name in self.pairs if self.files.pairs_of(name).kind != "labelled"]
+
     @cached_property
     def training(self) -> list[str]:
         """The runs' training tables, one row per step."""
@@ -189,7 +194,11 @@ class Studies:
     def common_figures(self, study: str) -> list[str]:
         """The figures of training data and runs that every study has; made by rules/studies.smk."""
         needs = self.of(study)
-        return [*(["tier_scores"] if needs.tiers else []), *(["pair_scores", "training_curves"] if needs.runs else [])]
+        return [
+            *(["tier_scores"] if needs.tiers else []),
+            *(["pair_scores"] if needs.scored_pairs else []),
+            *(["training_curves"] if needs.runs else []),
+        ]
 
     def names(self, study: str) -> dict[str, PairsName]:
         """Pairs dataset -> its name in tables and figures; the same name for all starts."""
