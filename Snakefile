@@ -1,7 +1,7 @@
 """prefatlas: from raw preference data to the papers' tables.
 
-`snakemake --cores 2` makes results/report.html and all it shows, as config.yaml and the studies that are on say. Lay
-another configuration over it with `--configfile studies/<study>/<name>.yaml`, or give one that stands alone.
+`snakemake --cores 2` makes results/report.html and everything on it, as config.yaml and the studies that are on say.
+`--configfile studies/<study>/<name>.yaml` overlays another configuration; a file with `standalone: true` replaces it.
 """
 
 from snakemake.utils import min_version
@@ -58,6 +58,7 @@ rule all:
 for each in studies.rooms:
 
     rule:
+        """One study's tables, figures and what its own rules make."""
         name:
             each
         input:
@@ -66,10 +67,10 @@ for each in studies.rooms:
 
 
 rule world:
-    """What the didactic world has beside the studies: base policies of three strengths, a reward model, a ranker."""
+    """The didactic world apart from the studies: base policies of three strengths, a reward model, a ranker."""
     input:
         world.targets,
 
 
-# What the display of progress calls the rules by, now that all are known.
+# The progress display groups rules by phase; all rules are known here.
 os.environ.update(PREFATLAS_PHASES=json.dumps(phases(workflow.rules)))

@@ -1,12 +1,12 @@
 """What the rules share: the checked configuration, the studies, which files belong to what, and the code's fingerprints.
 
 Needs: the configuration that rules/reading.smk has put together
-Makes: nothing; a mistake in the configuration ends here, with its file, line and remedy, before any job starts
+Makes: nothing; an error in the configuration stops here, with its file, line and fix, before any job starts
 
 atlas     the configuration (scripts/lib/config)
-studies   what the studies need and make (scripts/workflow/needs.py); needs is that of all together
+studies   what each study needs and makes (scripts/workflow/needs.py); needs: all of them together
 files     which files belong to what (scripts/workflow/files.py)
-code      fingerprints of the steps' code, as parameters: they rerun a rule when that code changes
+code      fingerprints of the steps' code, as parameters: a rule runs again when its code changes
 """
 
 import gc
@@ -48,17 +48,17 @@ REPOSITORY = Path(workflow.basedir)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 START = rf"{NAME}(\.{NAME}\.{NAME}\.s\d+)*"
 
-# Steps run with the Python that runs Snakemake, unless a rule's environment puts another one first.
+# Steps run with the Python that runs Snakemake, unless a rule's environment puts another one first in PATH.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
     TOKENIZERS_PARALLELISM="false",
-    **{SNAKEMAKE: str(os.getpid())},  # with which they end: scripts/lib/parent.py
+    **{SNAKEMAKE: str(os.getpid())},  # steps end with it: scripts/lib/parent.py
 )
 warm.prepare(REPOSITORY)
 if not workflow.is_main_process:
     warm.start_for(len(workflow.dag_settings.target_jobs))
 
-# A large DAG is objects that stay; looking for garbage among them took a fifth of a dry run.
+# A large DAG is made of objects that stay; looking for garbage among them took a fifth of a dry run.
 gc.set_threshold(100_000, 50, 100)
 
 
@@ -97,8 +97,8 @@ room_rules = [
 onstart:
     if ahead := bring_back(file for job in workflow.dag.jobs for file in job.input):
         logger.info(f"{ahead} inputs are of the future: their times are set to now.")
-    # Snakemake 9.27 weighs all ready jobs anew a second after each weighing, in one more round for every job that ended:
-    # after some hundred jobs that keeps a core busy. The limit on submissions behind it is for clusters.
+    # Snakemake 9.27 reschedules all ready jobs a second after each scheduling, with one more round per finished job:
+    # after a few hundred jobs that keeps a core busy. The rate limit that causes this is for clusters.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
         warm.start_for(len(list(workflow.dag.needrun_jobs())))

@@ -5,12 +5,12 @@ Needs: results/policies/{policy}/, results/samples/{policy}/{suite}.parquet for 
 Makes: results/suites/{suite}/questions.jsonl of the didactic world
        results/suites/{suite}/prompts.parquet, and for win rates reference.parquet and length_control/
        results/evaluations/{policy}/{suite}.json, and for win rates {suite}.judgements.parquet
-Keeps: cache/verdicts/, what LLM judges said, by content: no rule's output, and never asked or paid for again
+Keeps: cache/verdicts/, the verdicts of LLM judges, keyed by content: no rule's output, never asked or paid for twice
 """
 
 
 rule questions:
-    """Make the questions of one of the didactic world's suites."""
+    """Make the questions of a suite of the didactic world."""
     output:
         "results/suites/{suite}/questions.jsonl",
     log:
@@ -34,7 +34,7 @@ rule questions:
 
 
 rule prompts:
-    """The prompts of a suite, which prompt sets must not hold."""
+    """The prompts of a suite, which no prompt set may contain."""
     input:
         lambda w: files.questions(w.suite),
         lambda w: local_files(SUITES[w.suite].data),
@@ -99,7 +99,7 @@ rule reference:
         """
 
 
-# In one place for all rules below, at one depth: Snakemake runs again what a rule of another text has made.
+# One text for all rules below, at one indentation: Snakemake reruns outputs whose rule has another shell text.
 ASK = r"""
         python -m scripts.evaluation.harness \
             --policy results/policies/{wildcards.policy}/policy.json \
@@ -113,7 +113,7 @@ ASK = r"""
 for asking in asked_together:
 
     rule:
-        """Ask a policy the questions of several suites, in one process (scripts/workflow/harness.py says of which)."""
+        """Ask a policy the questions of several suites in one process (scripts/workflow/harness.py says which)."""
         name:
             asking.name
         input:
@@ -140,7 +140,7 @@ for asking in asked_together:
 
 
 rule length_control:
-    """What length-controlled win rates need to know of a suite and its judge, fitted once."""
+    """What length-controlled win rates need to know about a suite and its judge, fitted once."""
     input:
         reference="results/suites/{suite}/reference.parquet",
         prompts="results/suites/{suite}/prompts.parquet",

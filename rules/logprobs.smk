@@ -1,9 +1,9 @@
-"""Log-probs: each response's tokens once per policy, for every dataset and run that needs them as reference.
+"""Log-probs: the tokens of each response, once per policy, for all datasets and runs that need them as reference.
 
 Needs: results/policies/{base}/, results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet
-       results/samples/{policy}/{family}.responses.parquet of families that a policy sampled
+       results/samples/{policy}/{family}.responses.parquet of sampled families
 Makes: results/logprobs/{base}/{family}.parquet
-A killed job goes on from what lies in checkpoints/logprobs/.
+A killed job resumes from checkpoints/logprobs/.
 """
 
 

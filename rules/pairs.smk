@@ -2,12 +2,12 @@
 
 Needs: results/prompt_sets/{prompt_set}/responses.parquet
        results/scores/{scorer}/{family}.parquet, all families of the prompt set
-       results/data/{source}/preferences.parquet, as the source labels its pairs
+       results/data/{source}/preferences.parquet, the labels of a source's own pairs
        results/samples/{policy}/{family}.responses.parquet and its scores, to mix in or to rank
        results/rankers/{ranker}/ (rules/training.smk)
 Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
        results/pairs/{dataset}.parquet, .card.json
-A dataset that holds samples of whatever a run starts from is another one for every start: {dataset}@{start}.
+A dataset with samples of whatever a run starts from is made once per start: {dataset}@{start}.
 """
 
 
@@ -71,7 +71,7 @@ rule pair:
         """
 
 
-rule compare:
+rule comparisons:
     """Pair two random responses of each prompt, as people who compare responses are shown them."""
     input:
         responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
@@ -107,7 +107,7 @@ rule compare:
 
 
 rule gap:
-    """Choose the pairs whose mean chosen score and mean gap are those asked for."""
+    """Choose one pair per prompt so that the mean chosen score and the mean gap reach their targets."""
     input:
         responses=lambda w: f"results/prompt_sets/{atlas.pairs[w.dataset].prompt_set}/responses.parquet",
         scores=lambda w: expand(
@@ -157,7 +157,7 @@ rule gap:
 
 
 rule counterfactual:
-    """Put the chosen responses of one dataset over the rejected responses of another."""
+    """Pair the chosen responses of one dataset with the rejected responses of another."""
     input:
         chosen_of=lambda w: files.named_pairs(
             files.pairs_of(w.dataset).chosen_of, lineage.start_in(w.dataset)
@@ -232,7 +232,7 @@ rule mix:
 
 
 rule labelled:
-    """Take the pairs that came with the data, as they were labelled."""
+    """Take the pairs that came with the data, as labelled."""
     input:
         responses=lambda w: f"results/prompt_sets/{files.pairs_of(w.dataset).prompt_set}/responses.parquet",
         preferences=lambda w: files.preferences(w.dataset),
@@ -263,7 +263,7 @@ rule labelled:
 
 
 rule ranked:
-    """Pair two random responses of each prompt, the better one by a ranker or a scorer over the other."""
+    """Pair two random responses per prompt, ordered by a ranker or a scorer."""
     input:
         responses=lambda w: files.ranked_responses(w.dataset),
         scores=lambda w: files.scores_behind(w.dataset),

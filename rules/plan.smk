@@ -1,7 +1,7 @@
-"""Plan: what the configured studies need, what separate runs would need, what is there already, and how long it takes.
+"""Plan: what the studies need, what separate runs would need, what exists already, and how long the rest will take.
 
-Needs: results/prompt_sets/{prompt_set}/, results/suites/{suite}/: counted, and made first where they are missing
-Makes: plan.csv, of the moment at which it is asked: no artifact, and made anew each time
+Needs: results/prompt_sets/{prompt_set}/, results/suites/{suite}/, which are counted, and made first if missing
+Makes: plan.csv, as of the moment of asking: not an artifact, and made again each time
 """
 
 

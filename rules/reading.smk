@@ -1,7 +1,7 @@
 """The configuration's files, before Snakemake reads any of them.
 
-Needs: config.yaml, studies/{study}/didactic.yaml of the studies that are on, and what --configfile gives
-Makes: nothing; a file that cannot be read as it was meant ends here, with its line
+Needs: config.yaml, studies/{study}/didactic.yaml of the studies that are on, and the files given by --configfile
+Makes: nothing; a file that would not be read as its author meant stops here, with its line
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Report: one self-contained page that joins the studies' sections with what lies under all of them.
+"""Report: one self-contained page that joins the studies' sections with the data and runs that they share.
 
 Needs: sections, claims, figures and counts of the studies; cards of sources, prompt sets, tiers, pairs, scorers
 Makes: results/figures/world/{figure}.svg, .png on the didactic world
@@ -8,7 +8,7 @@ Makes: results/figures/world/{figure}.svg, .png on the didactic world
 
 
 rule base_policies:
-    """The policies that runs can start from, on every benchmark."""
+    """The policies that runs may start from, on every benchmark."""
     input:
         world.evaluations,
     output:
@@ -57,7 +57,7 @@ rule configuration:
 
 
 rule rulegraph:
-    """The workflow's own account of how its rules hang together, under this configuration."""
+    """How the rules depend on one another under this configuration, as Snakemake says it."""
     input:
         "results/configuration.json",
     output:
@@ -84,7 +84,7 @@ rule rulegraph:
 
 
 rule scorer_agreement:
-    """How far the reward model that was trained here agrees with the oracle."""
+    """How well a reward model trained here agrees with the oracle."""
     input:
         responses=expand("results/prompt_sets/{name}/responses.parquet", name=needs.prompt_sets),
         scores=lambda w: world.scores(w.scorer),

@@ -3,10 +3,11 @@
 Needs: results/policies/{policy}/
        results/suites/{suite}/prompts.parquet, or results/prompt_sets/{prompt_set}/prompts.parquet
 Makes: results/samples/{policy}/{suite}.parquet, to be judged
-       results/samples/{policy}/{prompt_set}.{sample_set}.parquet, and its distinct responses beside it
-       (.responses.parquet): a family that is scored and has log-probs as every other
+       results/samples/{policy}/{prompt_set}.{sample_set}.parquet, and next to it its distinct responses
+       (.responses.parquet): a family that gets scores and log-probs like any other
        results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet of sample sets with shards
-A killed job goes on from what lies in checkpoints/samples/.
+A sample set without a policy is drawn from each start of a run, and then {sample_set} is {name}@{start}.
+A killed job resumes from checkpoints/samples/.
 """
 
 
@@ -40,7 +41,7 @@ rule sample:
 
 
 rule sample_prompt_set:
-    """Sample a policy on a prompt set, for pairs that are to hold its own responses."""
+    """Sample a policy on a prompt set, for pairs with its own responses."""
     input:
         policy=lambda w: files.policy(w.policy),
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
@@ -73,7 +74,7 @@ rule sample_prompt_set:
 
 
 rule sample_shard:
-    """Sample a policy on one of equal parts of a prompt set."""
+    """Sample a policy on one of several equal parts of a prompt set."""
     input:
         policy=lambda w: files.policy(w.policy),
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
@@ -106,7 +107,7 @@ rule sample_shard:
 
 
 rule gather_samples:
-    """Put the parts of a sample set together."""
+    """Join the parts of a sample set."""
     input:
         lambda w: files.shards(w.policy, w.prompt_set, w.sample_set),
     output:

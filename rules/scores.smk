@@ -1,12 +1,12 @@
 """Scores: each response once per scorer; each pair once per ranker.
 
 Needs: results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet
-       results/samples/{policy}/{family}.responses.parquet of families that a policy sampled
+       results/samples/{policy}/{family}.responses.parquet of sampled families
        results/scorers/{scorer}/, results/rankers/{ranker}/ of the models trained here (rules/training.smk)
        results/pairs/{dataset}.parquet to rank
 Makes: results/scores/{scorer}/{family}.parquet
        results/rankings/{ranker}/{dataset}.parquet
-A killed job of scores goes on from what lies in checkpoints/scores/.
+A killed job of rule score resumes from checkpoints/scores/.
 """
 
 

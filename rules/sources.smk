@@ -1,7 +1,7 @@
-"""Sources and prompt sets: text on disk, once.
+"""Sources and prompt sets: every text on disk, once.
 
-Needs: hub datasets, local files, or the didactic world, as config `sources` says;
-       results/suites/{suite}/prompts.parquet of the suites that a prompt set must be unseen by.
+Needs: hub datasets, local files, or the didactic world, as config `sources` says
+       results/suites/{suite}/prompts.parquet of the suites whose prompts a prompt set must not contain
 Makes: results/data/{source}/prompts.parquet, responses.parquet, annotations.parquet, card.json
        results/data/{source}/preferences.parquet, preferences.card.json of sources whose rows are pairs
        results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet, card.json
@@ -40,7 +40,7 @@ rule load:
 
 
 rule preferences:
-    """Read which response of each pair a source prefers."""
+    """Read which response of each of its pairs a source prefers."""
     input:
         lambda w: local_files(getattr(atlas.sources[w.source], "path", None)),
     output:
@@ -67,7 +67,7 @@ rule preferences:
 
 
 rule curate:
-    """Merge sources into a prompt set; drop near-duplicates and prompts that stand in an evaluation."""
+    """Merge sources into a prompt set; drop near-duplicates and prompts of evaluations."""
     input:
         prompts=lambda w: expand(
             "results/data/{source}/prompts.parquet", source=atlas.prompt_sets[w.prompt_set].sources

@@ -1,13 +1,13 @@
-"""Studies: their tables, figures, claims and sections of the page, by the steps that each study names.
+"""Studies: tables, figures, claims and sections of the page, made by the steps that each study names.
 
 Needs: what the studies' steps read: evaluations, pairs, training tables, other tables, published numbers
        results/scores/, results/logprobs/ and results/samples/, to count what is shared
 Makes: results/tables/{study}/{table}.csv, and sharing.csv of every study
        results/figures/{study}/{figure}.svg, .png; tier_scores, pair_scores and training_curves of every study
-       results/claims/{study}.csv, and results/claims.csv of all
+       results/claims/{study}.csv, joined into results/claims.csv
        results/sections/{study}.html
-A study is a room studies/{study}/; study.py there says how its parts are made (scripts/lib/study.py), and rules.smk
-what these rules cannot make.
+A study is a room studies/{study}/. Its study.py says how its parts are made (the contract is scripts/lib/study.py); its
+rules.smk makes only what these rules cannot.
 """
 
 
@@ -40,7 +40,7 @@ rule table:
 
 
 rule sharing:
-    """What a study computed, and what its runs would have computed one by one."""
+    """What a study computed, and what its runs would have computed separately."""
     input:
         scores=lambda w: studies.of(w.study).scores,
         pairs=lambda w: studies.of(w.study).pairs_files,
@@ -100,7 +100,7 @@ rule figure:
 
 
 rule tier_scores:
-    """How the scores of each tier spread."""
+    """The distribution of scores in each tier."""
     input:
         lambda w: expand("results/tiers/{tiers}.parquet", tiers=studies.of(w.study).tiers),
     output:
@@ -127,7 +127,7 @@ rule tier_scores:
 
 
 rule pair_scores:
-    """How chosen and rejected scores of each pairs dataset spread."""
+    """The distributions of chosen and rejected scores in each pairs dataset."""
     input:
         lambda w: studies.of(w.study).pairs_files,
     output:
@@ -204,7 +204,7 @@ rule claims_of_study:
 
 
 rule claims:
-    """The claims of all studies."""
+    """The claims of all studies in one table."""
     input:
         expand("results/claims/{study}.csv", study=studies.with_claims),
     output:

@@ -2,12 +2,12 @@
 
 Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{prompt_set}/ to learn from (scratch)
        results/pairs/{dataset}.parquet, and for runs results/logprobs/{base}/{family}.parquet as the reference
-Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files beside it
-       results/training/{run}.parquet, one row a step
+Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files next to it
+       results/training/{run}.parquet, one row per step
        results/scorers/{scorer}/, results/rankers/{ranker}/
-train_online draws the rejected responses from the policy while it is trained, for variants with an online section.
-A run takes as many processes as the resource gpu says (docs/several_gpus.md); it is no trigger: results stay the same.
-Runs are named {base}.{dataset}.{variant}.s{seed}. Their checkpoints lie in checkpoints/, outside results/.
+Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Their checkpoints are in
+checkpoints/, outside results/. A run takes as many processes as the resource gpu says (docs/several_gpus.md), which is
+not a trigger. train_online, for variants with an online section, draws the rejected responses from the policy itself.
 """
 
 
@@ -95,7 +95,7 @@ rule train:
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
-        # Snakemake compares no parameter that it derives from resources with that of an earlier job.
+        # Not a trigger: Snakemake does not compare parameters that depend on resources with those of earlier jobs.
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
     shell:
         r"""

@@ -1,14 +1,14 @@
-"""Versioning: what DVC shows of a run beside its tables and figures.
+"""Versioning: the numbers that DVC shows of a run, in addition to its tables and figures.
 
 Needs: results/claims.csv
        results/evaluations/{policy}/{suite}.json of everything that a study measures
 Makes: results/metrics.json
-DVC itself is no rule: `python -m scripts.versioning record` stores what all rules made (docs/versioning.md).
+No rule calls DVC: `python -m scripts.versioning record` stores what all rules made (docs/versioning.md).
 """
 
 
 rule metrics:
-    """The studies in a few numbers, for `dvc metrics diff` and `dvc exp show`."""
+    """A few numbers per study, for `dvc metrics diff` and `dvc exp show`."""
     input:
         claims="results/claims.csv" if studies.with_claims else [],
         evaluations=[path for room in studies.rooms.values() for path in room.evaluations()],

@@ -1,4 +1,4 @@
-"""The configurations of the repository, as Snakemake merges them."""
+"""The configurations of the repository, merged as Snakemake merges them."""
 
 import copy
 from pathlib import Path
@@ -12,13 +12,13 @@ OVERLAYS = [path for path in sorted(Path("studies").glob("*/*.yaml")) if path.na
 
 
 def layers(overlay: Path | None = None) -> list[Path]:
-    """The files behind the default configuration, or behind one laid over it: the strongest first."""
+    """The files of the default configuration, or of one laid over it: highest priority first."""
     given = yaml.safe_load(overlay.read_text()) if overlay else {}
     return [*([overlay] if overlay else []), *defaults(Path(), given)[::-1]]
 
 
 def merged(*files: Path) -> dict:
-    """Files laid over one another as Snakemake does it, the strongest first."""
+    """Merge files as Snakemake does, highest priority first."""
 
     def lay(under: dict, over: dict) -> dict:
         for key, value in over.items():

@@ -1,4 +1,4 @@
-"""Fixtures that the rooms' tests share. Nothing here needs a network or a GPU."""
+"""Fixtures shared by all tests. Nothing here needs a network or a GPU."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 from hypothesis import settings
 
-# Examples run models and files: how long one takes is the machine's affair.
+# Examples run models and write files, so their duration depends on the machine.
 settings.register_profile("prefatlas", deadline=None)
 settings.load_profile("prefatlas")
 
@@ -37,8 +37,8 @@ WORDS = "copy reverse sort add the list : ; a b c d e f g h 0 1 2 3 4 5 6 7 8 9 
 def tiny_policy(tmp_path_factory):
     """Folder of a policy in the Hugging Face layout (policy.json and POLICY_FILES).
 
-    A 2-layer Llama with random weights, sharp enough to have clear likes, and a ``words`` tokenizer with a
-    chat template, over WORDS. Do not write into it: the session shares it.
+    A 2-layer Llama with random weights, sharp enough to have clear preferences, and a ``words`` tokenizer over WORDS
+    with a chat template. Shared by the whole session: do not write into it.
     """
     import torch
     from transformers import LlamaForCausalLM

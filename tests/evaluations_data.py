@@ -1,4 +1,4 @@
-"""Evaluations of policies, for the tests of what is computed from them."""
+"""Evaluations of policies, for tests of what is computed from them."""
 
 from pathlib import Path
 

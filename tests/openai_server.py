@@ -1,4 +1,4 @@
-"""A little OpenAI-compatible endpoint on loopback, which prefers the longer output and can be told to fail."""
+"""A small OpenAI-compatible endpoint on loopback that prefers the longer output and can be made to fail."""
 
 import json
 import math
@@ -12,12 +12,12 @@ OUTPUT = re.compile(r'"output": """(.*?)"""\n    \}', re.DOTALL)
 
 
 def wins(first: str, second: str) -> float:
-    """The endpoint's probability that the second of two outputs is the better."""
+    """The endpoint's probability that the second of two outputs is better."""
     return 1 / (1 + math.exp(-0.1 * (len(second) - len(first))))
 
 
 class Endpoint:
-    """Counts what it is asked. healthy: requests it answers before it fails with ``status``; delay: of each, in s."""
+    """Counts requests. healthy: requests answered before it fails with ``status``; delay: per request, in s."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -66,7 +66,7 @@ class Endpoint:
 
 @contextmanager
 def serving():
-    """An Endpoint that answers at ``url`` while the block lasts."""
+    """An Endpoint that answers at ``url`` inside the block."""
     endpoint = Endpoint()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Tables of pairs for the tests that train: small, and made with the policy that they are for."""
+"""Small tables of pairs for tests that train, made with the policy that they are for."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ SPEC = Hyperparameters(precision="float32", learning_rate=3e-3, batch_pairs=8, e
 
 
 def spec_of(**changes) -> Hyperparameters:
-    """SPEC with departures from it."""
+    """SPEC with changes."""
     return Hyperparameters(**(SPEC.model_dump() | changes))
 
 

@@ -1,10 +1,10 @@
-"""What the tests of figures, sections and the page share."""
+"""Code shared by the tests of figures, sections and the page."""
 
 from html.parser import HTMLParser
 from pathlib import Path
 
 NASTY = "<script>alert('1')</script> & \"co\" $x_"
-"""A name that must come out as it went in."""
+"""A name that must be displayed exactly as given."""
 
 
 def run(monkeypatch, main, *arguments):
@@ -18,7 +18,7 @@ def both(folder: Path, name: str) -> list[Path]:
 
 
 class Checker(HTMLParser):
-    """Tags balance, ids are unique, links lead to them, nothing is loaded from elsewhere."""
+    """Tags are balanced, ids are unique, links have targets, and nothing is loaded from elsewhere."""
 
     void = frozenset({"meta", "link", "br", "img", "path", "circle", "rect", "use", "line"})
 
@@ -53,7 +53,7 @@ class Checker(HTMLParser):
 
 
 def checked(path: Path) -> str:
-    """The HTML in a file that Checker accepts."""
+    """The HTML in a file, checked by Checker."""
     html = path.read_text(encoding="utf-8")
     Checker(html)
     assert "url(http" not in html and "@import" not in html and "<script" not in html

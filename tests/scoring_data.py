@@ -1,4 +1,4 @@
-"""Tables and classifiers for the tests that score and rank: small, and with a rule that a model can learn."""
+"""Small tables and classifiers for tests that score and rank, with a rule that a model can learn."""
 
 import random
 from pathlib import Path
@@ -68,7 +68,7 @@ def alone(model, ids: list[int]) -> float:
 
 
 class Data:
-    """Prompts with two responses each; those of the chosen have good words, those of the rejected bad ones."""
+    """Prompts with two responses each; those of the chosen contain good words, those of the rejected bad ones."""
 
     def __init__(self, folder: Path, prompts: int = 60) -> None:
         self.folder = folder
@@ -102,6 +102,6 @@ class Data:
         return self.folder / f"{name}.parquet"
 
     def flags(self, *tables: str, **others: object) -> list[str]:
-        """A command line with these tables and other flags (an underscore is a hyphen)."""
+        """A command line with these tables and other flags (an underscore becomes a hyphen)."""
         values = {name: self.path(name) for name in tables} | others
         return [text for name, value in values.items() for text in (f"--{name.replace('_', '-')}", str(value))]

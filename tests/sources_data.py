@@ -1,4 +1,4 @@
-"""What the tests of source formats share: a file of rows, and what loading it gives."""
+"""Code shared by the tests of source formats: a file of rows, and the result of loading it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests ask of vLLM, answered by the Python that has it: ``python -m tests.vllm_child <job> <out>``."""
+"""The part of the vLLM tests that runs in vLLM's own Python: ``python -m tests.vllm_child <job> <out>``."""
 
 import sys
 from pathlib import Path
@@ -36,7 +36,7 @@ def sampling(job: dict) -> dict:
 
 
 def resumed(sampler, prompts, ids, spec, folder: Path) -> list:
-    """Samples of a job that ends in the middle and is started again."""
+    """Samples of a job that is killed midway and started again."""
     pieces.EVERY = 0.0
     save, draw, calls = Pieces.save, sampler.draw, []
 
@@ -57,7 +57,7 @@ def resumed(sampler, prompts, ids, spec, folder: Path) -> list:
 
 
 def scoring(job: dict) -> dict:
-    """Scores of conversations, in two orders; and of the sequences of ids, as the engine's own."""
+    """Scores of conversations, in two orders; and of the sequences of ids, from the engine directly."""
     spec = RewardModelScorer(**job["scorer"])
     scorer = scorer_of(spec)
     items = [(prompt, response) for prompt, response in job["items"]]
@@ -69,7 +69,7 @@ def scoring(job: dict) -> dict:
 
 
 def noted(llm) -> list[list[int]]:
-    """The ids of every prompt that the engine answers from now on, as it says itself."""
+    """The ids of every prompt that the engine answers from now on, as reported by the engine."""
     seen: list[list[int]] = []
     generate = llm.generate
 

@@ -1,4 +1,4 @@
-"""SLURM for profiles/slurm (`executor: prefatlas`); what it does stands in executor.py beside this."""
+"""Executor for SLURM, used by profiles/slurm (`executor: prefatlas`); see executor.py in this folder."""
 
 from importlib.util import find_spec
 
@@ -6,7 +6,7 @@ if find_spec("snakemake_executor_plugin_slurm"):
     from snakemake_executor_plugin_slurm import ExecutorSettings, common_settings
 
     from snakemake_executor_plugin_prefatlas.executor import Executor
-else:  # Snakemake imports every plugin that it finds at each of its starts
+else:  # Snakemake imports every plugin that it finds whenever it starts
     from snakemake_executor_plugin_prefatlas.absent import ExecutorSettings, absent, common_settings
 
     Executor = absent("snakemake-executor-plugin-slurm", "pip install -r requirements.txt")

@@ -1,4 +1,4 @@
-"""In place of an executor whose plugin is not installed: it says so when it is asked for, and only then."""
+"""Placeholder for an executor whose plugin is not installed: it reports that only when the executor is used."""
 
 from snakemake.executors.dryrun import Executor as Nothing
 from snakemake_interface_common.exceptions import WorkflowError
@@ -8,7 +8,7 @@ common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False
 
 
 class ExecutorSettings(ExecutorSettingsBase):
-    """None: there is nothing to set."""
+    """No settings."""
 
 
 def absent(plugin: str, remedy: str) -> type[Nothing]:

@@ -1,4 +1,4 @@
-"""No job is forgotten: the plugins' own executors drop the jobs whose status a failed query leaves unknown."""
+"""Mixin that never forgets a job; the original executors drop jobs whose status is unknown after a failed query."""
 
 from collections.abc import AsyncGenerator
 
@@ -6,10 +6,10 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 
 class EndsAreKnown:
-    """Before an executor's class: a job stays active until its end was reported."""
+    """Put before an executor's class: a job stays active until its end was reported."""
 
     ended: frozenset[str] = frozenset()
-    """The cluster's names of the jobs whose end was reported to the scheduler."""
+    """The cluster's names of jobs whose end was reported to the scheduler."""
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         async for _ in super().check_active_jobs(active_jobs):

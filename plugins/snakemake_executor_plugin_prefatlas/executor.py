@@ -1,10 +1,10 @@
-"""SLURM as its own executor runs it, and two things more: no job is forgotten, none is run beside itself.
+"""The SLURM executor with two additions: no job is forgotten, and no job runs twice at the same time.
 
-`executor: prefatlas` in profiles/slurm. The executor of snakemake-executor-plugin-slurm 2.8.0 drops every running
-job when a status query has no answer, and a new call submits again what an earlier, killed call left in the queue.
-Here a job stays active until its end is known, submissions wait for a controller that does not answer, and a new
-call takes over what an earlier one left: it waits for a job that would make the same files from the same inputs,
-parameters and code, and cancels any other that would write one of its files.
+`executor: prefatlas` in profiles/slurm. The executor of snakemake-executor-plugin-slurm 2.8.0 drops every running job
+when a status query gets no answer, and a new call submits again what an earlier, killed call left in the queue. Here
+a job stays active until its end is known, submissions wait for a controller that does not answer, and a new call takes
+over what an earlier one left: it waits for a job that would make the same files from the same inputs, parameters and
+code, and cancels any other job that would write one of its files.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from snakemake_executor_plugin_prefatlas.ends import EndsAreKnown
 from snakemake_executor_plugin_prefatlas.journal import Entry, Journal
 
 PAUSE = 5
-"""Seconds between two questions to a controller that does not answer, or that is ending a job."""
+"""Seconds between two queries of a controller that does not answer or is ending a job."""
 ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "STOPPED", "SIGNALING")
-"""States of a job that may write yet."""
+"""States of a job that may still write files."""
 
 
 class Executor(EndsAreKnown, slurm.Executor):
@@ -46,9 +46,9 @@ class Executor(EndsAreKnown, slurm.Executor):
         try:
             entry = self._taken_over(job)
             while not entry and "UP" not in _printed("scontrol", "ping"):
-                self.logger.info("SLURM's controller does not answer: waiting with what is to be submitted.")
+                self.logger.info("SLURM's controller does not answer: waiting to submit jobs.")
                 time.sleep(PAUSE)
-        except Exception as error:  # in a thread of its own: what is not reported is lost
+        except Exception as error:  # runs in a separate thread: what is not reported is lost
             self._report_job_error_threadsafe(SubmittedJobInfo(job), f"cannot be submitted: {error!r}")
             return
         if not entry:
@@ -79,8 +79,8 @@ class Executor(EndsAreKnown, slurm.Executor):
             self.journal.close(id)
 
     def _take_over(self) -> None:
-        """Record how the files were made that an earlier call's jobs finished after it was killed."""
-        unknown = self.states.keys() - self.left.keys()  # killed before it could note them; or ended long ago
+        """Record how files were made that jobs of a killed call have finished since."""
+        unknown = self.states.keys() - self.left.keys()  # its call was killed before noting them; or ended long ago
         self._cancel(Entry(id, "", {}) for id in unknown)
         dag, stale = self.workflow.dag, []
         owner = {file: entry for entry in self.left.values() for file in entry.made}
@@ -95,7 +95,7 @@ class Executor(EndsAreKnown, slurm.Executor):
             if all(entry.made.get(file) == digest for file, digest in self._made(job, entry.made).items()):
                 self.workflow.async_run(self.workflow.persistence.finished(job))
             else:
-                self.workflow.persistence.started(job)  # that is, not finished: the next call makes them anew
+                self.workflow.persistence.started(job)  # marks them as unfinished: the next call makes them again
                 stale += files
         for entry in list(self.left.values()):
             if entry.made.keys() <= self.recorded and self.states.get(entry.id) not in ALIVE:
@@ -103,31 +103,31 @@ class Executor(EndsAreKnown, slurm.Executor):
         if stale:
             raise WorkflowError(
                 f"jobs of an earlier call finished {', '.join(sorted(stale))}; inputs, parameters or code have changed "
-                "since they were submitted\n  remedy: call snakemake again, which makes these files anew"
+                "since they were submitted\n  remedy: call snakemake again, which makes these files again"
             )
 
     def _is_recorded(self, job: JobExecutorInterface) -> bool:
-        """Whether Snakemake knows how just these files were made, and not files before them."""
+        """Whether Snakemake has a record of how exactly these files were made, not earlier versions of them."""
         records = [(file, self.workflow.persistence.metadata(file)) for file in job.output]
         return all(record and record.endtime == os.stat(file).st_mtime for file, record in records)
 
     def _taken_over(self, job: JobExecutorInterface) -> Entry | None:
-        """The job of an earlier call that makes just this; any other that would write the same files is cancelled."""
+        """An earlier call's job that makes exactly these files; any other that would write one of them is cancelled."""
         files = _outputs(job)
         rivals = [entry for entry in list(self.left.values()) if files & entry.made.keys()]
         if len(rivals) == 1 and self.states.get(rivals[0].id) in (*ALIVE, "COMPLETED"):
             made = rivals[0].made
-            # Of a group, some files may be there already: then it makes the rest.
+            # In a group, some files may exist already: then the job makes the rest.
             if self._made(job, made).items() <= made.items() and made.keys() - files <= self.recorded:
                 return self.left.pop(rivals[0].id)
         self._cancel(rivals)
         return None
 
     def _cancel(self, entries: Iterable[Entry]) -> None:
-        """End jobs of an earlier call, and come back when none of them can write any more."""
+        """Cancel jobs of an earlier call, and return once none of them can write any more."""
         for entry in entries:
             if self.states.get(entry.id) in ALIVE:
-                self.logger.info(f"Cancelling SLURM's job {entry.id} of an earlier call: it is not what is wanted now.")
+                self.logger.info(f"Cancelling SLURM's job {entry.id} of an earlier call: it is out of date.")
                 _printed("scancel", entry.id)
                 while self._states().get(entry.id) in ALIVE:
                     time.sleep(PAUSE)
@@ -135,26 +135,26 @@ class Executor(EndsAreKnown, slurm.Executor):
             self.left.pop(entry.id, None)
 
     def _states(self) -> dict[str, str]:
-        """The state of each of this folder's jobs that SLURM remembers; waits for a controller to answer."""
+        """The state of each of this folder's jobs that SLURM remembers; waits until the controller answers."""
         by = query_job_status_squeue if self.get_status_command() == "squeue" else query_job_status_sacct
         while (done := subprocess.run(shlex.split(by(self.run_uuid)), capture_output=True, text=True)).returncode:
             if "accounting storage is disabled" in done.stderr:
-                raise WorkflowError("SLURM keeps no accounts of jobs here\n  remedy: --prefatlas-status-command squeue")
+                raise WorkflowError("SLURM has no job accounting here\n  remedy: --prefatlas-status-command squeue")
             self.logger.info(f"SLURM does not answer: {done.stderr.strip()}")
             time.sleep(PAUSE)
         # "CANCELLED by 1000"
         return {id: state.split()[0] for id, state in (line.split("|")[:2] for line in done.stdout.splitlines())}
 
     def _made(self, job: JobExecutorInterface, together: Collection[str] = ()) -> dict[str, str]:
-        """Each file of a job, or of the jobs of a group -> digest of what it is made from and with.
+        """Each file of a job, or of the jobs of a group -> digest of its inputs, parameters and code.
 
-        Of inputs their size and time; of inputs that are made in the same queue entry, the name alone.
+        Inputs count by size and time; inputs made in the same queue entry only by name.
         """
         persistence, made = self.workflow.persistence, {}
         inside = _outputs(job).union(together)
         for each in _single(job):
             inputs = [(str(file), None if str(file) in inside else _stamp(str(file))) for file in each.input]
-            # What Snakemake itself compares to tell whether a file is up to date.
+            # The same that Snakemake compares to decide whether a file is up to date.
             parts = [each.rule.name, persistence._code(each.rule), persistence._params(each), inputs]
             digest = hashlib.sha256(json.dumps(parts).encode("utf-8")).hexdigest()
             made.update((str(file), digest) for file in each.output)

@@ -1,7 +1,7 @@
-"""Which cluster jobs a folder has submitted and not yet accounted for: one small file each under .snakemake/slurm/.
+"""Journal of submitted cluster jobs whose end is not yet recorded: one small file per job under .snakemake/slurm/.
 
-A file is written when a job is submitted and removed when Snakemake has recorded how the job ended. What is there
-at the start of a call was left by a call that was killed.
+A file is written when a job is submitted and removed once Snakemake has recorded how the job ended. Files that exist
+when a call starts were left by a call that was killed.
 """
 
 import json
@@ -14,13 +14,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Entry:
-    """One submitted job; of several jobs in one queue entry (a group), all."""
+    """One submitted queue entry: a job, or all jobs of a group."""
 
     id: str
-    """SLURM's number of the job."""
+    """SLURM's job number."""
     log: str
     made: dict[str, str]
-    """Each file that it makes -> the digest of what the file is made from and with."""
+    """Each file that it makes -> digest of the file's inputs, parameters and code."""
 
 
 class Journal:

@@ -1,7 +1,7 @@
-"""Kubernetes for profiles/kubernetes (`executor: prefatlas-kubernetes`), with results/ on a volume that all pods mount.
+"""Executor for Kubernetes, used by profiles/kubernetes (`executor: prefatlas-kubernetes`); results/ is a shared volume.
 
-The executor of snakemake-executor-plugin-kubernetes brings each file from an object store to a path of its own in the
-pod. Steps here name files under results/ by their paths in the working folder, so the folder itself is shared instead:
+The executor of snakemake-executor-plugin-kubernetes copies each file from an object store to its own path in the pod.
+Steps here name files under results/ by paths relative to the working folder, so the folder itself is shared instead:
 Snakemake runs in a pod, and every job's pod mounts the same claim at the same path. A job whose status query fails
 stays active until its end is known.
 """
@@ -29,7 +29,7 @@ if find_spec("snakemake_executor_plugin_kubernetes"):
         def get_job_exec_prefix(self, job: JobExecutorInterface) -> str:
             return f"cd {shlex.quote(str(self.workflow.workdir_init))}"
 
-else:  # Snakemake imports every plugin that it finds at each of its starts
+else:  # Snakemake imports every plugin that it finds whenever it starts
     from snakemake_executor_plugin_prefatlas.absent import ExecutorSettings, absent, common_settings
 
     Executor = absent("snakemake-executor-plugin-kubernetes", "pip install snakemake-executor-plugin-kubernetes==0.5.1")

@@ -1,9 +1,9 @@
-"""Progress of a run on the terminal: the phase, jobs done, time left. `snakemake --logger prefatlas`.
+"""Progress of a run on the terminal: phases, jobs done, time left. `snakemake --logger prefatlas`.
 
-On a terminal a block at the bottom is redrawn: a bar a phase, what runs now, the time left. Anywhere
-else every job that ends is one line. An error is printed in full in both: rule, files, command, the end of its
-log. Snakemake's own log under .snakemake/log stays as it is, and so does a dry run's output. Which rule belongs to
-which phase says the environment variable PREFATLAS_PHASES, a JSON object; without it there is one phase.
+On a terminal, a block at the bottom is redrawn: one bar per phase, what is running, the time left. Elsewhere every
+finished job is one line. Both print an error in full: rule, files, command, the end of its log. Snakemake's own log
+under .snakemake/log is unchanged, and so is a dry run's output. The environment variable PREFATLAS_PHASES, a JSON
+object, gives the phase of each rule; without it there is one phase.
 """
 
 import json
@@ -22,7 +22,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_prefatlas.progress import NO_PHASE, Job, Left, Progress
 
 LOG_TAIL = 40
-"""Lines of a failed job's log to show."""
+"""Number of lines shown from the end of a failed job's log."""
 BAR = 24
 NOISE = (
     "Assuming unrestricted shared filesystem",
@@ -47,7 +47,7 @@ GREEN, YELLOW, RED, FAINT, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 3 min, 2 h 05 min."""
+    """A duration as people write it: 8 s, 3 min, 2 h 05 min."""
     whole = round(seconds)
     if whole < 90:
         return f"{whole} s"
@@ -72,7 +72,7 @@ def tail(path: str) -> list[str]:
 
 
 def failure(record: LogRecord) -> str:
-    """All that is needed to understand a job's failure."""
+    """Everything needed to understand a job's failure."""
     get = record.__dict__.get
     lines = [f"Error in rule {get('rule_name')}" + (f": {get('rule_msg')}" if get("rule_msg") else "")]
     lines += [f"    {name}: {', '.join(map(str, get(name)))}" for name in ("input", "output") if get(name)]
@@ -159,14 +159,14 @@ class LogHandler(LogHandlerBase):
         self._print(f"[{done:>{len(str(total))}}/{total}] {phase:<11} {job} ({duration(seconds)}){left}")
 
     def _print(self, text: str, colour: str = "") -> None:
-        """Text above the block."""
+        """Print text above the block."""
         text = f"{colour}{text}{PLAIN}" if colour and self.colour else text
         self.stream.write(f"{self._erase()}{text}\n")
         self._draw()
         self.stream.flush()
 
     def _draw(self) -> None:
-        """The block, in place of the last one."""
+        """Draw the block in place of the previous one."""
         if not self.live or self.stopped.is_set() or not self.progress.total:
             return
         lines = self.block(time.time(), shutil.get_terminal_size())
@@ -179,7 +179,7 @@ class LogHandler(LogHandlerBase):
         return f"\x1b[{above}F\x1b[J" if above else ""
 
     def block(self, now: float, size: os.terminal_size) -> list[str]:
-        """The lines to show: a bar a phase, and a line that sums up. Never wider or higher than the terminal."""
+        """The lines to show: one bar per phase, and a summary. Never wider or higher than the terminal."""
         done, total = self.progress.counts
         elapsed = duration(now - self.progress.first) if self.progress.first else "0 s"
         left = f" · {left_in_words(self.progress.left(now))}" if self.progress.running else ""

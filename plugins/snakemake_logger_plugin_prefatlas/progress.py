@@ -1,9 +1,9 @@
-"""Where a Snakemake run stands: jobs done of all, phase by phase, and the time left. No output, no clock of its own."""
+"""State of a Snakemake run: jobs done per phase, and the time left. Has no output and no clock of its own."""
 
 from dataclasses import dataclass, field
 
 NO_PHASE = "targets"
-"""The phase of rules that none is known of."""
+"""The phase of rules without a known phase."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds left; ``at_least`` when rules wait of which no job has ended, so that nobody knows how long they take."""
+    """Seconds left; ``at_least`` if some waiting rules have no finished job yet, so that their duration is unknown."""
 
     seconds: float
     at_least: bool
@@ -28,7 +28,7 @@ class Left:
 
 @dataclass
 class Progress:
-    """Counts and durations by rule, and the jobs that run now."""
+    """Counts and durations by rule, and the running jobs."""
 
     phase_of: dict[str, str] = field(default_factory=dict)
     total: dict[str, int] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Progress:
     first: float | None = None
 
     def plan(self, stats: dict[str, int], phase_of: dict[str, str]) -> None:
-        """Take the number of jobs of each rule, as Snakemake counts them, and each rule's phase, phases in order."""
+        """Set the number of jobs of each rule, as Snakemake counts them, and each rule's phase, phases in order."""
         self.phase_of = phase_of
         self.total = {rule: int(count) for rule, count in stats.items() if rule != "total"}
 
@@ -48,7 +48,7 @@ class Progress:
         self.running[jobid] = job
 
     def finish(self, jobid: int, now: float) -> tuple[Job, float] | None:
-        """The job and its seconds; None if it never started here."""
+        """The job and its duration in seconds; None if it never started here."""
         job = self.running.pop(jobid, None)
         if job is None:
             return None
@@ -69,7 +69,7 @@ class Progress:
         return sum(self.done.values()), sum(self.total.values())
 
     def by_phase(self) -> dict[str, tuple[int, int, list[Job]]]:
-        """Phase -> (jobs done, jobs in all, jobs that run), in the order of ``phase_of``."""
+        """Phase -> (jobs done, all jobs, running jobs), in the order of ``phase_of``."""
         found: dict[str, tuple[int, int, list[Job]]] = {}
         order = [*dict.fromkeys(self.phase_of.values()), NO_PHASE]
         for phase in order:
@@ -84,9 +84,10 @@ class Progress:
         return found
 
     def left(self, now: float) -> Left | None:
-        """The time left: every rule's jobs to do at the mean of those done, over as many as have run side by side.
+        """The time left: every rule's remaining jobs at the mean duration of its finished ones, divided by the largest
+        number of jobs that have run at the same time.
 
-        None before any job has ended.
+        None before any job has finished.
         """
         if self.first is None or not any(self.done.values()) or now <= self.first:
             return None

@@ -1,7 +1,7 @@
-"""Asking an LLM judge: first what it will cost, then each pair that has no verdict yet, once.
+"""Asking an LLM judge: estimates the cost, then asks once for each pair that has no stored verdict.
 
-Tokens are estimated at BYTES_A_TOKEN bytes of UTF-8 each, and an answer at all that it may have; the endpoint
-counts for itself.
+Input tokens are estimated at BYTES_A_TOKEN bytes of UTF-8 each; every answer is counted at its maximum length. The
+endpoint's own count may differ.
 """
 
 import io
@@ -20,12 +20,12 @@ from scripts.lib.keys import without_secrets
 log = logging.getLogger(__name__)
 
 BYTES_A_TOKEN = 4
-"""English text's, nearly; other scripts have fewer, and cost more than estimated."""
+"""About right for English text; other scripts have fewer bytes per token and cost more than estimated."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What judging some rows takes. draws: equal outputs, which nobody is asked about; cost: None without prices."""
+    """What judging some rows takes. draws: equal outputs, which are never sent; cost: None without prices."""
 
     rows: int
     draws: int
@@ -45,14 +45,14 @@ class Estimate:
 
 
 def unjudged(rows: Sequence[Row], verdicts: Verdicts, known: dict[str, float | None]) -> list[Row]:
-    """The pairs that have to be asked, each once."""
+    """The pairs that still have to be asked about, each once."""
     return [row for row in dict.fromkeys(rows) if row[1] != row[2] and verdicts.key(row) not in known]
 
 
 def estimate(
     spec: PaidJudge, judge: LlmJudge, rows: Sequence[Row], verdicts: Verdicts, known: dict[str, float | None]
 ) -> Estimate:
-    """What judging these rows will take, with what is known."""
+    """What judging these rows will take, given the verdicts already known."""
     pairs = [row for row in rows if row[1] != row[2]]
     distinct = set(pairs)
     asked = unjudged(rows, verdicts, known)
@@ -76,10 +76,10 @@ def estimate(
 
 
 def judged_once(spec: PaidJudge, judge: LlmJudge, rows: Sequence[Row], verdicts: Verdicts) -> list[float | None]:
-    """The preferences of rows, in their order; None where the judge chose neither output.
+    """The preferences of the rows, in their order; None if the judge chose neither output.
 
-    The estimate is logged first. InputError: it is over the budget; or a pair got no answer, in which case no
-    more are asked and all answers that came are kept.
+    The estimate is logged first. Raises InputError if it exceeds the budget, or if a pair gets no answer: then no more
+    pairs are sent, and every answer that arrived is kept.
     """
     with verdicts.alone() as ledger:
         known = verdicts.read()
@@ -100,7 +100,7 @@ def judged_once(spec: PaidJudge, judge: LlmJudge, rows: Sequence[Row], verdicts:
 
 
 def _answers(ask: Ask, rows: Sequence[Row], concurrency: int) -> Iterator[tuple[Row, float | None]]:
-    """Each row with its answer, as they come; an InputError at the end if one failed, after which none was sent."""
+    """Each row with its answer, as it arrives. After a failure no more are sent; raises InputError at the end."""
     waiting = iter(rows)
     failures: list[tuple[Row, BaseException]] = []
     with ThreadPoolExecutor(concurrency) as pool:

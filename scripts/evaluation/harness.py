@@ -1,8 +1,8 @@
-"""Ask one policy the questions of all harness suites, with lm-eval, in one process.
+"""Evaluates one policy on all harness suites in one process, with lm-eval.
 
-lm-eval does the asking and the marking: its prompts (under the policy's chat template, few-shot examples as
-turns), its log-likelihoods and greedy generations, its filters and metrics. Here its logged samples become one
-value a question, in points, whose mean must be lm-eval's own aggregate.
+lm-eval asks and scores: its prompts (under the policy's chat template, few-shot examples as turns), its
+log-likelihoods and greedy generations, its filters and metrics. This module turns its logged samples into one value
+per question, in points, whose mean must equal lm-eval's own aggregate.
 """
 
 import argparse
@@ -39,16 +39,16 @@ from scripts.lib.sampling import stop_ids
 log = logging.getLogger(__name__)
 
 ROUNDING = 1e-9
-"""How far lm-eval's aggregate may lie from the mean over questions, as a share."""
+"""The largest difference, as a share, allowed between lm-eval's aggregate and the mean over questions."""
 
 
 def harness_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, batch_size: int) -> HFLM:
-    """The policy as lm-eval sees it. The chat template alone says where a BOS token stands, as everywhere here."""
+    """The policy as an lm-eval model. Only the chat template decides where a BOS token goes, as everywhere here."""
     return HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, add_bos_token=False)
 
 
 def check_metric(tasks: TaskDict, name: str, suite: HarnessSuite) -> None:
-    """InputError unless all tasks of the suite have its metric."""
+    """Raises InputError unless all tasks of the suite have its metric."""
     of_tasks = []
     for task in tasks["tasks"].values():
         filters = [each["name"] for each in task.config.filter_list or [{"name": "none"}]]
@@ -61,7 +61,7 @@ def check_metric(tasks: TaskDict, name: str, suite: HarnessSuite) -> None:
 
 
 def ask(lm: HFLM, tasks: TaskDict, name: str, suite: HarnessSuite) -> dict[str, Any]:
-    """lm-eval's results, with logged samples, of one suite. A generation ends where our own samples end."""
+    """lm-eval's results, with logged samples, for one suite. A generation ends where our own samples end."""
     lm.model.generation_config.eos_token_id = stop_ids(lm.model.generation_config, lm.tokenizer)
     for task in tasks["tasks"].values():
         if task.OUTPUT_TYPE == "generate_until":
@@ -81,7 +81,7 @@ def ask(lm: HFLM, tasks: TaskDict, name: str, suite: HarnessSuite) -> dict[str, 
 
 
 def _stop_with_the_turn(lm: HFLM, task: Task, name: str) -> None:
-    """Stop at an end of turn of several tokens too; refuse a task whose generations cannot fit."""
+    """Also stop at an end of turn of several tokens; refuse a task whose generations cannot fit."""
     settings = dict(task.config.generation_kwargs)
     room = normalize_gen_kwargs(settings, lm.max_gen_toks)["max_gen_toks"]
     if room >= lm.max_length:
@@ -98,10 +98,10 @@ def _stop_with_the_turn(lm: HFLM, task: Task, name: str) -> None:
 
 
 def evaluation_of(policy: str, name: str, suite: HarnessSuite, results: dict[str, Any], truncated: int) -> Evaluation:
-    """The record of one suite from lm-eval's results; ``truncated`` is how many questions were cut to fit.
+    """The record of one suite from lm-eval's results; ``truncated`` is the number of questions cut to fit.
 
-    Subtasks of a group follow one another in sorted order, and each question counts the same. InputError: the
-    metric is no mean of shares over questions.
+    Subtasks of a group follow one another in sorted order, and every question has equal weight. Raises InputError if
+    the metric is not a mean of shares over questions.
     """
     values = _values(results, suite.metric)
     if values is None:
@@ -135,7 +135,7 @@ def _no_mean(name: str, suite: HarnessSuite, problem: str) -> InputError:
 
 
 def _values(results: dict[str, Any], metric: str) -> list[float] | None:
-    """The metric of each question, tasks in sorted order; None where that is not a number in [0, 1]."""
+    """The metric of each question, tasks in sorted order; None if any of them is not a number in [0, 1]."""
     key, _, of_filter = metric.rpartition(",")
     rows = [row for task in sorted(results["samples"]) for row in results["samples"][task]]
     found = [row[key] for row in rows if row["filter"] == of_filter and key in row["metrics"]]
@@ -143,7 +143,7 @@ def _values(results: dict[str, Any], metric: str) -> list[float] | None:
 
 
 def _aggregate(results: dict[str, Any], task: str, metric: str) -> float | None:
-    """lm-eval's own value of a metric of a task or group; None where it has none, or one that is no share."""
+    """lm-eval's own value of a metric of a task or group; None if it has none, or one that is not a share."""
     value = results["results"].get(task, {}).get(metric)
     return float(value) if _is_share(value) else None
 
@@ -153,7 +153,7 @@ def _is_share(value: Any) -> bool:
 
 
 def truncated_questions(lm: HFLM, results: dict[str, Any]) -> int:
-    """How many questions lm-eval cut at their beginning because they do not fit the policy's context."""
+    """How many questions lm-eval cut at the start because they do not fit the policy's context."""
     cut = set()
     for task, rows in results["samples"].items():
         for row in rows:

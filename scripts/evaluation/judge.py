@@ -1,7 +1,7 @@
-"""Judge a policy's outputs against the reference's, and take the win rate and its length-controlled kin.
+"""Judges a policy's outputs against the reference's, and computes win rate and length-controlled win rate.
 
-A policy's empty output is an output, and is judged. An LLM's verdicts are kept in ``--verdicts``, from where every
-policy and suite takes those that it shares; what they will cost is logged before the first is asked for.
+An empty output is judged like any other. An LLM's verdicts are stored in ``--verdicts``, where all policies and suites
+look up the pairs that they share; the estimated cost is logged before the first request.
 """
 
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def outputs_of(samples: pd.DataFrame, instructions: Sequence[Instruction], where: Path) -> list[str]:
-    """The policy's output to each instruction, in their order; InputError unless there is just one of each."""
+    """The policy's output to each instruction, in their order. Raises InputError unless there is exactly one each."""
     outputs = dict(zip(samples["prompt_id"], samples["response"].fillna(""), strict=True))
     asked = {each.prompt_id for each in instructions}
     if len(outputs) < len(samples):
@@ -48,7 +48,7 @@ def outputs_of(samples: pd.DataFrame, instructions: Sequence[Instruction], where
 def judgement_table(
     instructions: Sequence[Instruction], outputs: Sequence[str], preferences: Sequence[float | None]
 ) -> pd.DataFrame:
-    """JUDGEMENTS: one row an instruction; lengths in characters."""
+    """JUDGEMENTS: one row per instruction; lengths in characters."""
     return pd.DataFrame(
         {
             "prompt_id": [each.prompt_id for each in instructions],
@@ -60,7 +60,7 @@ def judgement_table(
 
 
 def control_of(suite: WinRateSuite, folder: Path | None) -> LengthControl:
-    """The length control that this suite and judge allow."""
+    """The length control that is available for this suite and judge."""
     if folder is not None:
         return fitted(folder)
     if isinstance(suite.judge, PaidJudge) and suite.data.startswith(ALPACA_EVAL):
@@ -69,7 +69,7 @@ def control_of(suite: WinRateSuite, folder: Path | None) -> LengthControl:
 
 
 def rows_of(instructions: Sequence[Instruction], outputs: Sequence[str]) -> list[Row]:
-    """What a judge is asked, in the instructions' order."""
+    """The pairs for the judge, in the instructions' order."""
     return [(each.text, each.reference, output) for each, output in zip(instructions, outputs, strict=True)]
 
 
@@ -113,7 +113,7 @@ def main() -> None:
     spec = arguments.spec
     instructions = read_instructions(arguments.prompts, arguments.reference)
     outputs = outputs_of(read_table(arguments.samples, SAMPLES), instructions, arguments.samples)
-    control = control_of(spec, arguments.length_control)  # before a verdict is paid for
+    control = control_of(spec, arguments.length_control)  # fails before any verdict is paid for
     rows = rows_of(instructions, outputs)
     if isinstance(spec.judge, PaidJudge):
         if arguments.verdicts is None:

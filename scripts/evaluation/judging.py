@@ -1,4 +1,4 @@
-"""Judges of win rates that run here and are free, driven by alpaca-eval's pairwise annotator.
+"""Free judges that run locally, called through alpaca-eval's pairwise annotator.
 
 | kind        | the preference for the second of two outputs, in [1, 2]                               |
 |-------------|---------------------------------------------------------------------------------------|
@@ -25,13 +25,13 @@ from scripts.lib.world.judge import preference
 
 COLUMNS = ["instruction", "output_1", "output_2"]
 Judge = Callable[[Sequence[tuple[str, str, str]]], list[float | None]]
-"""(instruction, first output, second output) -> preference for the second, None where there is none."""
+"""(instruction, first output, second output) -> preference for the second; None if there is none."""
 
 
 class LocalAnnotator(PairwiseAnnotator):
-    """alpaca-eval's annotator with a judge that runs here in place of a prompted LLM.
+    """alpaca-eval's annotator with a local judge in place of a prompted LLM.
 
-    The rest is the package's: equal outputs are a draw (1.5) and are not judged, repeated rows are judged once.
+    Everything else is the package's: equal outputs are a draw (1.5) and are not judged; repeated rows are judged once.
     """
 
     def __init__(self, judge: Judge) -> None:
@@ -45,7 +45,7 @@ class LocalAnnotator(PairwiseAnnotator):
 
 
 class _Asked:
-    """What the package calls with the rows to judge."""
+    """The callable that the package passes the rows to judge."""
 
     processors = ()
 
@@ -58,20 +58,20 @@ class _Asked:
 
 
 def quieten() -> None:
-    """Keep the package's chatter, which it logs to the root, and its clients' out of a step's log, and every key."""
+    """Keep the package's and its clients' messages, and any key, out of a step's log; the package logs to the root."""
     logging.getLogger().addFilter(_tell)
     for client in ("httpx", "httpx2", "openai"):
         logging.getLogger(client).setLevel(logging.WARNING)
 
 
 def _tell(record: logging.LogRecord) -> bool:
-    """Whether a record of the root's is more than chatter; what it says, without keys or tracebacks."""
+    """Filter of the root logger: keeps warnings and errors, and removes keys and tracebacks from them."""
     record.msg, record.args, record.exc_info = without_secrets(record.getMessage()), None, None
     return record.levelno >= logging.WARNING
 
 
 def annotator_of(spec: JudgeSpec, scorer: Scorer | None = None) -> LocalAnnotator:
-    """The annotator of a free judge. scorer: of kind scorer. InputError: without it, or of a judge that is paid."""
+    """The annotator of a free judge. scorer: for kind scorer. Raises InputError without it, or for a paid judge."""
     if isinstance(spec, WorldJudge):
         return LocalAnnotator(world_judge)
     if not isinstance(spec, ScorerJudge):
@@ -87,7 +87,7 @@ def world_judge(rows: Sequence[tuple[str, str, str]]) -> list[float | None]:
 
 
 def scorer_judge(scorer: Scorer, temperature: float) -> Judge:
-    """Preferences from a scorer's differences (Bradley-Terry); None where it scores not both."""
+    """Preferences from differences of a scorer's scores (Bradley-Terry); None unless it scores both outputs."""
 
     def judge(rows: Sequence[tuple[str, str, str]]) -> list[float | None]:
         outputs = [(instruction, output) for instruction, *pair in rows for output in pair]
@@ -104,7 +104,7 @@ def _squashed(first: float | None, second: float | None, temperature: float) -> 
 
 
 def judged(annotator: LocalAnnotator, rows: Sequence[tuple[str, str, str]]) -> list[float | None]:
-    """The preferences of (instruction, first, second) rows, in their order; None where the judge gave none."""
+    """The preferences of (instruction, first, second) rows, in their order; None if the judge gave none."""
     with redirect_stderr(io.StringIO()):  # progress bars; the log has its own stream
         answers = annotator(pd.DataFrame(list(rows), columns=COLUMNS), chunksize=None)
     if [tuple(answer[column] for column in COLUMNS) for answer in answers] != [tuple(row) for row in rows]:

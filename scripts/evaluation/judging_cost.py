@@ -1,6 +1,6 @@
-"""What an LLM judge will cost, for the samples of any number of policies on one suite. Asks nothing, needs no key.
+"""Command: the estimated cost of an LLM judge for any number of policies' samples on one suite. Needs no key.
 
-A pair that several policies share is counted where it comes first.
+A pair that several policies share is counted once, for the first of them.
 """
 
 import sys
@@ -20,7 +20,7 @@ from scripts.lib.tables import read_table
 
 
 def estimates(spec: PaidJudge, rows_of_each: dict[str, list[Row]], folder: Path) -> dict[str, Estimate]:
-    """What judging each list of rows takes once those before it are judged."""
+    """The estimate for each list of rows, given that the lists before it have been judged."""
     judge = llm_judge(spec)
     verdicts = Verdicts(folder, judge.identity)
     known = verdicts.read()

@@ -1,13 +1,13 @@
-"""What length control needs to know of a suite of the didactic world, once for each judge.
+"""Fits length control for a suite of the didactic world, once per judge.
 
-AlpacaEval publishes, for its own instructions and judge, how hard each instruction is and how the judge likes the
-reference's outputs made verbose or concise. The world has no such files, so they are made here the same way:
+AlpacaEval publishes, for its own instructions and judge, how hard each instruction is and how the judge rates the
+reference's outputs made verbose or concise. The didactic world has no such files, so they are computed the same way:
 
-- Writers of several competences, each as it comes, verbose and concise, are judged against the reference. The
-  difficulty of an instruction is its coefficient in one logistic model of all these judgements, beside each
-  writer's bias and its own weight of length (the package's notebook ``instruction_difficulty``; its formula is
+- Writers of several competences, each in plain, verbose and concise style, are judged against the reference. The
+  difficulty of an instruction is its coefficient in one logistic model of all these judgements, along with each
+  writer's bias and length coefficient (the package's notebook ``instruction_difficulty``; its formula is
   ``C(writer) : tanh(length) + C(writer) + C(instruction) - 1``, the first instruction's difficulty being 0).
-- The reference's own outputs, made verbose and concise, are judged against themselves as they are.
+- The reference's own outputs, made verbose and concise, are judged against the unchanged ones.
 """
 
 import random
@@ -38,7 +38,7 @@ COMPETENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def verbose(text: str) -> str:
-    """The answer with the longest courtesies, and ramblings before and after it."""
+    """The answer with the longest courtesies, and with ramblings before and after it."""
     rng = random.Random(seed_of("verbose", text))
     before, after = rng.sample(RAMBLINGS, 2)
     return " ".join([max(OPENINGS, key=len), before, concise(text), after, max(CLOSINGS, key=len)])
@@ -53,7 +53,7 @@ STYLES: dict[str, Callable[[str], str]] = {"plain": str, "verbose": verbose, "co
 
 
 def standardised_lengths(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
-    """Differences of length in characters, first minus second, over their standard deviation, as the package has it."""
+    """Differences of length in characters, first minus second, over their standard deviation, as in the package."""
     differences = np.array([len(one) - len(other) for one, other in zip(first, second, strict=True)], dtype=float)
     return differences / differences.std(ddof=1)
 
@@ -61,7 +61,7 @@ def standardised_lengths(first: Sequence[str], second: Sequence[str]) -> np.ndar
 def difficulties(preferences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Each instruction's effect on the log-odds of beating the reference: (instructions,), the first being 0.
 
-    preferences in [0, 1] and standardised differences of length: both (writers, instructions).
+    preferences: in [0, 1]. lengths: standardised differences of length. Both (writers, instructions).
     """
     writers, instructions = preferences.shape
     writer = np.eye(writers).repeat(instructions, axis=0)
@@ -69,13 +69,13 @@ def difficulties(preferences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     design = pd.DataFrame(np.hstack([writer * np.tanh(lengths).reshape(-1, 1), writer, instruction]))
     design.columns = [f"x{at}" for at in range(design.shape[1])]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # scikit-learn's, of the package's arguments
+        warnings.simplefilter("ignore", FutureWarning)  # raised by scikit-learn for the package's arguments
         fitted = fit_LogisticRegressionCV(design.assign(preference=preferences.ravel()), "preference")
     return np.concatenate([[0.0], fitted.coef_[0][2 * writers :]])
 
 
 def write_control(instructions: Sequence[Instruction], annotator: LocalAnnotator, folder: Path) -> None:
-    """Judge the writers and the reference's rewrites, fit, and write the two files into ``folder``."""
+    """Judge the writers and the rewritten references, fit the model, and write the two files into ``folder``."""
     references = [each.reference for each in instructions]
     written = {
         f"{competence:g} {style}": [

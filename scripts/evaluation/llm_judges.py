@@ -1,12 +1,12 @@
-"""LLM judges behind an API: what they are asked, and how one pair is put to them.
+"""LLM judges behind an API: their prompts and clients, and how one pair is sent.
 
-| kind        | asked through                                                                                 |
+| kind        | called through                                                                                |
 |-------------|-----------------------------------------------------------------------------------------------|
 | alpaca_eval | an annotator configuration of alpaca-eval and the client that it names                        |
 | openai      | the openai library's client, at any endpoint; the rest as weighted_alpaca_eval_gpt4_turbo does: |
 |             | the order of the outputs drawn by instruction, m's share of the probability of m and M        |
 
-Keys come from the environment alone. Nothing is asked, and no key is needed, before :attr:`LlmJudge.connect`.
+Keys are read from the environment only. Nothing is sent, and no key is needed, before :attr:`LlmJudge.connect`.
 """
 
 import os
@@ -27,13 +27,13 @@ from scripts.lib.errors import InputError
 
 FIELDS = ("instruction", "output_1", "output_2")
 Ask = Callable[[Row], float | None]
-"""One pair -> the preference for its second output, in [1, 2], None where the answer chose neither; may be called
-from several threads. Whatever it raises means that there was no answer."""
+"""One pair -> the preference for its second output, in [1, 2]; None if the answer chose neither. May be called from
+several threads. Any exception means that there was no answer."""
 
 
 @dataclass(frozen=True)
 class LlmJudge:
-    """identity: all that decides a verdict. template: what a pair is put into. max_tokens: of an answer."""
+    """identity: all that determines a verdict. template: the prompt. max_tokens: the longest answer."""
 
     identity: dict[str, Any]
     template: str
@@ -42,7 +42,7 @@ class LlmJudge:
 
 
 def llm_judge(spec: AnnotatorJudge | OpenAIJudge) -> LlmJudge:
-    """The judge of a configuration; InputError: no such annotators_config, no prompt that asks for a choice."""
+    """The judge of a configuration. Raises InputError for an unknown annotators_config or a prompt without choice."""
     return _of_annotator(spec) if isinstance(spec, AnnotatorJudge) else _of_endpoint(spec)
 
 
@@ -68,20 +68,20 @@ def _of_annotator(spec: AnnotatorJudge) -> LlmJudge:
     return LlmJudge(
         identity={"kind": spec.kind, "annotators": settings},
         template=longest,
-        max_tokens=max(limit if isinstance(limit, int) else 2048 for limit in limits),  # the package's default
+        max_tokens=max(limit if isinstance(limit, int) else 2048 for limit in limits),  # alpaca-eval's default
         connect=lambda: ask,
     )
 
 
 class _Unkept(PairwiseAnnotator):
-    """alpaca-eval's annotator, which keeps nothing in memory: that is what lets threads share it."""
+    """alpaca-eval's annotator without its in-memory store of annotations, so that threads can share it."""
 
     def _store_annotations_(self, _annotated: pd.DataFrame) -> None:
         pass
 
 
 def _answering(complete: Callable[..., dict]) -> Callable[..., dict]:
-    """The package's clients give an empty completion where they gave up: no answer, which is not to be kept."""
+    """Raise if alpaca-eval's client gave up and returned an empty completion, which must not be stored as an answer."""
 
     def checked(prompts: Sequence[str], **settings: Any) -> dict:
         found = complete(prompts=prompts, **settings)
@@ -165,7 +165,7 @@ def _asking(spec: OpenAIJudge, template: str) -> Ask:
 
 
 class _Chat(SinglePairwiseAnnotator):
-    """alpaca-eval's annotator, its template cut into turns before a text is put in, which may hold their marks too."""
+    """alpaca-eval's annotator, with the template split into turns before texts, which may contain turn marks, go in."""
 
     def _get_prompt_template(self, prompt_template: str) -> str:
         return prompt_template
@@ -179,12 +179,12 @@ class _Chat(SinglePairwiseAnnotator):
 
 
 def filled(template: str, row: dict[str, str]) -> str:
-    """A template with a pair in it. What looks like a field within a text stays as it is."""
+    """A template with a pair filled in. Text that looks like a field is left as it is."""
     return re.sub(r"\{(instruction|output_1|output_2)\}", lambda field: row[field[1]], template)
 
 
 def _found(name: str, problem: str) -> Path:
-    """A file or folder of alpaca-eval's configurations, or else of the disk."""
+    """A file or folder among alpaca-eval's configurations, or else on disk."""
     for path in (constants.EVALUATORS_CONFIG_DIR / name, Path(name)):
         if path.exists():
             return path

@@ -1,7 +1,7 @@
-"""The prompts of a suite: what training data must not hold and, for win rates, what policies are sampled on.
+"""The prompts of a suite: excluded from training data and, for win rates, the prompts that policies answer.
 
-Of a harness suite, each question as its task words it, without few-shot examples. Of a win-rate suite, the
-instructions in the order of the data, and beside them the reference's outputs, in the same order.
+Harness suite: each question as its task words it, without few-shot examples. Win-rate suite: the instructions in the
+order of the data, along with the reference's outputs in the same order.
 """
 
 import logging
@@ -24,22 +24,22 @@ from scripts.lib.world.suites import prompt_of
 log = logging.getLogger(__name__)
 
 HUB_FILES = {ALPACA_EVAL: f"{ALPACA_EVAL}/alpaca_eval_gpt4_baseline.json"}
-"""The file to read where a suite names a dataset that is a script: AlpacaEval 2's reference outputs."""
+"""The file to read if a suite names a dataset that is a loading script: AlpacaEval 2's reference outputs."""
 
 
 def prompt_table(suite: str, texts: Iterable[str]) -> pd.DataFrame:
-    """PROMPTS of one user turn each, in order; a prompt that comes again is left out."""
+    """PROMPTS of one user turn each, in order; repeated prompts are left out."""
     prompts = [[{"role": "user", "content": normalise(text)}] for text in texts]
     table = pd.DataFrame({"prompt_id": [prompt_id(each) for each in prompts], "prompt": prompts})
     return table.assign(source=suite, split="test").drop_duplicates("prompt_id", ignore_index=True)
 
 
 def harness_texts(name: str, suite: HarnessSuite, data: Path | None) -> list[str]:
-    """The questions' texts; where the options are the question, these."""
+    """The questions' texts; for tasks whose options are the question, the options."""
     if suite.data == "world":
         return [prompt_of(row) for row in read_rows(_made(name, data))[: suite.limit]]
 
-    from scripts.evaluation.tasks import load_tasks, task_manager  # ten seconds that the world need not wait for
+    from scripts.evaluation.tasks import load_tasks, task_manager  # ten seconds that the world does not need
 
     texts = []
     loaded = load_tasks(task_manager({name: suite}), name, suite, data)
@@ -51,9 +51,9 @@ def harness_texts(name: str, suite: HarnessSuite, data: Path | None) -> list[str
 
 
 def reference_rows(name: str, suite: WinRateSuite, data: Path | None) -> list[dict[str, str]]:
-    """The first ``limit`` rows of instruction, output and generator, of the baseline where one is named.
+    """The first ``limit`` rows (instruction, output, generator), of one generator if ``baseline`` names it.
 
-    InputError: a row that lacks one of the three, or repeats an instruction.
+    Raises InputError if a row lacks one of the three or repeats an instruction.
     """
     path = _made(name, data) if suite.data == "world" else data or _file(name, suite.data)
     rows = list(enumerate(read_rows(path)))
@@ -88,7 +88,7 @@ def reference_rows(name: str, suite: WinRateSuite, data: Path | None) -> list[di
 
 
 def reference_table(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
-    """RESPONSES of the reference, one an instruction, in the order of the rows."""
+    """RESPONSES of the reference, one per instruction, in the order of the rows."""
     ids = [prompt_id([{"role": "user", "content": row["instruction"]}]) for row in rows]
     outputs = [normalise(row["output"]) for row in rows]
     return pd.DataFrame(
@@ -108,7 +108,7 @@ def _made(name: str, data: Path | None) -> Path:
 
 
 def _file(name: str, data: str) -> Path:
-    """A local file, or one of a hub dataset, spelt owner/dataset/file."""
+    """A local file, or a file of a hub dataset, written owner/dataset/file."""
     if Path(data).is_file():
         return Path(data)
     owner, _, rest = HUB_FILES.get(data, data).partition("/")

@@ -1,4 +1,4 @@
-"""Make the questions of one of the didactic world's suites, one JSON object a line."""
+"""Makes the questions of a suite of the didactic world: JSON Lines, one object per question."""
 
 import json
 from pathlib import Path

@@ -1,14 +1,14 @@
 """Win rate and length-controlled win rate from judgements, by alpaca-eval's own formulas.
 
-The length-controlled win rate (Dubois et al., "Length-Controlled AlpacaEval", 2024) is what a logistic model of
-the judge's preferences predicts at equal lengths:
+The length-controlled win rate (Dubois et al., "Length-Controlled AlpacaEval", 2024) is the prediction, at equal
+lengths, of a logistic model of the judge's preferences:
 
     logit p = bias + a tanh((reference length - length) / sd) + b difficulty of the instruction
 
 fitted to the judgements and, with less weight, to those of the reference made verbose and concise ("gamed").
-The difficulties and the gamed judgements are two files that the package reads from the hub. It takes a row's
-position for the instruction's identity; here every row carries its instruction's place in the reference, so that
-neither a shuffled nor a missing row moves another.
+The difficulties and the gamed judgements are two files that the package reads from the hub. The package identifies an
+instruction by the row's position; here every row carries its instruction's index in the reference, so that shuffled or
+missing rows do not shift the others.
 """
 
 import logging
@@ -42,7 +42,7 @@ MINIMAL = "length_controlled_minimal, for no difficulties and no gamed judgement
 
 @dataclass(frozen=True)
 class LengthControl:
-    """Where difficulties and gamed judgements come from. name: PUBLISHED, FITTED, or MINIMAL, which has no files."""
+    """Source of difficulties and gamed judgements. name: PUBLISHED, FITTED, or MINIMAL, which has no files."""
 
     name: str
     gamed: Path | None = None
@@ -51,13 +51,13 @@ class LengthControl:
 
 @dataclass(frozen=True)
 class WinRates:
-    """Metrics in points, and the values a question, in the reference's order, that their means are of.
+    """Metrics in points, and the values per question, in the reference's order, of which the metrics are means.
 
-    predicted: what the model predicts at equal lengths; its mean is the length-controlled win rate. The predictions
-    follow one curve and differ among themselves by the difficulties alone: how far their mean would move with other
-    answers is not in their spread, from which the package takes its lc_standard_error. length_controlled has the same
-    mean and the answers' spread, as has lc_standard_error here: each question's preference, moved as the mean is moved;
-    where there is none, the mean.
+    predicted: the model's predictions at equal lengths; their mean is the length-controlled win rate. They lie on one
+    curve and differ only by the difficulties, so their spread (from which the package computes its lc_standard_error)
+    does not show how far the mean would move with other answers. length_controlled has the same mean but the answers'
+    spread: each question's preference, shifted by the difference of the two means (the mean preference if a question
+    has none); our lc_standard_error is computed from it.
     """
 
     metrics: dict[str, float]
@@ -67,9 +67,9 @@ class WinRates:
 
 
 def in_order(judgements: pd.DataFrame, prompt_ids: Sequence[str]) -> pd.DataFrame:
-    """The judgements sorted as the reference's instructions, with their places among them as column ``index``.
+    """The judgements sorted in the order of the reference's instructions, their position there as column ``index``.
 
-    InputError: a judgement of no instruction of the reference, or two of one.
+    Raises InputError if a judgement's instruction is not in the reference, or an instruction has two judgements.
     """
     place = {each: at for at, each in enumerate(prompt_ids)}
     unknown = ~judgements["prompt_id"].isin(place)
@@ -83,14 +83,14 @@ def in_order(judgements: pd.DataFrame, prompt_ids: Sequence[str]) -> pd.DataFram
 
 
 def fitted(folder: Path) -> LengthControl:
-    """Length control from the two files that a suite's own fit has left in ``folder``."""
+    """Length control from the two files that a suite's own fit has written into ``folder``."""
     return LengthControl(FITTED, folder / GAMED, folder / DIFFICULTY)
 
 
 def published(gamed: Path | None = None, difficulty: Path | None = None) -> LengthControl:
-    """AlpacaEval 2's own length control, its files from the hub or its cache where none are named.
+    """AlpacaEval 2's own length control; files that are not given come from the hub or its cache.
 
-    InputError: neither named, nor cached, nor to be had.
+    Raises InputError if they are neither given nor cached and cannot be downloaded.
     """
     try:
         return LengthControl(PUBLISHED, gamed or _from_hub(GAMED), difficulty or _from_hub(DIFFICULTY))
@@ -108,17 +108,17 @@ def _from_hub(file: str) -> Path:
 
 
 def win_rates(judgements: pd.DataFrame, control: LengthControl) -> WinRates:
-    """The metrics of judgements as :func:`in_order` gives them; see :func:`win_rates_of`."""
+    """The metrics of judgements sorted by :func:`in_order`; see :func:`win_rates_of`."""
     return win_rates_of({"judgements": judgements}, control)["judgements"]
 
 
 def win_rates_of(judgements: Mapping[str, pd.DataFrame], control: LengthControl) -> dict[str, WinRates]:
     """The metrics of each table of judgements; its key names it in errors.
 
-    Columns: index (the instruction's), reference_length and length (characters), preference (in [1, 2], NaN where
-    there is none), the rows sorted by index. A row without a preference is left out of the win rate and of the
-    fit, and predicted at equal lengths as well. InputError: fewer than five preferences (the fit is
-    cross-validated in five parts), differences of length that are all the same, or no data of length control.
+    Columns: index (the instruction's), reference_length and length (characters), preference (in [1, 2], NaN if there is
+    none), the rows sorted by index. A row without a preference is excluded from the win rate and from the fit, but its
+    prediction at equal lengths counts. Raises InputError for fewer than five preferences (the fit uses five-fold
+    cross-validation), for length differences that are all equal, or without the data of length control.
     """
     for where, table in judgements.items():
         _refuse_unfit(where, table)
@@ -149,7 +149,7 @@ def _fitted(where: str, judgements: pd.DataFrame, control: LengthControl) -> Win
         }
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # scikit-learn's, of the package's arguments
+        warnings.simplefilter("ignore", FutureWarning)  # raised by scikit-learn for the package's arguments
         found = metrics.get_length_controlled_winrate(
             frame,
             glm_name="length_controlled_minimal" if control.name == MINIMAL else "length_controlled_v1",
@@ -183,9 +183,9 @@ def _fitted(where: str, judgements: pd.DataFrame, control: LengthControl) -> Win
 
 @contextmanager
 def _files_of(control: LengthControl, size: int, where: str) -> Iterator[None]:
-    """Let the package read its two files from where ``control`` says.
+    """Make the package read its two files from ``control``.
 
-    They are to know ``size`` instructions, for the judgements that ``where`` names.
+    They must cover ``size`` instructions, for the judgements that ``where`` names.
     """
     with tempfile.TemporaryDirectory() as cache:
         _lay_out(control, size, where, Path(cache))
@@ -216,9 +216,9 @@ def _lay_out(control: LengthControl, size: int, where: str, cache: Path) -> None
 
 
 def _checked(gamed: Path, difficulty: Path) -> np.ndarray:
-    """The difficulties, (instructions,); InputError unless both files have them, in order and alike.
+    """The difficulties, (instructions,). Raises InputError unless both files have them, in order and equal.
 
-    The package reads them off the first rows of the gamed judgements, by the row's number.
+    The package reads them from the first rows of the gamed judgements, by row number.
     """
     numbers = {}
     for path, columns in (
@@ -243,7 +243,7 @@ def _checked(gamed: Path, difficulty: Path) -> np.ndarray:
 
 
 def _placeholder(size: int) -> pd.DataFrame:
-    """What the package reads and, under the minimal formula, does not use."""
+    """Rows that the package reads but, under the minimal formula, does not use."""
     return gamed_rows({"none": (np.full(size, 0.5), np.zeros(size))}, np.zeros(size))
 
 

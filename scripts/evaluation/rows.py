@@ -1,4 +1,4 @@
-"""Rows of a file that a suite is read from: JSON Lines, JSON, Parquet or CSV."""
+"""Reads the rows of a suite's data file: JSON Lines, JSON, Parquet or CSV."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet", ".csv")
 
 
 def read_rows(path: str | Path) -> list[dict]:
-    """The file's rows in its order; numbers in a CSV are numbers. InputError: not there, not readable, or empty."""
+    """The file's rows in order; numbers in a CSV become numbers. Raises InputError if missing, unreadable or empty."""
     path = Path(path)
     name = path.name
     remedy = f"give a file of rows that ends in one of {', '.join(SUFFIXES)}"

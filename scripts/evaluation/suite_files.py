@@ -1,4 +1,4 @@
-"""A win-rate suite as its two tables hold it: instructions, and the reference's outputs to them."""
+"""Reads a win-rate suite back from its two tables: instructions, and the reference's outputs to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ ALPACA_EVAL = "tatsu-lab/alpaca_eval"
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, the reference's output to it, and whose output that is."""
+    """One instruction, the reference's output to it, and the generator of that output."""
 
     prompt_id: str
     text: str
@@ -22,7 +22,7 @@ class Instruction:
 
 
 def read_instructions(prompts: Path, reference: Path) -> list[Instruction]:
-    """The suite's instructions in its own order; InputError unless the two tables list the same prompts."""
+    """The suite's instructions in its own order. Raises InputError unless the two tables list the same prompts."""
     asked = read_table(prompts, PROMPTS)
     answered = read_table(reference, RESPONSES)
     if list(asked["prompt_id"]) != list(answered["prompt_id"]):

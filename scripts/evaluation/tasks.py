@@ -1,4 +1,4 @@
-"""lm-eval's tasks, as its own definitions have them, on the data that a suite names."""
+"""lm-eval's task definitions, applied to the data that a suite names."""
 
 import difflib
 import sys
@@ -23,14 +23,14 @@ from scripts.lib.errors import InputError
 WORLD_TASKS = Path(rules.__file__).parent
 
 NEED_SENTENCES = {"length_constraints:number_sentences", "change_case:capital_word_frequency"}
-"""IFEval's instructions that lm-eval checks after NLTK has split the response into sentences."""
+"""IFEval's instructions for which lm-eval splits the response into sentences with NLTK."""
 
 
 class LocalTask(ConfigurableTask):
-    """A task whose definition is lm-eval's or the world's, and whose data is a local file, folder or zip.
+    """A task defined by lm-eval or by the didactic world, whose data is a local file, folder or zip.
 
-    ``dataset_kwargs`` names the path, and whether few-shot examples will be asked for. A file holds the split
-    that is asked; a folder or zip all splits, as scripts.evaluation.upstream reads them.
+    ``dataset_kwargs`` gives the path, and whether few-shot examples are needed. A file holds the split to evaluate; a
+    folder or zip holds all splits, read by scripts.evaluation.upstream.
     """
 
     def __init__(self, config: dict) -> None:
@@ -58,16 +58,17 @@ def _dataset(rows: list[dict]) -> Dataset:
 
 
 def task_manager(suites: Mapping[str, HarnessSuite]) -> TaskManager:
-    """What knows the suites' tasks; without lm-eval's own, whose index takes ten seconds, where none is asked for."""
+    """lm-eval's task manager for the suites; without lm-eval's own index (ten seconds) if no suite needs it."""
     return TaskManager(
         include_path=WORLD_TASKS, include_defaults=any(suite.data != "world" for suite in suites.values())
     )
 
 
 def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path | None = None) -> TaskDict:
-    """The tasks of one suite, with their data; ``data`` stands in for the suite's own.
+    """The tasks of one suite, with their data; ``data`` replaces the data that the suite names.
 
-    InputError: no such task, no data (with what to do about it), or a package or file that the task needs.
+    Raises InputError if there is no such task, if its data is missing (with the remedy), or if the task needs a package
+    or file that is missing.
     """
     path = data or (None if suite.data in (None, "world") else Path(suite.data))
     if path is None and suite.data == "world":
@@ -84,7 +85,7 @@ def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path 
     if path is not None:
         overrides |= {"class": LocalTask, "dataset_kwargs": {"path": str(path), "shots": suite.shots}}
     try:
-        with redirect_stdout(sys.stderr):  # IFEval's module says on import what it downloads, or would have
+        with redirect_stdout(sys.stderr):  # IFEval's module prints on import what it downloads or failed to
             built = TaskFactory().build(entry, overrides=overrides, registry=manager.task_index)
             loaded = manager.load(built if isinstance(built, list) else [built])
     except (OfflineModeIsEnabled, DatasetNotFoundError, HfHubHTTPError, ConnectionError, FileNotFoundError) as error:
@@ -111,17 +112,17 @@ def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path 
 
 
 def _prepare_ifeval(name: str, questions: list[dict]) -> None:
-    """Seed the guess of a response's language; InputError where questions need NLTK's punkt data and it is not here.
+    """Seed language detection. Raises InputError if questions need NLTK's punkt data and it is missing.
 
-    lm-eval has tried to download it by now.
+    lm-eval has already tried to download it.
     """
-    from langdetect import DetectorFactory  # an extra of lm-eval's, which has imported it by now
+    from langdetect import DetectorFactory  # an extra of lm-eval, which has already imported it
 
     DetectorFactory.seed = DEFAULT_OTHER_SEED
     counting = sum(not NEED_SENTENCES.isdisjoint(question["instruction_id_list"]) for question in questions)
     if not counting:
         return
-    import nltk  # a second and a half that no other task need wait for
+    import nltk  # takes 1.5 s, which no other task needs
 
     try:
         nltk.data.find("tokenizers/punkt_tab")

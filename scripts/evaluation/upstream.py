@@ -1,17 +1,17 @@
-"""The questions of a suite from a local copy: of the hub's dataset, or of what the benchmark's authors publish.
+"""Reads benchmark questions from a local copy: of the hub's dataset, or of the files that the authors publish.
 
-What lm-eval's definitions read are the columns of the hub's datasets. A copy of one is a folder with a file for each
-split (``test.jsonl``, or the hub's shards ``test-00000-of-00001.parquet``), in a folder for each subset where there
-are several. The authors' own files become the same rows:
+lm-eval's definitions read the columns of the hub's datasets. A copy of such a dataset is a folder with one file per
+split (``test.jsonl``, or the hub's shards ``test-00000-of-00001.parquet``), in one folder per subset if there are
+several. The authors' own files are converted to the same rows:
 
-- MMLU (Hendrycks et al., 2021): a zip, or what it holds: ``test/<subject>_test.csv``, likewise dev and val, in a
-  folder ``data`` or not, six columns without header.
+- MMLU (Hendrycks et al., 2021): a zip, or its extracted content: ``test/<subject>_test.csv``, likewise dev and val,
+  with or without a parent folder ``data``; six columns without header.
 - TruthfulQA (Lin et al., 2022): ``mc_task.json`` (answer -> label), or ``TruthfulQA.csv``, from whose columns the
   same answers and labels follow.
 - IFEval (Zhou et al., 2023): ``input_data.jsonl``. GSM8K (Cobbe et al., 2021): ``train.jsonl`` and ``test.jsonl``.
   Both have the hub's columns.
 
-A zip is read in place: nothing is written to disk, and only members of the names above are opened.
+A zip is read in place: nothing is extracted to disk, and only members with the names above are opened.
 """
 
 import csv
@@ -26,7 +26,7 @@ from scripts.lib.errors import InputError
 Row = dict[str, Any]
 
 MMLU_SPLITS = {"dev": "dev", "validation": "val", "test": "test"}
-"""What MMLU's authors call the hub's splits."""
+"""Hub split -> its name in the files of MMLU's authors."""
 
 LETTERS = "ABCD"
 
@@ -35,18 +35,18 @@ AUTHORS_FILES = {
     ("validation", "generation"): ("TruthfulQA.csv",),
     ("train", None): ("input_data.jsonl", "data/input_data.jsonl", "ifeval_input_data.jsonl"),
 }
-"""Where a folder has a split of a subset under a name of its own: TruthfulQA's, IFEval's (the hub renames it)."""
+"""Subsets whose split has a name of its own in a folder: TruthfulQA's, and IFEval's (renamed on the hub)."""
 
 
 def holds_splits(path: Path) -> bool:
-    """Whether the path holds several splits, and not the questions of one."""
+    """Whether the path holds several splits, rather than the questions of one."""
     return path.is_dir() or path.suffix == ".zip"
 
 
 def split_rows(path: Path, subset: str | None, split: str) -> list[Row]:
     """The rows of a subset's split, with the hub's columns, in the file's order.
 
-    InputError: the path has no such split, or a file of it is not as the hub or the authors have it.
+    Raises InputError if the path has no such split, or if a file has neither the hub's nor the authors' format.
     """
     if not holds_splits(path):
         return hub_rows(path, read_rows(path))
@@ -65,7 +65,7 @@ def split_rows(path: Path, subset: str | None, split: str) -> list[Row]:
 
 
 def hub_rows(path: Path, rows: list[Row]) -> list[Row]:
-    """TruthfulQA's own rows with the hub's columns; other rows as they are. InputError: an answer is missing."""
+    """TruthfulQA's own rows with the hub's columns; other rows unchanged. Raises InputError if an answer is missing."""
     columns = set(rows[0])
     if columns >= {"Question", "Best Answer", "Correct Answers", "Incorrect Answers"}:
         return [_answers_row(f"{path}, row {at}", row) for at, row in enumerate(rows)]
@@ -82,8 +82,8 @@ def _targets(labels: dict[str, int]) -> dict[str, list]:
 def _answers_row(where: str, row: Row) -> Row:
     """The hub's columns, of both subsets, from a row of TruthfulQA.csv.
 
-    MC1 asks for the best answer among the false ones, MC2 for all true ones among all. An answer that is listed as
-    true and as false keeps the first one's place and the second one's label, as it does in mc_task.json.
+    MC1 asks for the best answer among the false ones, MC2 for all true ones among all. An answer listed both as true
+    and as false keeps the position of the first and the label of the second, as in mc_task.json.
     """
     best, correct, incorrect = (
         _split_answers(row[column]) for column in ("Best Answer", "Correct Answers", "Incorrect Answers")
@@ -102,13 +102,13 @@ def _answers_row(where: str, row: Row) -> Row:
 
 
 def _split_answers(text: object) -> list[str]:
-    """Answers that stand between semicolons, each ended by a full stop."""
+    """Answers separated by semicolons, each ended with a full stop."""
     answers = [answer.strip() for answer in str(text).split(";")]
     return [answer if answer.endswith(".") else f"{answer}." for answer in answers if answer]
 
 
 def _mmlu_root(path: Path) -> Traversable | None:
-    """What holds MMLU's dev, val and test: in a zip always, in a folder where they are there."""
+    """The folder or zip that holds MMLU's dev, val and test: always for a zip, for a folder if they are there."""
     try:
         root = zipfile.Path(path) if path.suffix == ".zip" else path
     except (OSError, zipfile.BadZipFile) as error:

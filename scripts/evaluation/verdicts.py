@@ -1,11 +1,11 @@
-"""Verdicts of judges that cost money, kept by content, so that none is bought twice.
+"""Stored verdicts of judges that cost money, keyed by content, so that none is paid for twice.
 
-One file a judge, ``<kind>-<digest of its identity>.jsonl``: a line that says which judge it is, then one line a
+One file per judge, ``<kind>-<digest of its identity>.jsonl``: one line that identifies the judge, then one line per
 verdict, ``{"key": ..., "preference": ...}``. The key is the digest of (identity, instruction, first output, second
-output), whatever policy or suite they come from; a preference of null is an answer that chose neither.
+output), independent of policy and suite; a preference of null is an answer that chose neither.
 
-Lines are appended and flushed to disk one by one, as answers come. A line that a killed job left half-written has
-no end, and is cut off. While one job asks a judge it holds the file's lock; the next one waits, and finds its verdicts.
+Lines are appended and flushed to disk one by one, as answers arrive. A line left half-written by a killed job has no
+line end, and is cut off. A job holds the file's lock while it asks; the next job waits, and then finds its verdicts.
 """
 
 import fcntl
@@ -34,7 +34,7 @@ def digest_of(value: Any) -> str:
 
 
 class Verdicts:
-    """The verdicts of one judge. identity: all that decides what it says, as JSON values."""
+    """The verdicts of one judge. identity: all that determines its verdicts, as JSON values."""
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
         self.identity = identity
@@ -46,7 +46,7 @@ class Verdicts:
         return digest_of([self._digest, *row])
 
     def read(self) -> dict[str, float | None]:
-        """Key -> preference for the second output, in [1, 2] or None. InputError: a line that is no verdict."""
+        """Key -> preference for the second output, in [1, 2] or None. Raises InputError for a broken line."""
         known = {}
         for number, line in enumerate(self._lines()[1:], start=2):
             try:
@@ -63,7 +63,7 @@ class Verdicts:
 
     @contextmanager
     def alone(self) -> Iterator["Ledger"]:
-        """Hold the file against other jobs, cut off what a killed one left half-written, and let lines be added."""
+        """Lock the file against other jobs, cut off a half-written last line, and allow lines to be appended."""
         with told(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "a+b") as file:
@@ -79,27 +79,27 @@ class Verdicts:
                 yield ledger
 
     def _lines(self) -> list[bytes]:
-        """The whole lines, each with its end."""
+        """The complete lines, each with its line end."""
         if not self.path.exists():
             return []
         return [line for line in self.path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 class Ledger:
-    """A file of verdicts, open to be added to."""
+    """A file of verdicts, open for appending."""
 
     def __init__(self, verdicts: Verdicts, file: Any) -> None:
         self._verdicts = verdicts
         self._file = file
 
     def add(self, row: Row, preference: float | None) -> None:
-        """Keep a verdict."""
+        """Store a verdict."""
         if preference is not None and not (math.isfinite(preference) and 1.0 <= preference <= 2.0):
             raise ValueError(f"a preference of {preference}")
         self.write({"key": self._verdicts.key(row), "preference": preference})
 
     def write(self, entry: dict[str, Any]) -> None:
-        """Append one line and see it on the disk."""
+        """Append one line and flush it to disk."""
         self._file.write(json.dumps(entry).encode("utf-8") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

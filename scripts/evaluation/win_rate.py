@@ -1,17 +1,17 @@
-"""Win rates of any number of models from AlpacaEval annotations, for whoever holds a file of them.
+"""Command: win rates of any number of models from a file of AlpacaEval annotations.
 
-Columns read: index (the instruction's place in the reference, from 0), model, len_output_1 and len_output_2
-(characters, of the reference and of the model), preference (1 to 2; blank where the judge gave none), and, where
-the file has it, row (the row's place among its model's own annotations, from 0).
+Columns read: index (the instruction's position in the reference, from 0), model, len_output_1 and len_output_2
+(characters, of the reference and of the model), preference (1 to 2; blank if the judge gave none), and, if the file
+has it, row (the row's position among its model's own annotations, from 0).
 
-Columns written, one row a model: model; win_rate, in points; lc_win_rate, the length-controlled win rate with the
-instruction known by its ``index``; lc_win_rate_as_published, the same with the ``row`` in the index's place; n,
-the preferences.
+Columns written, one row per model: model; win_rate, in points; lc_win_rate, the length-controlled win rate with the
+instruction identified by its ``index``; lc_win_rate_as_published, the same with ``row`` in place of the index; n, the
+number of preferences.
 
-The package names an annotation's instruction by the annotation's position. A model whose third annotation is
-missing has the fourth instruction's preference in third place, where it meets the third's difficulty, and so on
-to the end; the predictions at equal lengths are of the first so many difficulties. The public board was made so:
-``lc_win_rate_as_published`` is its number, ``lc_win_rate`` the right one. They are equal where no row is missing.
+The package identifies an annotation's instruction by the annotation's position. If a model's third annotation is
+missing, the fourth instruction's preference takes third place, is matched with the third's difficulty, and so on
+to the end; the predictions at equal lengths use the first n difficulties. The public leaderboard was computed that way:
+``lc_win_rate_as_published`` is its number, ``lc_win_rate`` the right one. They are equal if no row is missing.
 """
 
 import argparse
@@ -36,10 +36,10 @@ PREFERENCE = "1 (the reference's output) to 2 (the model's), 1.5 a draw, blank w
 
 
 def read_annotations(path: Path) -> pd.DataFrame:
-    """index, row (NaN where unknown), model, reference_length, length, preference (NaN where there is none).
+    """index, row (NaN if unknown), model, reference_length, length, preference (NaN if there is none).
 
-    InputError: no rows, a column or a value that is not as the module's docstring has it, or two annotations of
-    one model with the same index, or with the same row.
+    Raises InputError if there are no rows, if a column or a value does not match the module's docstring, or if a model
+    has two annotations with the same index or the same row.
     """
     raw = pd.DataFrame(read_rows(path)).astype(object)
     raw = raw.mask(raw.isna() | (raw == ""), None)
@@ -79,7 +79,7 @@ def _numbers(
     high: float = 1e9,
     whole: bool = True,
 ) -> pd.Series:
-    """A column as floats; InputError at the first value that is not a number from low to high."""
+    """A column as floats; raises InputError at the first value that is not a number from low to high."""
     given = raw[column]
     values = pd.to_numeric(given, errors="coerce").astype(float)
     fits = values.between(low, high) & ((values % 1 == 0) | (not whole))
@@ -93,10 +93,10 @@ def _numbers(
 
 
 def win_rate_table(annotations: pd.DataFrame, control: LengthControl) -> pd.DataFrame:
-    """One row a model, by name: model, win_rate, lc_win_rate, lc_win_rate_as_published (NaN without rows), n.
+    """One row per model, by name: model, win_rate, lc_win_rate, lc_win_rate_as_published (NaN without rows), n.
 
-    InputError: a model with fewer than five preferences, or with lengths that all differ alike from the
-    reference's; an index or a row that the difficulties do not know.
+    Raises InputError for a model with fewer than five preferences, or with length differences from the reference that
+    are all equal, and for an index or a row without a known difficulty.
     """
     tables = {}
     for model, own in annotations.groupby("model"):

@@ -1,0 +1,11 @@
+"""What the phases share. Nothing here imports from a phase, a study or the workflow.
+
+Contracts:      config (the configuration's types), schemas (tables), study (what a study provides), claims, results
+Names and ids:  ids, families, lineage, names, vocabulary
+Files:          tables, texts, scored, csv_files, disk (atomic writes), seal, clock
+Steps:          cli, errors, keys, parent, devices, fingerprint, pieces (partial results)
+Models:         models, chat, batching, packing, logprobs, sampling, classifiers, rewards (scorers), rankers, scratch,
+                vllm_backend
+Training:       objectives, head, embedding, gradients, products
+World:          world (the didactic world)
+"""

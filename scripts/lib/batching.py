@@ -1,4 +1,4 @@
-"""Batches of like length."""
+"""Batches of sequences of similar length."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -7,10 +7,10 @@ log = logging.getLogger(__name__)
 
 
 def by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices into ``lengths`` in batches of like length, longest first, so that memory runs out at once or never.
+    """Indices into ``lengths`` in batches of similar length, longest first: a lack of memory shows at once.
 
-    Each batch, padded to its longest row, holds at most ``budget`` tokens; a row that is longer than that
-    is a batch of its own. Equal lengths keep their order.
+    Each batch, padded to its longest row, holds at most ``budget`` tokens; a row longer than that is a batch of its
+    own. Equal lengths keep their order.
     """
     batches: list[list[int]] = []
     longest = 0
@@ -24,9 +24,9 @@ def by_tokens(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def deal(costs: Sequence[int], hands: int) -> list[list[int]]:
-    """Indices into ``costs`` in so many hands of like sums: the dearest first, each to the hand that has least.
+    """Indices into ``costs``, divided into ``hands`` groups of similar total cost: greedy, the most expensive first.
 
-    Some hands stay empty where there are fewer costs than hands. Within a hand indices keep their order.
+    Some groups are empty if there are fewer costs than groups. Within a group indices keep their order.
     """
     dealt: list[list[int]] = [[] for _ in range(hands)]
     sums = [0] * hands
@@ -38,7 +38,7 @@ def deal(costs: Sequence[int], hands: int) -> list[list[int]]:
 
 
 def logged(batches: Sequence[list[int]], doing: str) -> Iterator[list[int]]:
-    """The batches one by one; logs how many rows are done, about twenty times in all."""
+    """Yields the batches one by one and logs how many rows are done, about twenty times in all."""
     total = sum(len(batch) for batch in batches)
     done = 0
     for batch in batches:

@@ -1,7 +1,7 @@
 """From messages to token ids, the same way for sampling, log-probs and training.
 
-The chat template is applied exactly once. A response is followed by what the template puts after an
-assistant's turn, so that a policy learns, and is scored on, where to stop.
+The chat template is applied exactly once. A response is followed by what the template puts after an assistant turn, so
+that a policy is trained and scored on ending its turn.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages
 
 PROBE = "0response0"
-"""Stands for a response when asking a template what it puts around one."""
+"""Placeholder for a response, to find what a template puts around one."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Encoded:
 def encode_prompt(tokenizer: PreTrainedTokenizerFast, prompt: Messages) -> list[int]:
     """Token ids of a prompt under the chat template, up to where the response begins.
 
-    InputError: the template refuses the messages, or a BOS token follows another (promise P4).
+    Raises InputError if the template refuses the messages, or if one BOS token follows another (promise P4).
     """
     return _ids_of_prompt(tokenizer, prompt, _render(tokenizer, prompt, generation_prompt=True))
 
@@ -40,8 +40,8 @@ def encode_prompt(tokenizer: PreTrainedTokenizerFast, prompt: Messages) -> list[
 def encode_response(tokenizer: PreTrainedTokenizerFast, prompt: Messages, response: str) -> list[int]:
     """Token ids of a response to a prompt, with the end-of-turn token(s) that the template puts after it.
 
-    Prompt and response are tokenised as one text where that keeps the prompt's tokens as they are (a
-    SentencePiece tokenizer would otherwise put a space before the response), else each for itself.
+    Prompt and response are tokenised as one text if that leaves the prompt's tokens unchanged (a SentencePiece
+    tokenizer would otherwise put a space before the response), else separately.
     """
     return _encode(tokenizer, prompt, response).response_ids
 
@@ -49,8 +49,8 @@ def encode_response(tokenizer: PreTrainedTokenizerFast, prompt: Messages, respon
 def encode(tokenizer: PreTrainedTokenizerFast, prompt: Messages, response: str, max_length: int) -> Encoded:
     """Prompt and response, the response cut so that both fit ``max_length`` tokens.
 
-    A prompt that leaves no room for one token of the response gives an empty ``response_ids``. What is kept
-    under a smaller ``max_length`` is a prefix of what is kept under a larger one.
+    If the prompt leaves no room for one response token, ``response_ids`` is empty. The result for a smaller
+    ``max_length`` is a prefix of the result for a larger one.
     """
     encoded = _encode(tokenizer, prompt, response)
     room = max(0, max_length - len(encoded.prompt_ids))
@@ -58,10 +58,10 @@ def encode(tokenizer: PreTrainedTokenizerFast, prompt: Messages, response: str, 
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerFast, prompt: Messages) -> str:
-    """The text that the template puts after a response to such a prompt, white space at its end left out.
+    """The text that the template puts after a response to such a prompt, without trailing white space.
 
-    The end-of-text token where the template puts nothing. InputError: the template does not begin an
-    assistant's turn as it begins the generation prompt, or there is no such token.
+    If the template puts nothing, the end-of-text token. Raises InputError if the template does not begin an assistant
+    turn with the generation prompt, or if there is no such token.
     """
     return _end_of_turn(tokenizer, tokenizer.chat_template, tuple(turn["role"] for turn in prompt))
 
@@ -108,7 +108,7 @@ def _ids_of_prompt(tokenizer: PreTrainedTokenizerFast, prompt: Messages, text: s
         _refuse_bos_at_start(tokenizer, turn["content"])
     ids = _ids(tokenizer, text)
     bos = tokenizer.bos_token_id
-    # Where BOS is also the end of text, one turn's end may rightly meet the next one's beginning.
+    # If BOS is also the end-of-text token, the end of one turn may be followed by the beginning of the next.
     places = len(ids) - 1 if bos != tokenizer.eos_token_id else min(1, len(ids) - 1)
     if bos is not None and any(ids[at] == bos == ids[at + 1] for at in range(places)):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Claims: sentences of papers as statistics, with intervals and verdicts. The contract of claims.csv."""
+"""What a claim is: a sentence of a paper as a statistic with an interval and a verdict. The schema of claims.csv."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +19,7 @@ Interval = tuple[float, float]
 class Claim:
     """One sentence of a paper as a statistic. The fields are the columns of claims.csv.
 
-    published: the same statistic of the paper's own numbers; None where the paper has none.
+    published: the same statistic computed from the paper's own numbers; None if the paper has none.
     """
 
     study: str
@@ -42,7 +42,7 @@ def write_claims(claims: Sequence[Claim], path: Path) -> None:
 
 
 def read_claims(path: Path) -> pd.DataFrame:
-    """claims.csv, checked."""
+    """Read claims.csv and check it."""
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:

@@ -1,6 +1,7 @@
-"""Sequence classifiers with one output, which reward models and rankers are: on disk, in memory, in batches.
+"""Sequence classifiers with one output (reward models, rankers): loading, saving, and outputs in batches.
 
-Weights are read from safetensors files alone. Code that comes with a model is run only where the scorer says so.
+Weights are read from safetensors files only. Code that comes with a model is run only if the scorer's configuration
+allows it.
 """
 
 import logging
@@ -40,10 +41,10 @@ CLASSIFIER_FILES = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
-"""What a classifier that was trained here consists of, beside its card."""
+"""The files of a classifier trained here, besides its card."""
 
 UNREADABLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
-"""What transformers raises for files that it cannot make a model or tokenizer of."""
+"""What transformers raises for files from which it cannot load a model or tokenizer."""
 
 
 class Classifier:
@@ -68,10 +69,10 @@ class Classifier:
     ) -> list[float]:
         """The output for each sequence of token ids, in the order given.
 
-        prompts: of each sequence; what those of one prompt begin with alike is read once, in rows without padding,
-        where the model allows (``packing.reason_against``). Else in batches of like length. In float32 rows and
-        batches change a value in its last digits alone; in bfloat16 a value has three digits at most. ``pieces`` keep
-        what is read.
+        prompts: one per sequence. The beginning that sequences of one prompt share is computed once, in packed rows
+        without padding, if the model allows it (``packing.reason_against``); otherwise batches of similar length are
+        padded. In float32 the layout changes only the last digits of a value; in bfloat16 a value has at most three
+        significant digits. ``pieces`` store finished outputs.
         """
 
         if reason := self._reason_against_rows(sequences, prompts):
@@ -101,8 +102,8 @@ class Classifier:
 def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Tensor:
     """The model's output for each sequence of token ids: float32 (sequences,), differentiable.
 
-    A classifier on a causal model reads the last token that is not its config's pad_token_id. Sequences are
-    padded on the right with just that token, so that each is read where it would be read alone.
+    A classifier on a causal model reads the last token that is not its config's pad_token_id. Sequences are padded on
+    the right with exactly that token, so that the output is read at the same token as without padding.
     """
     with _padding(model.config.get_text_config(), {each[-1] for each in sequences}) as pad_id:
         width = max(len(each) for each in sequences)
@@ -115,7 +116,7 @@ def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Ten
 
 
 def packed_outputs(model: PreTrainedModel, sequences: Sequence[Encoded]) -> torch.Tensor:
-    """As :func:`outputs`, of sequences that :func:`beginning_alike` made; those of one prompt lie side by side."""
+    """As :func:`outputs`, for sequences made by :func:`beginning_alike`; those of one prompt are adjacent."""
     row = pack_prompts(sequences, model.device)
     with packed_attention(model), large_products(model):
         hidden = hidden_states(model, row)
@@ -124,9 +125,9 @@ def packed_outputs(model: PreTrainedModel, sequences: Sequence[Encoded]) -> torc
 
 
 def beginning_alike(sequences: Sequence[list[int]], prompts: Sequence[Hashable]) -> list[Encoded]:
-    """Sequences as what all of a prompt begin with, and the rest.
+    """Sequences split into the beginning that all sequences of a prompt share, and the rest.
 
-    Each ends in one token more, which is not read: a row's states are those before the tokens of a response.
+    Each gets one extra token at the end, which is not read: a row's hidden states are those before response tokens.
     """
     shared: dict[Hashable, list[int]] = {}
     for ids, prompt in zip(sequences, prompts, strict=True):
@@ -138,7 +139,7 @@ def beginning_alike(sequences: Sequence[list[int]], prompts: Sequence[Hashable])
 
 
 def without_padding(ids: list[int], pad_id: int | None) -> list[int]:
-    """Up to the token that transformers reads the output at: the last that does not pad."""
+    """The sequence up to the token at which transformers reads the output: the last that is not padding."""
     end = len(ids)
     while end > 1 and ids[end - 1] == pad_id:
         end -= 1
@@ -147,7 +148,7 @@ def without_padding(ids: list[int], pad_id: int | None) -> list[int]:
 
 @torch.no_grad()
 def _agrees(model: PreTrainedModel) -> bool:
-    """Whether the output is the head's at a sequence's last token, in a row too."""
+    """Whether the output is the head's at a sequence's last token, also when packed."""
     if not hasattr(model, "score"):
         return False
     ids = [at % model.config.get_text_config().vocab_size for at in range(10, 30)]
@@ -159,7 +160,7 @@ def _agrees(model: PreTrainedModel) -> bool:
 
 @contextmanager
 def _padding(config: PretrainedConfig, last: set[int]) -> Iterator[int]:
-    """The id to pad with. A config without one reads the last position: there, an id that ends no sequence."""
+    """The id to pad with. Without one in its config a model reads the last position: any id that ends no sequence."""
     own = config.pad_token_id
     if own is not None and 0 <= own < config.vocab_size:
         yield own
@@ -174,13 +175,14 @@ def _padding(config: PretrainedConfig, last: set[int]) -> Iterator[int]:
 def encode_conversation(
     tokenizer: PreTrainedTokenizerFast, prompt: Messages, response: str, max_length: int
 ) -> list[int] | None:
-    """Token ids of prompt and response just as the chat template writes them, the end cut off past ``max_length``.
+    """Token ids of prompt and response exactly as the chat template writes them, cut at the end to ``max_length``.
 
-    The template is applied once, and alone decides on a BOS token. None where the cut would leave no token of the
-    response. InputError: the template refuses the messages, or a BOS token follows another (promise P4).
+    The template is applied once, and only the template decides on a BOS token. None if the cut would leave no token of
+    the response. Raises InputError if the template refuses the messages, or if one BOS token follows another (promise
+    P4).
     """
     messages = [*prompt, {"role": "assistant", "content": response}]
-    encode_prompt(tokenizer, messages)  # for what it refuses
+    encode_prompt(tokenizer, messages)  # for its checks
     text = tokenizer.apply_chat_template(messages, tokenize=False)
     ids = tokenizer(text, add_special_tokens=False, return_attention_mask=False)["input_ids"]
     if len(ids) > max_length and len(encode_prompt(tokenizer, prompt)) >= max_length:
@@ -193,9 +195,9 @@ def load_classifier(
 ) -> Classifier:
     """A classifier from a hub id or a local folder, on :func:`scripts.lib.models.device`.
 
-    InputError: unreadable, not safetensors, code of its own that is not trusted, more or fewer outputs than one,
-    a checkpoint without the classifier's head, a tokenizer without a chat template or with more tokens than the model,
-    fewer positions than ``max_length``.
+    Raises InputError if it is unreadable, not in safetensors, needs code that is not trusted, has more or fewer outputs
+    than one, if the checkpoint lacks the classifier's head, if the tokenizer has no chat template or more tokens than
+    the model, or if the model has fewer positions than ``max_length``.
     """
     _, tokenizer = read_classifier(model, revision, max_length, trust_remote_code)
     try:
@@ -214,7 +216,7 @@ def load_classifier(
 
 
 def refuse_missing(model: str, weights: Iterable[str]) -> None:
-    """InputError where there are any: weights that a classifier's checkpoint lacks."""
+    """Raises InputError if there are any ``weights``: those that a classifier's checkpoint lacks."""
     if missing := sorted(weights):
         raise InputError(
             model,
@@ -226,7 +228,7 @@ def refuse_missing(model: str, weights: Iterable[str]) -> None:
 def read_classifier(
     model: str, revision: str | None, max_length: int, trust_remote_code: bool = False
 ) -> tuple[PretrainedConfig, PreTrainedTokenizerFast]:
-    """A classifier's config and tokenizer. InputError for what these tell of load_classifier's reasons."""
+    """A classifier's config and tokenizer. Raises InputError for load_classifier's reasons that they reveal."""
     where = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(model, **where)
@@ -277,9 +279,9 @@ def _unreadable(model: str, error: Exception) -> InputError:
 def save_classifier(
     card: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, value: dict[str, Any]
 ) -> None:
-    """Write CLASSIFIER_FILES beside ``card``, each atomically, then the card: ``value`` and the files' SHA-256.
+    """Write CLASSIFIER_FILES next to ``card``, each atomically, then the card: ``value`` and the files' SHA-256.
 
-    The old card goes first, so that a killed write never leaves a card beside files that are not its own.
+    The old card is deleted first, so that a killed write never leaves a card next to files that are not its own.
     """
     remove_card(card)
     files = save_model(card.parent, model, tokenizer, CLASSIFIER_FILES)
@@ -287,7 +289,7 @@ def save_classifier(
 
 
 def load_own(card: Path, max_length: int) -> Classifier:
-    """A classifier that :func:`save_classifier` wrote, in float32. InputError unless its files are the card's."""
+    """A classifier from :func:`save_classifier`, in float32. Raises InputError if its files do not match the card."""
     for file, digest in read_json(card)["files"].items():
         path = card.parent / file
         if not path.is_file() or sha256_of(path) != digest:

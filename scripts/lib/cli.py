@@ -1,4 +1,4 @@
-"""What every step's command line shares: a typed ``--spec`` and errors that a person can act on."""
+"""The command line of every step: typed ``--spec`` arguments, logging, and errors as one readable message."""
 
 import argparse
 import logging
@@ -22,7 +22,7 @@ def parser_of(step: str, documentation: str | None) -> argparse.ArgumentParser:
 
 
 def spec_of(kind: type) -> Callable[[str], object]:
-    """An argparse type: JSON text to one of the config's types (``scripts/lib/config``)."""
+    """An argparse type: parses JSON text as one of the config's types (``scripts/lib/config``)."""
     adapter = TypeAdapter(kind)
 
     def parse(text: str) -> object:
@@ -35,14 +35,14 @@ def spec_of(kind: type) -> Callable[[str], object]:
 
 
 class _Discreet(logging.Formatter):
-    """Says no key of the environment."""
+    """Removes keys held in the environment from log lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a step: log to stderr without keys, end an InputError as its message with status 1, end with Snakemake."""
+    """Run a step: log to stderr without keys, print an InputError and exit with 1, end when Snakemake ends."""
     end_with_snakemake()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Discreet("%(asctime)s %(message)s", datefmt="%H:%M:%S"))

@@ -1,7 +1,7 @@
-"""File times of the future, which a clock that was ahead leaves behind.
+"""Resets file times that lie in the future, as a clock that was ahead leaves them.
 
-Snakemake ends a job whose output is older than its input. Contents decide what is up to date (promise P3), so that a
-time may be set to now without harm.
+Snakemake ends a job whose output is older than its input. Contents decide what is up to date (promise P3), so setting
+a time to now is safe.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def bring_back(files: Iterable[str]) -> int:
-    """Set the times of the files among these that lie in the working folder and in the future to now; how many."""
+    """Set future times of those files that are in the working folder to now; returns how many."""
     now, found = time.time(), 0
     for path in map(Path, set(files)):
         if not path.is_absolute() and path.is_file() and path.stat().st_mtime > now:

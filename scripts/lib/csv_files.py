@@ -1,4 +1,4 @@
-"""CSV tables of results: rows of numbers for people and for git, not for steps that come after."""
+"""Writing CSV tables of results: for people and for git, not as input of later steps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ import pandas as pd
 from scripts.lib.tables import write_text
 
 DECIMALS = 4
-"""Places that tables keep: far below every standard error, far above rounding in the last bit."""
+"""Decimal places in tables: far finer than any standard error, far coarser than floating-point rounding."""
 
 
 def write_csv(rows: Sequence[dict[str, object]], columns: Sequence[str], path: Path, decimals: int = DECIMALS) -> None:
-    """Write rows as CSV, numbers to ``decimals`` places, what is None blank."""
+    """Write rows as CSV, numbers to ``decimals`` places, None as a blank."""
     frame = pd.DataFrame(
         [{name: _cell(row[name], decimals) for name in columns} for row in rows], columns=list(columns), dtype=object
     )

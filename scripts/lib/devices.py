@@ -1,10 +1,10 @@
-"""GPUs of one machine: each process takes devices of its own and keeps them until it ends.
+"""Exclusive use of GPUs on one machine: each process leases devices and keeps them until it ends.
 
-Snakemake's `resources: gpu` only counts. Here a device is a lock on a file: taken before CUDA starts, seen in
-CUDA_VISIBLE_DEVICES, and freed by the system however the process ends. Devices are those that an existing
-CUDA_VISIBLE_DEVICES leaves, or all that nvidia-smi lists; without any, nothing happens.
+Snakemake's `resources: gpu` only counts. Here a lease is a lock on a file per device: taken before CUDA starts, visible
+in CUDA_VISIBLE_DEVICES, and released by the operating system however the process ends. The devices are those in an
+existing CUDA_VISIBLE_DEVICES, or all that nvidia-smi lists; on a machine without any, nothing happens.
 
-`python -m scripts.lib.devices --count 2 -- <command>` runs a command, such as torchrun, on two devices of its own.
+`python -m scripts.lib.devices --count 2 -- <command>` runs a command, such as torchrun, on two leased devices.
 """
 
 import argparse
@@ -22,19 +22,19 @@ from scripts.lib.errors import InputError
 
 MASK = "CUDA_VISIBLE_DEVICES"
 LEASED = "PREFATLAS_DEVICES"
-"""Set to the mask by the process that took it, so that its children know it for theirs."""
+"""Set to the mask by the process that leased it, so that its children know that the devices are theirs."""
 PAUSE = 0.5
-"""Seconds between two looks for a free device."""
+"""Seconds between two attempts to find a free device."""
 log = logging.getLogger(__name__)
 held: list[int] = []
-"""File descriptors of the locks that this process holds."""
+"""File descriptors of the locks held by this process."""
 
 
 def visible() -> list[str]:
-    """The devices that this process may use, by index or UUID as CUDA takes them."""
+    """The devices that this process may use, by index or UUID as CUDA accepts them."""
     if MASK in os.environ:
         named = [each.strip() for each in os.environ[MASK].split(",")]
-        # CUDA stops at the first entry that is none.
+        # CUDA stops at the first invalid entry.
         end = next((index for index, each in enumerate(named) if each in ("", "-1")), len(named))
         return named[:end]
     try:
@@ -46,10 +46,10 @@ def visible() -> list[str]:
 
 
 def lease(count: int = 1) -> list[str]:
-    """Take ``count`` devices that no other process has taken, waiting for them, and mask the rest.
+    """Lease ``count`` devices that no other process has leased, waiting for them, and mask the rest.
 
-    A second call in one process, or in its children, takes nothing more: they have theirs. Returns the devices,
-    none where there are none. InputError when there are fewer than asked for.
+    A second call in the same process or in its children leases nothing more. Returns the devices; an empty list on a
+    machine without any. Raises InputError if there are fewer than ``count``.
     """
     if held or os.environ.get(LEASED, "") == os.environ.get(MASK):
         return visible()
@@ -74,9 +74,9 @@ def lease(count: int = 1) -> list[str]:
 
 
 def check_leased(count: int) -> None:
-    """InputError unless processes that were started together, ``count`` of them, have a device each, or none at all.
+    """Raises InputError unless ``count`` processes started together have one device each, or there are no devices.
 
-    They share what was leased for them all: leasing one by one, two such jobs could hold what the other waits for.
+    They share one lease: if each leased its own, two such jobs could deadlock, each holding what the other waits for.
     """
     found = visible()
     if found and (os.environ.get(LEASED) != ",".join(found) or len(found) < count):
@@ -88,7 +88,7 @@ def check_leased(count: int) -> None:
 
 
 def _take(devices: Sequence[str], count: int) -> list[tuple[str, int]]:
-    """Up to count free devices with their locks."""
+    """Up to ``count`` free devices with their locks."""
     taken = []
     folder = _folder()
     for device in devices:
@@ -105,7 +105,7 @@ def _take(devices: Sequence[str], count: int) -> list[tuple[str, int]]:
 
 
 def _folder() -> Path:
-    """Of the locks: one a user and machine, or a SLURM job, which numbers its devices anew."""
+    """The folder of the locks: one per user and machine, or per SLURM job, which renumbers its devices."""
     scope = os.environ.get("SLURM_JOB_ID", "machine")
     folder = Path(tempfile.gettempdir()) / f"prefatlas-devices-{os.getuid()}-{scope}"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Files that replace others whole or not at all, and what is said when a disk will not take them (promise P5)."""
+"""Atomic file replacement, and readable errors for full or read-only disks (promise P5)."""
 
 import errno
 import glob
@@ -17,7 +17,7 @@ CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 @contextmanager
 def told(path: str | Path) -> Iterator[None]:
-    """Turn a full or closed disk, met while ``path`` is written, into an InputError. Other errors pass."""
+    """Turn errors of a full or read-only disk while ``path`` is written into InputError. Other errors pass through."""
     try:
         yield
     except InputError:
@@ -33,7 +33,7 @@ def told(path: str | Path) -> Iterator[None]:
 
 
 def _system_error(error: BaseException | None) -> int | None:
-    """The system's error behind an exception: torch raises its own over it, safetensors gives its number in words."""
+    """The errno behind an exception: torch raises its own error on top, safetensors gives the number in its message."""
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             return error.errno
@@ -45,9 +45,9 @@ def _system_error(error: BaseException | None) -> int | None:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+    """A temporary path next to ``path``, renamed to ``path`` if the block ends without an error.
 
-    InputError: the disk is full or may not be written.
+    Raises InputError if the disk is full or read-only.
     """
     path = Path(path)
     with told(path):
@@ -63,7 +63,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def temporary_of(path: Path) -> Path:
-    """A hidden name beside ``path`` that is this process's alone. What killed processes left of theirs is deleted."""
+    """A hidden name next to ``path``, unique to this process. Leftovers of processes that no longer run are deleted."""
     for found in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = found.name.split(".")[-2]
         if process.isdigit() and not _alive(int(process)):
@@ -75,7 +75,7 @@ def temporary_of(path: Path) -> Path:
 
 
 def clear(folder: Path, ours: re.Pattern[str]) -> None:
-    """Delete the files in ``folder`` whose names are ours, and the folder if then empty."""
+    """Delete the files in ``folder`` whose names match ``ours``, and the folder itself if it is then empty."""
     if not folder.is_dir():
         return
     for file in folder.iterdir():

@@ -1,7 +1,7 @@
-"""Token embeddings whose gradient touches the rows of the tokens at hand alone.
+"""Token embeddings whose backward pass only touches the rows of the tokens in the batch.
 
-PyTorch's own backward makes a tensor as large as the embedding's weight for every call, zeros but for a few rows,
-and adds it to what is there; with small micro-batches and a large vocabulary that is a share of the step.
+PyTorch's own backward allocates a tensor as large as the embedding's weight for every call, zero except for a few rows,
+and adds it to the gradient; with small micro-batches and a large vocabulary that is a noticeable share of a step.
 """
 
 import torch
@@ -12,7 +12,7 @@ from scripts.lib.gradients import gradient_of
 
 
 def embed(module: torch.nn.Module, ids: Tensor) -> Tensor:
-    """What ``module`` makes of ``ids`` (1, tokens): (1, tokens, hidden), with the gradient added to its weight's."""
+    """``module`` applied to ``ids`` (1, tokens): (1, tokens, hidden). Backward adds to the weight's ``.grad``."""
     if type(module) is not torch.nn.Embedding or module.max_norm or module.scale_grad_by_freq or module.sparse:
         return module(ids)
     return _Embed.apply(module.weight, ids, module.padding_idx)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from scripts.lib.errors import InputError
 
 LONGEST = 128
-"""Characters of a generator's part in a file name, of which file systems take 255 bytes in all."""
+"""The most characters of a generator's name in a file name; file systems allow 255 bytes for the whole name."""
 
 
 def slug(text: str) -> str:
-    """A generator's name as part of a path: letters, digits, - and _ stay, runs of anything else become _."""
+    """A generator's name as part of a path: letters, digits, - and _ stay; every run of other characters becomes _."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")
     if not name:
         raise InputError(f"generator {text!r}", "has no letter or digit to name a family by", "rename it in the data")
@@ -22,12 +22,12 @@ def slug(text: str) -> str:
 
 
 def family_of(prompt_set: str, generator: str) -> str:
-    """The family of one generator's responses in a prompt set that is cut by generator."""
+    """The family of one generator's responses in a prompt set that is divided by generator."""
     return f"{prompt_set}.{slug(generator)}"
 
 
 def families(prompt_set: str, generators: Sequence[str]) -> list[str]:
-    """The families of a prompt set, in its generators' order; without generators one, named after the set."""
+    """The families of a prompt set, in its generators' order; without generators, one family named after the set."""
     named: dict[str, str] = {}
     for generator in generators:
         family = family_of(prompt_set, generator)

@@ -1,13 +1,12 @@
-"""Fingerprints of code: what a step computes, and nothing else (promise P3).
+"""Fingerprints of code: a digest of what a step computes, and of nothing else (promise P3).
 
-A step's fingerprint covers the syntax trees of its module's definitions and, through its imports, of
-exactly those definitions of other local modules that it reaches. Comments, docstrings, blank lines and
-formatting are not in a syntax tree or are taken out, so they change nothing; a changed line changes the
-fingerprint of the steps that can reach it.
+A step's fingerprint covers the syntax trees of the definitions in its module and, through imports, of exactly those
+definitions in other local modules that it reaches. Comments, docstrings, blank lines and formatting are not part of a
+syntax tree or are removed, so they change nothing; a changed line changes the fingerprint of every step that can reach
+it.
 
-What is reached is judged by name: a definition reaches every top-level name that it mentions. Anything
-at a module's top level that is more than a definition (a call, a decorated function that registers
-itself) is always part of the module.
+Reachability is decided by name: a definition reaches every top-level name that it mentions. Anything at a module's top
+level that is more than a definition (a call, a decorated function that registers itself) always belongs to the module.
 """
 
 import ast
@@ -18,18 +17,18 @@ from pathlib import Path
 
 PACKAGE = "scripts"
 PURE_DECORATORS = {"dataclass", "cache", "lru_cache", "contextmanager"}
-"""Decorators that change nothing beyond the definition under them."""
+"""Decorators without an effect beyond the definition that they decorate."""
 
 
 EVERYTHING = None
-"""In place of a name: all of a module."""
+"""In place of a name: the whole module."""
 IMPORTED = ""
-"""In place of a name: what merely importing a module runs."""
+"""In place of a name: what importing the module executes."""
 
 
 @dataclass(frozen=True)
 class Module:
-    """One parsed module: its definitions by name, its other statements, and what its imports bind."""
+    """One parsed module: its definitions by name, its other statements, and the names that its imports bind."""
 
     definitions: dict[str, list[ast.stmt]]
     always: list[ast.stmt]
@@ -43,7 +42,7 @@ class Module:
 def fingerprint(step: str, root: Path = Path("."), unused: frozenset[str] = frozenset()) -> str:
     """Hex digest of the code that ``python -m <step>`` can reach, such as ``scripts.pairs.tiers``.
 
-    unused: functions that the caller knows the step will not call, such as the objectives that a run does not have.
+    unused: functions that the caller knows the step will not call, such as objectives that the run does not use.
     """
     return _fingerprint(step, root.resolve(), unused)
 
@@ -119,7 +118,7 @@ def _path(name: str, root: Path) -> Path | None:
 
 
 def _defined(statement: ast.stmt) -> list[str]:
-    """The names that a statement defines, if defining them is all it does."""
+    """The names that a statement defines, if it does nothing else."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         pure = all(_decorator(item) in PURE_DECORATORS for item in statement.decorator_list)
         return [statement.name] if pure else []
@@ -137,9 +136,9 @@ def _decorator(node: ast.expr) -> str | None:
 
 @cache
 def _mentioned(statement: ast.stmt) -> frozenset[str]:
-    """Every name a statement mentions, dotted ones (``scripts.lib.x``) whole, and what it imports.
+    """Every name that a statement mentions, dotted names (``scripts.lib.x``) in full, and what it imports.
 
-    Kept, as its text is: most steps reach most of scripts/lib.
+    Cached, like the text of a statement: most steps reach most of scripts/lib.
     """
     names = set()
     for node in ast.walk(statement):
@@ -153,7 +152,7 @@ def _mentioned(statement: ast.stmt) -> frozenset[str]:
 
 
 def _dotted(node: ast.expr) -> str:
-    """``a.b.c`` as it is written; what is no chain of names begins with a dot and is the name of nothing."""
+    """``a.b.c`` as written; an expression that is not a chain of names begins with a dot and matches no name."""
     if isinstance(node, ast.Attribute):
         return f"{_dotted(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
@@ -165,5 +164,5 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 @cache
 def _text(statement: ast.stmt) -> str:
-    """A statement as text; comments and formatting are gone with the parse, docstrings with _module."""
+    """A statement as text, without comments and formatting (lost in parsing) and docstrings (removed by _module)."""
     return ast.unparse(statement)

@@ -1,6 +1,6 @@
-"""Gradients that are added to where they lie.
+"""Gradients accumulated in place.
 
-A new tensor as large as the weight, for every call, costs much of the time that a call takes (as in Megatron-LM).
+Allocating a tensor as large as the weight for every call costs a large part of the call's time (as in Megatron-LM).
 """
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def gradient_of(parameter: Tensor) -> Tensor:
-    """A parameter's gradient, to be added to in place; zeros where there is none yet."""
+    """A parameter's gradient, to be added to in place; created as zeros if there is none yet."""
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad

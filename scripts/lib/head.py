@@ -1,10 +1,10 @@
-"""Log-probabilities of given tokens from hidden states, without the logits of a whole batch ever in memory.
+"""Log-probabilities of given tokens from hidden states, without ever holding the logits of a whole batch in memory.
 
 Logits, their softmax and their gradient are each tokens x vocabulary numbers, far more than the rest of a model's
-activations. Here logits lie in one buffer: they are turned in place into probabilities, and in backward in place into
-their own gradient, which goes on at once to the hidden states and to the weight. Both without what scales a row: that
-is left to the hidden states, which are shorter. Where the tokens of one call fit into the buffer that takes the three
-products of the plain computation; chunks that do not are computed again.
+activations. Here logits are written to one buffer, where they are converted in place to probabilities and, in backward,
+in place to their own gradient, which is passed on at once to the hidden states and to the weight. Factors that scale a
+whole row are left out of both and applied to the hidden states, which are smaller. If the tokens of one call fit into
+the buffer, that takes the three matrix products of the plain computation; chunks that do not fit are recomputed.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from scripts.lib.gradients import gradient_of
 from scripts.lib.products import product
 
 KEPT = 1 << 27
-"""Logits in the buffer at most (half a gigabyte)."""
+"""The most logits in the buffer (half a gigabyte)."""
 
 JOINED = 1 << 22
-"""Logits up to which short responses are worked through together."""
+"""Short responses are processed together up to this many logits."""
 
 IN_CACHE = 1 << 19
-"""Logits whose softmax is taken at a time on a CPU, so that they stay in its cache from pass to pass."""
+"""Logits per softmax on a CPU, few enough to stay in its cache from pass to pass."""
 
 
 class Head:
     """The linear map from hidden states to logits of one model.
 
-    linear: has ``weight`` (vocabulary, hidden) and perhaps ``bias``; once they have changed, :meth:`renew`. dtype: of
-    the products; softmax and sums are in float32. Gradients of weight and bias are added to their ``.grad`` directly.
-    The buffer is kept from call to call.
+    linear: has ``weight`` (vocabulary, hidden) and optionally ``bias``; call :meth:`renew` after they change. dtype: of
+    the matrix products; softmax and sums are in float32. Gradients of weight and bias are added to their ``.grad``
+    directly. The buffer is reused from call to call.
     """
 
     def __init__(self, linear: torch.nn.Module, dtype: torch.dtype, kept: int = KEPT) -> None:
@@ -44,7 +44,7 @@ class Head:
         self.holds: object = None
 
     def renew(self) -> None:
-        """Take the weight as it is now."""
+        """Use the weight's current values."""
         if self.matrix.dtype != self.weight.dtype:
             self.matrix.copy_(self.weight.detach())
         self.holds = None
@@ -52,12 +52,13 @@ class Head:
     def logprobs(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """log p(target), in nats: float32 (tokens,) from ``hidden`` (tokens, hidden) and ``targets`` (tokens,).
 
-        Differentiable once, in hidden states, weight and bias. Cheapest where backward follows before the next call.
+        Differentiable once, with respect to hidden states, weight and bias. Cheapest if backward runs before the next
+        call.
         """
         return _LogProbs.apply(hidden, targets, self)
 
     def runs(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices into ``lengths``, cut into runs that are worth a call each: long ones alone, short ones together."""
+        """Indices into ``lengths``, grouped into calls of reasonable size: long ones alone, short ones together."""
         runs: list[list[int]] = []
         tokens = 0
         for index, length in enumerate(lengths):
@@ -69,15 +70,15 @@ class Head:
         return runs
 
     def reserve(self, tokens: int) -> None:
-        """Make the buffer large enough for calls of so many tokens, or as large as it may be."""
+        """Make the buffer large enough for calls of ``tokens`` tokens, or as large as allowed."""
         rows = min(tokens, self.rows)
         if len(self.buffer) < rows:
             self.buffer, self.holds = self.buffer.new_empty(rows, self.vocabulary), None
 
     def fill(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """The targets' log p (rows,) after ``hidden`` states (rows, hidden), which have the dtype of the products.
+        """The targets' log p (rows,) given ``hidden`` states (rows, hidden), which have the dtype of the products.
 
-        Leaves p(token) in the buffer, each row times its own of ``totals`` (rows,).
+        Leaves p(token) in the buffer, each row multiplied by its entry of ``totals`` (rows,).
         """
         self.reserve(len(hidden))
         logits = self.buffer[: len(hidden)]

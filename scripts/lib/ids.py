@@ -1,4 +1,4 @@
-"""Content-hash ids: the same text from two places is one prompt, one response."""
+"""Content-hash ids: equal text from two places is one prompt, one response."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ Messages = list[dict[str, str]]
 
 
 def normalise(text: str) -> str:
-    """Text as it is stored: Unicode NFC, ``\\n`` line ends, no white space around it."""
+    """Text as it is stored: Unicode NFC, ``\\n`` line ends, no surrounding white space."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
@@ -23,11 +23,11 @@ def prompt_id(prompt: Messages) -> str:
 
 
 def response_id(of_prompt: str, response: str) -> str:
-    """Id of a response, from the id of its prompt and its normalised text alone."""
+    """Id of a response, from the id of its prompt and its normalised text only."""
     return _digest("response", of_prompt, normalise(response))
 
 
 def seed_of(*parts: object) -> int:
-    """A 63-bit seed from any values; the same values give the same seed everywhere."""
+    """A 63-bit seed from any values; equal values give the same seed on every machine."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode("utf-8")).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -10,10 +10,10 @@ from scripts.lib.chat import Encoded
 
 
 def token_logprobs(model: PreTrainedModel, sequences: Sequence[Encoded], pad_id: int) -> list[torch.Tensor]:
-    """log p(token | prompt, earlier tokens), in nats, of every response token: one float32 vector a sequence.
+    """log p(token | prompt, earlier tokens), in nats, of every response token: one float32 vector per sequence.
 
-    Differentiable. Sequences are padded on the right, so that no token of theirs attends to padding and no
-    attention mask is needed. The model's head runs on the response's positions alone.
+    Differentiable. Sequences are padded on the right, so that none of their tokens attends to padding and no attention
+    mask is needed. The model's head runs only at the response's positions.
     """
     width = max(len(each) for each in sequences)
     ids = torch.full((len(sequences), width), pad_id)
@@ -32,8 +32,8 @@ def token_logprobs(model: PreTrainedModel, sequences: Sequence[Encoded], pad_id:
 def logits_at(model: PreTrainedModel, ids: torch.Tensor, where: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """The logits (positions, vocabulary) at the positions ``where`` (rows, columns) of ``ids`` (rows, columns).
 
-    The positions are picked just before the model's own head, so whatever the model does with its logits
-    (soft caps, scales) is done, and the others are never computed.
+    Positions are selected just before the model's own head, so that anything the model does to its logits (soft caps,
+    scales) still happens, and the other positions are never computed.
     """
 
     def pick(_module, inputs):

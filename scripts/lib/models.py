@@ -1,6 +1,6 @@
-"""Policies on disk and in memory: the card beside a model, its tokenizer, its weights.
+"""Policies on disk and in memory: the card next to a model, its tokenizer, its weights.
 
-Weights are read from safetensors files alone. Code that comes with a model is run only where its card says so.
+Weights are read from safetensors files only. Code that comes with a model is run only if its card allows it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ POLICY_FILES = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
-"""What a policy that was trained here consists of, beside its policy.json."""
+"""The files of a policy trained here, besides its policy.json."""
 
 CODE = ".py"
 SAFE = "safetensors weights and without code of its own"
@@ -44,13 +44,12 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class PolicyCard:
-    """What policy.json says.
+    """The content of policy.json.
 
-    kind: given, scratch or trained. model: hub id or folder ("." on disk: beside the card). revision: hub
-    commit. max_length: tokens of prompt and response together. chat_template: Jinja text that stands in for
-    the tokenizer's own, or None. logprob_precision: of kept log-probs. files: file name -> SHA-256 of the
-    files of a local folder; empty for a hub id, whose commit says as much. trust_remote_code: whether the
-    configuration lets the model's own code run.
+    kind: given, scratch or trained. model: hub id or folder ("." on disk: the card's own). revision: hub commit.
+    max_length: tokens of prompt and response together. chat_template: Jinja text used in place of the tokenizer's own,
+    or None. logprob_precision: of stored log-probs. files: file name -> SHA-256 for a local folder; empty for a hub id,
+    which the commit identifies. trust_remote_code: whether the configuration allows the model's own code to run.
     """
 
     name: str
@@ -65,7 +64,7 @@ class PolicyCard:
 
 
 def read_policy(path: str | Path) -> PolicyCard:
-    """The card at ``path`` (a policy.json), its model "." turned into the absolute folder of the card."""
+    """The card at ``path`` (a policy.json), with a model of "." replaced by the card's absolute folder."""
     value = read_json(path)
     expected = [field.name for field in fields(PolicyCard)]
     if not isinstance(value, dict) or sorted(value) != sorted(expected):
@@ -80,9 +79,9 @@ def write_policy(card: PolicyCard, path: str | Path) -> None:
 
 
 def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
-    """The policy's tokenizer, with the card's chat template where it names one.
+    """The policy's tokenizer, with the card's chat template if it has one.
 
-    A tokenizer without a padding token pads with its end-of-text token. InputError: unreadable, changed
+    A tokenizer without a padding token pads with its end-of-text token. Raises InputError if it is unreadable, changed
     since the card was written, slow (no ``tokenizers`` backend), or without a chat template.
     """
     check_files(card, weights=False)
@@ -94,7 +93,7 @@ def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
         raise _unreadable(card, "tokenizer", error) from error
     if not tokenizer.is_fast:
         raise InputError(card.model, "has only a slow tokenizer", "save it once as tokenizer.json (tokenizers format)")
-    for key in ("is_local", "local_files_only"):  # how it was loaded is no part of it, and would be saved with it
+    for key in ("is_local", "local_files_only"):  # how it was loaded; would be saved with it
         tokenizer.init_kwargs.pop(key, None)
     template = card.chat_template or tokenizer.chat_template
     tokenizer.chat_template = template.get("default") if isinstance(template, dict) else template
@@ -116,8 +115,8 @@ def load_causal(
 ) -> PreTrainedModel:
     """The policy's model in eval mode, weights in ``precision``, on ``device`` (default: :func:`device`).
 
-    Of its generation_config.json only the token ids are kept: how to sample is for the study's config to say.
-    InputError: unreadable, not safetensors, or changed since the card was written.
+    Of its generation_config.json only the token ids are kept: sampling settings come from the configuration. Raises
+    InputError if it is unreadable, not in safetensors, or changed since the card was written.
     """
     check_files(card, weights=True)
     try:
@@ -142,13 +141,13 @@ def load_causal(
 
 
 def device() -> torch.device:
-    """CUDA where there is one, on a GPU that no other job has, else the CPU."""
+    """CUDA if available, on a GPU that no other job uses, else the CPU."""
     devices.lease()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def layers_of(model: PreTrainedModel) -> list[torch.nn.Module]:
-    """The layers of a model that transformers says are to stay whole, each before what lies inside it."""
+    """The model's layers, which transformers declares must not be split, outer ones before the ones inside them."""
     names = model._no_split_modules or ()
     return [each for each in model.base_model.modules() if type(each).__name__ in names]
 
@@ -171,9 +170,9 @@ def save_policy(
     max_length: int,
     logprob_precision: str = "float32",
 ) -> PolicyCard:
-    """Write POLICY_FILES into ``folder``, each atomically, then policy.json, and return the card as written.
+    """Write POLICY_FILES into ``folder``, each atomically, then policy.json; returns the card as written.
 
-    The old policy.json goes first, so that a killed write never leaves a card beside files that are not its own.
+    The old policy.json is deleted first, so that a killed write never leaves a card next to files that are not its own.
     Of the model's generation config only the token ids are kept.
     """
     keep_token_ids_only(model)
@@ -194,7 +193,7 @@ def save_policy(
 
 
 def remove_card(card: Path) -> None:
-    """Make the folder of a card, and delete an old card in it."""
+    """Create the folder of a card, and delete an old card in it."""
     with told(card):
         card.parent.mkdir(parents=True, exist_ok=True)
         card.unlink(missing_ok=True)
@@ -203,7 +202,7 @@ def remove_card(card: Path) -> None:
 def save_model(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, files: tuple[str, ...]
 ) -> dict[str, str]:
-    """Write ``files`` of a model (one safetensors file, however large) atomically; file name -> SHA-256."""
+    """Write ``files`` of a model (one safetensors file, however large) atomically; returns file name -> SHA-256."""
     with told(folder):
         temporary = temporary_of(folder / "model")
         temporary.mkdir()
@@ -225,7 +224,7 @@ def sha256_of(path: Path) -> str:
 
 
 def check_files(card: PolicyCard, weights: bool) -> None:
-    """InputError unless the model's local files are those that the card lists: its code, and weights or all others."""
+    """Raises InputError unless local files match the card: the model's code, and its weights or all other files."""
     for file, digest in card.files.items():
         if not file.endswith(CODE) and file.endswith(".safetensors") != weights:
             continue

@@ -1,4 +1,4 @@
-"""What a pairs dataset is called, for the steps that are given files of several."""
+"""Display names of pairs datasets, for steps that read files of several datasets."""
 
 import argparse
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from scripts.lib.errors import InputError
 
 
 class PairsName(Spec):
-    """What tables and figures call a pairs dataset: its data, and whose chosen and rejected responses it has.
+    """The name of a pairs dataset in tables and figures: its data, and the kind of its chosen and rejected responses.
 
-    on_policy: the share of on-policy pairs in a mixture, in percent; blank where nothing was mixed in.
+    on_policy: the share of on-policy pairs in a mixture, in percent; blank for datasets that are not mixtures.
     """
 
     model_config = ConfigDict(str_min_length=0)
@@ -26,13 +26,13 @@ class PairsName(Spec):
 
     @property
     def configuration(self) -> str:
-        """Chosen/Rejected, as the paper writes it; one name where both are of one kind."""
+        """Chosen/Rejected, as the paper writes it; a single name if both are of one kind."""
         sides = self.chosen if self.chosen == self.rejected else f"{self.chosen}/{self.rejected}"
         return f"{sides}, {self.on_policy} % on-policy" if self.on_policy else sides
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:
-    """Let a step take the names."""
+    """Add the argument with the names to a step's command line."""
     parser.add_argument(
         "--names",
         type=cli.spec_of(dict[str, PairsName]),
@@ -42,7 +42,7 @@ def add_names(parser: argparse.ArgumentParser) -> None:
 
 
 def name_of(path: Path, dataset: str, names: Mapping[str, PairsName]) -> PairsName:
-    """The name of a pairs dataset that a file holds or was trained on."""
+    """The name of the pairs dataset that a file contains or that a run was trained on."""
     if dataset not in names:
         raise InputError(path, f"--names has no entry {dataset}", "name every pairs dataset")
     return names[dataset]

@@ -1,8 +1,8 @@
-"""Responses end to end in one row, what they share computed once.
+"""Packs responses without padding; shared prefixes are computed once.
 
-The responses to one prompt share a trunk: the prompt and what the responses begin with alike. A row holds each trunk
-once, its branches behind it, and any number of such groups, so that there is neither padding nor a second forward
-pass over a prompt. Positions count as in each sequence alone; a branch attends to its trunk and to itself.
+The responses to one prompt share a trunk: the prompt and the tokens with which all of them begin. A packed row contains
+each trunk once, followed by its branches, and any number of such groups, so that there is no padding and no second
+forward pass over a prompt. Positions are those of each sequence alone; a branch attends to its trunk and to itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,12 +24,12 @@ from scripts.lib.embedding import embed
 from scripts.lib.logprobs import token_logprobs
 
 IMPLEMENTATION = "packed_responses"
-"""What transformers calls :func:`attend`."""
+"""The name under which :func:`attend` is registered with transformers."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Sequences in a row: how many tokens they share, and how many each has of its own; the first has one or more."""
+    """Sequences in a row: the number of tokens that they share, and of each one's own; the first has at least one."""
 
     trunk: int
     branches: tuple[int, ...]
@@ -40,7 +40,7 @@ class Group:
 
 
 def group_of(responses: Sequence[Encoded]) -> Group:
-    """How sequences that begin alike lie in a row; at least one token of the first is no trunk."""
+    """The group for sequences with a common beginning; at least one token of the first is not part of the trunk."""
     ids = [each.prompt_ids + each.response_ids for each in responses]
     trunk = min(map(len, ids))
     for other in ids[1:]:
@@ -50,9 +50,9 @@ def group_of(responses: Sequence[Encoded]) -> Group:
 
 
 class Stretches(NamedTuple):
-    """A row's attention as one call over stretches of queries, each causal to the end of a stretch of keys.
+    """A row's attention as one call over stretches of queries, each causal up to the end of a stretch of keys.
 
-    keys: (keys,) places in the row, a trunk again for each of its branches. query_ends, key_ends: int32
+    keys: (keys,) positions in the row, a trunk repeated for each of its branches. query_ends, key_ends: int32
     (stretches + 1,), from 0. longest_query, longest_key: tokens.
     """
 
@@ -67,7 +67,7 @@ class Stretches(NamedTuple):
 class Row:
     """Groups of responses as one row of tokens.
 
-    ids, positions: (1, tokens). where: the places in the row whose hidden states say the response tokens
+    ids, positions: (1, tokens). where: the positions in the row whose hidden states predict the response tokens
     ``targets``, response after response, of ``lengths`` tokens each.
     """
 
@@ -80,12 +80,12 @@ class Row:
 
     @cached_property
     def segments(self) -> list[int]:
-        """The tokens of each group's trunk with its first branch, and of its further branches, in order."""
+        """The number of tokens of each group's trunk with its first branch, and of its further branches, in order."""
         return [size for group in self.groups for size in (group.trunk + group.branches[0], *group.branches[1:])]
 
     @cached_property
     def masks(self) -> dict[tuple[int, int], Tensor]:
-        """For (own tokens, trunk): which keys (trunk, then own) the tokens of a branch attend to."""
+        """(own tokens, trunk) -> the keys (trunk, then own) that the tokens of a branch attend to."""
         pairs = {(own, group.trunk) for group in self.groups for own in group.branches[1:]}
         return {
             (own, trunk): torch.ones(own, trunk + own, dtype=torch.bool, device=self.ids.device).tril(trunk)[None, None]
@@ -94,7 +94,7 @@ class Row:
 
     @cached_property
     def stretches(self) -> Stretches:
-        """What :func:`varlen_attn` takes; a branch without tokens of its own has no stretch."""
+        """The arguments of :func:`varlen_attn`; a branch without tokens of its own has no stretch."""
         keys: list[int] = []
         queries: list[int] = []
         lengths: list[int] = []
@@ -117,7 +117,7 @@ class Row:
 
 
 def pack(groups: Sequence[Sequence[Encoded]], device: torch.device | str = "cpu") -> Row:
-    """A row of groups of responses; the responses of a group begin alike, with the same prompt at least."""
+    """A row of groups of responses; the responses of a group share at least the prompt."""
     shapes = tuple(group_of(group) for group in groups)
     ids: list[int] = []
     positions: list[int] = []
@@ -143,14 +143,14 @@ def pack(groups: Sequence[Sequence[Encoded]], device: torch.device | str = "cpu"
 
 
 def pack_prompts(sequences: Sequence[Encoded], device: torch.device | str = "cpu") -> Row:
-    """A row of responses, in the order given; those to one prompt lie side by side and share it."""
+    """A row of responses, in the order given; adjacent responses to one prompt share it."""
     return pack([list(group) for _, group in groupby(sequences, key=lambda each: each.prompt_ids)], device)
 
 
 def rows_by_tokens(tokens: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices into ``tokens``, in rows of at most ``budget`` tokens: longest first, each into the first that has room.
+    """Indices into ``tokens``, in rows of at most ``budget`` tokens: first-fit, longest first.
 
-    What is longer than the budget is a row of its own.
+    An entry longer than the budget is a row of its own.
     """
     rows: list[list[int]] = []
     room: list[int] = []
@@ -167,7 +167,7 @@ def rows_by_tokens(tokens: Sequence[int], budget: int) -> list[list[int]]:
 def rows_by_prompt(sequences: Sequence[Encoded], budget: int) -> list[list[int]]:
     """Indices in rows of at most ``budget`` tokens, a prompt counted once for all responses to it in a row.
 
-    Responses to one prompt lie side by side; where they exceed the budget, in several rows.
+    Responses to one prompt are adjacent; if they exceed the budget, they take several rows.
     """
     groups: list[list[int]] = []
     sizes: list[int] = []
@@ -184,7 +184,7 @@ def rows_by_prompt(sequences: Sequence[Encoded], budget: int) -> list[list[int]]
 
 
 def hidden_states(model: PreTrainedModel, row: Row) -> Tensor:
-    """What the model's head is given at ``row.where``: (response tokens, hidden). Within :func:`packed_attention`."""
+    """The input of the model's head at ``row.where``: (response tokens, hidden). Within :func:`packed_attention`."""
     output = model.base_model(
         inputs_embeds=embed(model.get_input_embeddings(), row.ids),
         position_ids=row.positions,
@@ -197,7 +197,7 @@ def hidden_states(model: PreTrainedModel, row: Row) -> Tensor:
 
 @contextmanager
 def packed_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Inside, the model's attention layers see rows: for forward, backward and what checkpointing computes again."""
+    """Inside, the model's attention layers handle packed rows, in forward, backward and recomputed checkpoints."""
     before = model.config._attn_implementation
     model.config._attn_implementation = IMPLEMENTATION
     try:
@@ -206,7 +206,7 @@ def packed_attention(model: PreTrainedModel) -> Iterator[None]:
         model.config._attn_implementation = before
 
 
-@torch.compiler.disable  # what it calls is another for every row
+@torch.compiler.disable  # its calls differ from row to row
 def attend(
     module: torch.nn.Module,
     query: Tensor,
@@ -221,9 +221,9 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attention within a row, as transformers calls it: (1, heads, tokens, size) -> (1, tokens, heads, size).
 
-    In half precision on a GPU one call for the row. Else one causal call for a trunk with its first branch, one with
-    a mask for each further branch.
-    NotImplementedError: the model wants attention that is more than a scaled softmax.
+    In half precision on a GPU, one call for the whole row. Otherwise one causal call for a trunk with its first branch,
+    and one masked call for each further branch.
+    Raises NotImplementedError if the model's attention is more than a scaled softmax.
     """
     if more := [name for name in ("softcap", "s_aux", "position_bias") if others.get(name) is not None]:
         raise NotImplementedError(", ".join(more))
@@ -279,7 +279,7 @@ AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)
 
 @torch.no_grad()
 def says_the_same(model: PreTrainedModel) -> bool:
-    """Whether the log-probabilities of a few tokens in a row are those without packing."""
+    """Whether the log-probabilities of a few tokens are the same packed and unpacked."""
     ids = [at % model.get_output_embeddings().weight.shape[0] for at in range(10, 30)]
     responses = [Encoded(ids[:5], ids[5:12]), Encoded(ids[:5], ids[14:20])]
     training = model.training
@@ -296,10 +296,10 @@ def says_the_same(model: PreTrainedModel) -> bool:
 def reason_against(
     model: PreTrainedModel, max_length: int, agrees: Callable[[PreTrainedModel], bool] = says_the_same
 ) -> str | None:
-    """Why a model cannot take rows of sequences up to ``max_length`` tokens; None where it can.
+    """Why a model cannot take packed rows of sequences up to ``max_length`` tokens; None if it can.
 
-    What its configuration does not tell (logits that are scaled, biases in its attention) is seen from what it says
-    of a few tokens, which must be what it says without packing: ``agrees`` compares them.
+    What the model's configuration does not show (scaled logits, biases in its attention) is tested on a few tokens,
+    whose outputs must be the same packed and unpacked: ``agrees`` compares them.
     """
     config = model.config.get_text_config()
     if not getattr(model, "_supports_attention_backend", False):

@@ -1,6 +1,6 @@
-"""A step ends with the Snakemake that started it, even one that was killed outright (promise P5).
+"""Ends a step together with the Snakemake process that started it, even if that was killed outright (promise P5).
 
-Without this, the jobs of a killed Snakemake go on alone, and the next one starts the same jobs beside them.
+Without this, the jobs of a killed Snakemake keep running, and the next call starts the same jobs in parallel.
 """
 
 import os
@@ -9,16 +9,16 @@ import signal
 import threading
 
 SNAKEMAKE = "PREFATLAS_SNAKEMAKE"
-"""Where rules/common.smk leaves the id of the process that starts the jobs."""
+"""Set by rules/common.smk to the id of the process that starts the jobs."""
 
 
 def end_with_snakemake() -> None:
-    """Watch the process that SNAKEMAKE names, if any; when it ends, this process is killed."""
+    """Watch the process named by SNAKEMAKE, if any; when it ends, kill this process."""
     if not (named := os.environ.get(SNAKEMAKE)):
         return
     try:
         watched = os.pidfd_open(int(named))
-    except OSError:  # not of this container, or a system without pidfds (Linux before 5.3)
+    except OSError:  # in another container, or no pidfds (Linux before 5.3)
         return
     threading.Thread(target=_watch, args=(watched,), daemon=True).start()
 

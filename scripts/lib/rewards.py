@@ -1,13 +1,13 @@
-"""Scorers: what says how good one response is.
+"""Scorers: models and rules that score one response at a time.
 
 | kind         | a response's score                                                            |
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
-| annotation   | what came with the data, looked up by the response's id                       |
+| annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
-| scratch      | the same, of a small reward model trained here                                |
+| scratch      | the same, for a small reward model trained here                               |
 
-Scores of different scorers have different units; only their order within a prompt is compared.
+Scores of different scorers have different units; only their order within a prompt is comparable.
 """
 
 import logging
@@ -36,7 +36,7 @@ from scripts.lib.texts import no_family
 from scripts.lib.world.oracle import reward
 
 SCORER_CARD = "scorer.json"
-"""The card of a reward model trained here, beside its files."""
+"""The card of a reward model trained here, next to its files."""
 
 log = logging.getLogger(__name__)
 
@@ -45,22 +45,22 @@ Item = tuple[Messages, str]
 
 
 class Scorer(Protocol):
-    """Whatever scores responses one by one."""
+    """Anything that scores responses one by one."""
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
-        """The score of each item, higher is better; None where this scorer has none. Never NaN or infinite."""
+        """The score of each item, higher is better; None if this scorer has none. Never NaN or infinite."""
         ...
 
 
 class Oracle:
-    """The didactic world's true reward, of the last thing the user said."""
+    """The didactic world's true reward, for the last user turn."""
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
 
 
 class Annotation:
-    """Scores by response id, as they came with the data."""
+    """Scores that came with the data, by response id."""
 
     def __init__(self, values: dict[str, float]) -> None:
         self.values = values
@@ -70,12 +70,12 @@ class Annotation:
 
 
 class Reader(Protocol):
-    """A sequence classifier with one output, in whatever runs it."""
+    """A sequence classifier with one output, in any backend."""
 
     name: str
 
     def encode(self, prompt: Messages, response: str, max_length: int) -> list[int] | None:
-        """Token ids of a conversation; None where ``max_length`` leaves no token of the response."""
+        """Token ids of a conversation; None if ``max_length`` leaves no token of the response."""
         ...
 
     def classify(
@@ -85,9 +85,9 @@ class Reader(Protocol):
         pieces: Pieces | None = None,
         prompts: Sequence[Hashable] | None = None,
     ) -> list[float]:
-        """The output for each sequence of token ids, in the order given; ``pieces`` keep what is read.
+        """The output for each sequence of token ids, in the order given; ``pieces`` store finished outputs.
 
-        prompts: what each answers; the sequences of one prompt begin alike.
+        prompts: one per sequence; sequences of the same prompt share their beginning.
         """
         ...
 
@@ -95,9 +95,9 @@ class Reader(Protocol):
 class RewardModel:
     """The single output of a sequence classifier, its chat template applied once.
 
-    A conversation of more than ``max_length`` tokens is cut at its end, as transformers' own truncation does, and
-    counted in the log. Where that leaves no token of the response the score would not depend on it: None.
-    ``pieces`` keep what is read, of one call to score.
+    A conversation of more than ``max_length`` tokens is cut at its end, as by transformers' own truncation, and counted
+    in the log. If that leaves no token of the response, the score would not depend on it: None. ``pieces`` store
+    finished outputs of one call to score.
     """
 
     def __init__(self, classifier: Reader, max_length: int, batch_tokens: int, pieces: Pieces | None = None) -> None:
@@ -132,10 +132,10 @@ class RewardModel:
 def scorer_of(
     spec: ScorerSpec, annotations: Path | None = None, model_dir: Path | None = None, pieces: Pieces | None = None
 ) -> Scorer:
-    """The scorer that ``spec`` describes.
+    """The scorer described by ``spec``.
 
     annotations: table to look up (kind annotation). model_dir: folder of the trained model (kind scratch).
-    pieces: where a model keeps what it has read, for one call to score.
+    pieces: where a model stores finished outputs, for one call to score.
     """
     match spec:
         case OracleScorer():
@@ -167,9 +167,9 @@ def vllm(spec: RewardModelScorer) -> Reader:
 
 
 def annotated(responses: Path, family: str, annotations: Path, annotation: str) -> tuple[pd.DataFrame, int]:
-    """Scores (response_id, score) of a family by what came with the data, in the table's order, and its responses.
+    """A family's annotated scores (response_id, score), in the table's order, and its number of responses.
 
-    By ids alone: no text is read. InputError: no such family, or no such annotation.
+    Uses ids only: no text is read. Raises InputError if there is no such family or annotation.
     """
     table = read_table(responses, RESPONSES, ["response_id", "family"])
     ids = table.loc[table["family"] == family, "response_id"]

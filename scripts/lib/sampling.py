@@ -1,9 +1,9 @@
-"""Responses of a policy to prompts, each drawn with a seed of its own.
+"""Samples responses from policies, each with a seed of its own.
 
-A row's seed is ``seed_of(spec.seed, prompt_id, sample)`` and nothing else enters its noise, so in float32 a
-text does not depend on the batch it was drawn in, on the order of the prompts or, with transformers, on the
-device. In bfloat16 the logits themselves depend on the batch's shape, and a text is only sure to come back from
-the same call. Backends make different noise of a seed: only their greedy texts are the same.
+A row's seed is ``seed_of(spec.seed, prompt_id, sample)`` and nothing else enters its noise, so in float32 a text does
+not depend on the batch that it was sampled in, on the order of the prompts or, with transformers, on the device. In
+bfloat16 the logits themselves depend on the batch's shape, and a text is reproducible only in the same call. Backends
+derive different noise from a seed: only their greedy texts are the same.
 """
 
 import logging
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One response to draw. ids: of the prompt. room: new tokens at most. turn_end: what the template puts behind."""
+    """One response to sample. ids: of the prompt. room: most new tokens. turn_end: what the template puts after it."""
 
     prompt_id: str
     sample: int
@@ -59,8 +59,8 @@ class Row:
 class Sampler(ABC):
     """A policy that can be sampled.
 
-    No response goes on past ``max_length`` tokens of prompt and response; a prompt that leaves no room has
-    the empty response.
+    No response exceeds ``max_length`` tokens of prompt and response; a prompt that leaves no room gets the empty
+    response.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
@@ -70,7 +70,7 @@ class Sampler(ABC):
     def sample(
         self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec, pieces: Pieces | None = None
     ) -> list[Sample]:
-        """``spec.samples`` responses to each prompt, in the order of the prompts; ``pieces`` keep what is drawn."""
+        """``spec.samples`` responses to each prompt, in the order of the prompts; ``pieces`` store finished ones."""
         rows = self._rows(prompts, ids, spec)
         roomy = [at for at, row in enumerate(rows) if row.room > 0]
         if len(roomy) < len(rows):
@@ -86,11 +86,11 @@ class Sampler(ABC):
 
     @abstractmethod
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
-        """Indices into ``rows``: which of them are drawn in one call."""
+        """Indices into ``rows``, grouped into the rows that are sampled in one call."""
 
     @abstractmethod
     def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
-        """The tokens of a response to each row, what ends it left out."""
+        """The tokens of a response to each row, without those that end it."""
 
     def _rows(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Row]:
         rows = []
@@ -107,8 +107,8 @@ class Sampler(ABC):
 class TransformersSampler(Sampler):
     """Samples with transformers' ``generate``.
 
-    Plain sampling is the Gumbel-max trick: the greedy choice after noise is added to the log-probabilities is an
-    exact multinomial draw. Beams are drawn one prompt a call by torch's own generator.
+    Plain sampling uses the Gumbel-max trick: the greedy choice after adding noise to the log-probabilities is an exact
+    multinomial draw. Beams are drawn by torch's own generator, one prompt per call.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
@@ -141,7 +141,7 @@ class TransformersSampler(Sampler):
         elif spec.temperature > 0:
             processors.append(GumbelNoise([row.seed for row in rows], width, spec.temperature, spec.top_p))
         with torch.random.fork_rng():
-            torch.manual_seed(rows[0].seed)  # for beams, which are one row; GumbelNoise asks no generator
+            torch.manual_seed(rows[0].seed)  # for beams, one row per call; GumbelNoise uses no generator
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
@@ -197,9 +197,9 @@ class GumbelNoise(LogitsProcessor):
 def gumbel(keys: torch.Tensor, size: int) -> torch.Tensor:
     """Standard Gumbel noise (rows, size) in float64 from int64 keys (rows,), the same on every device.
 
-    The first ``size`` outputs of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) seeded by each key; integer
-    tensors wrap around, as the generator wants. A generator object a row would run on the CPU alone, or draw
-    other numbers on a GPU.
+    The first ``size`` outputs of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) seeded with each key; integer tensors
+    wrap around, as the generator requires. One torch generator per row would run only on the CPU, or give other numbers
+    on a GPU.
     """
     steps = torch.arange(1, size + 1, device=keys.device)
     bits = keys.unsqueeze(1) + steps * _signed(0x9E3779B97F4A7C15)
@@ -215,12 +215,12 @@ def _signed(constant: int) -> int:
 
 
 def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
-    """Logical right shift of int64, whose own shift repeats the sign."""
+    """Logical right shift of int64, whose own shift repeats the sign bit."""
     return (bits >> by) & ((1 << (64 - by)) - 1)
 
 
 class _TurnIsOver(StoppingCriteria):
-    """A row is done at its room's end, or at an end of turn of several tokens."""
+    """Ends a row when its room is used up or at an end of turn of several tokens."""
 
     def __init__(self, rows: Sequence[Row], prompt_width: int) -> None:
         self.rows = rows

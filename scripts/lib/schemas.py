@@ -1,4 +1,4 @@
-"""The contract of every table that the workflow keeps (promise P4)."""
+"""The schema of every table that the workflow stores (promise P4)."""
 
 import pyarrow as pa
 import pyarrow.compute as pc

@@ -14,9 +14,9 @@ from scripts.lib.tables import read_table
 
 
 def read_scored(responses: Path, scores: Sequence[Path]) -> tuple[pd.DataFrame, int]:
-    """Scored responses (prompt_id, response_id, score), and how many responses have no score.
+    """Scored responses (prompt_id, response_id, score), and the number of responses without a score.
 
-    scores: one file a family. Raises InputError for a score of a response that is not there.
+    scores: one file per family. Raises InputError for a score whose response is not there.
     """
     known = read_table(responses, RESPONSES, ["prompt_id", "response_id"])
     given = pd.concat([read_table(path, SCORES) for path in scores], ignore_index=True)

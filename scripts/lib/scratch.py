@@ -1,4 +1,4 @@
-"""Small models from random weights: the tokenizer, the shape and the training loop that they share."""
+"""Small models from random weights: their tokenizer, architecture and training loop."""
 
 import math
 import random
@@ -30,14 +30,14 @@ WARMUP = 0.05
 """The share of the steps in which the learning rate rises."""
 
 BUCKET = 50
-"""Batches among which sequences are sorted by length."""
+"""Number of batches over which sequences are sorted by length."""
 
 
 def train_tokenizer(kind: str, texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """A tokenizer of at most ``vocabulary`` tokens with a chat template.
 
-    words: one token a word between spaces, the most frequent first; unknown words become ``<unk>``, and
-    decoding joins words by single spaces. bpe: byte-level pairs, every text decodes to itself.
+    words: one token per space-separated word, the most frequent first; unknown words become ``<unk>``, and decoding
+    joins words by single spaces. bpe: byte-level byte-pair encoding; every text decodes to itself.
     """
     backend = _words(texts, vocabulary) if kind == "words" else _byte_pairs(texts, vocabulary)
     backend.add_special_tokens(list(SPECIAL))
@@ -84,7 +84,7 @@ def _byte_pairs(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 def tiny_llama_config(architecture: Architecture, tokenizer: PreTrainedTokenizerFast, max_length: int) -> LlamaConfig:
     """The configuration of a small Llama: SwiGLU layers of 8/3 the hidden size, tied embeddings.
 
-    Weights begin with standard deviation sqrt(2 / (5 hidden)) (SmallInit in "Transformers without Tears",
+    Weights are initialised with standard deviation sqrt(2 / (5 hidden)) (SmallInit in "Transformers without Tears",
     arXiv 1910.05895): Llama's own 0.02 suits a width of 1000, and narrow models learn more slowly from it.
     """
     hidden, heads = architecture.hidden_size, architecture.heads
@@ -115,8 +115,8 @@ def fit(
 ) -> Iterator[tuple[int, int, float]]:
     """Train ``model`` in place with AdamW, a short warm-up and a cosine to zero; yields (step, steps, loss).
 
-    lengths: of the training items, to batch like with like. loss_of: the mean loss of a batch of items,
-    given by their indices. The same seed gives the same weights on one CPU thread.
+    lengths: of the training items, to batch items of similar length. loss_of: the mean loss of a batch of items, given
+    by their indices. The same seed gives the same weights on one CPU thread.
     """
     steps = max(1, round(optimisation.epochs * len(lengths) / optimisation.batch_size))
     optimiser = torch.optim.AdamW(model.parameters(), lr=optimisation.learning_rate, weight_decay=0.0, fused=True)
@@ -141,7 +141,7 @@ def _schedule(step: int, steps: int) -> float:
 
 
 def _batches(lengths: Sequence[int], optimisation: Optimisation) -> Iterator[list[int]]:
-    """Epoch after epoch, batches of items of like length, in random order."""
+    """Batches of items of similar length, in random order, epoch after epoch."""
     size = optimisation.batch_size
     epoch = 0
     while True:

@@ -1,7 +1,7 @@
-"""A digest of a Parquet file in its own footer: a file that changed after it was written is told from a whole one.
+"""Stores a digest of a Parquet file in its own footer, so that later damage or change is detected.
 
-Parquet's own page checksums leave out its headers and footer. Here every byte counts: the SHA-256 is that of the file
-with zeros in the digest's place.
+Parquet's own page checksums leave out its headers and footer. Here every byte counts: the SHA-256 is computed over the
+file with zeros in place of the digest.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from pathlib import Path
 KEY = "prefatlas.sha256"
 BLANK = "0" * 64
 TAIL = 1 << 16
-"""Bytes at the end of a file in which the digest is looked for: the last entry of the footer, and what ends it."""
+"""Bytes at the end of a file in which the digest is searched: the last footer entry and what follows it."""
 BLOCK = 1 << 20
 
 _ENTRY = re.compile(rb"prefatlas\.sha256.{1,8}?([0-9a-f]{64})", re.DOTALL)
 
 
 def seal(path: Path) -> None:
-    """Put the digest into a file whose footer holds BLANK under KEY."""
+    """Write the digest into a file whose footer holds BLANK under KEY."""
     at, _ = _entry(path)
     digest = _digest(path, at)
     with open(path, "r+b") as file:
@@ -27,7 +27,7 @@ def seal(path: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is as it was sealed. False as well for one that never was."""
+    """Whether a file is unchanged since it was sealed. False also for a file that never was sealed."""
     if (found := _entry(path)) is None:
         return False
     at, digest = found
@@ -35,7 +35,7 @@ def is_whole(path: Path) -> bool:
 
 
 def _entry(path: Path) -> tuple[int, bytes] | None:
-    """Where the digest stands, and what it is."""
+    """The digest's position and value."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         start = max(0, size - TAIL)

@@ -1,8 +1,8 @@
-"""The contract of a study: what a room under studies/ says of itself. The spine knows nothing more of any study.
+"""The contract of a study: what the code in studies/<study>/ tells the workflow. Nothing else knows any study.
 
-A room ``studies/<study>/`` has in ``config.py`` a ``Config``, the type of its key in the configuration
-(scripts/lib/config/studies.py), and in ``study.py`` a ``Room``, a Study. From what it says the spine derives the runs
-with their lineages, pairs, references, samples and evaluations, the plan, the counts of what is shared, and the page.
+A study's folder (room) ``studies/<study>/`` has ``config.py`` with ``Config``, the type of its key in the configuration
+(scripts/lib/config/studies.py), and ``study.py`` with ``Room``, a Study. From these the workflow derives the runs and
+their lineages, pairs, references, samples and evaluations, the plan, the counts of shared work, and the report page.
 """
 
 import json
@@ -21,8 +21,8 @@ from scripts.lib.names import PairsName
 class Step:
     """How a table, figure, claims file or section is made: ``python -m <module> <arguments> --out <file>``.
 
-    reads: the files that it reads; a change of one runs it again. arguments: words of the command line: all that it
-    depends on beside files, as text or JSON, and the flags that name the files or their folders.
+    reads: its input files; a change of one runs the step again. arguments: words of the command line: everything that
+    the output depends on besides files, as text or JSON, and the flags with the files' names or folders.
     """
 
     module: str
@@ -31,13 +31,13 @@ class Step:
 
 
 class Study(ABC):
-    """One study under one configuration. ``name`` is its room's, its key's and its folder's under results/.
+    """One study under one configuration. ``name`` is that of its room, its key, and its folder under results/.
 
-    Light to import and to ask: the workflow does both whenever Snakemake reads its rules.
+    Must be cheap to import and to call: the workflow does both whenever Snakemake reads its rules.
     """
 
     title: ClassVar[str]
-    """The page's heading: the paper's title, or what the study asks."""
+    """The page's heading: the paper's title, or the study's question."""
 
     def __init__(self, name: str, spec: Any, atlas: AtlasConfig) -> None:
         self.name = name
@@ -52,7 +52,7 @@ class Study(ABC):
     @cached_property
     @abstractmethod
     def measured(self) -> list[tuple[str, str]]:
-        """(policy or run, suite): everything that is to be evaluated; runs and what they rest on follow from it."""
+        """(policy or run, suite): everything to evaluate; runs and everything before them follow from it."""
 
     @cached_property
     @abstractmethod
@@ -66,12 +66,12 @@ class Study(ABC):
 
     @property
     def made(self) -> list[str]:
-        """The files that the study's own rules.smk makes, and nothing else asks for."""
+        """Files made by the study's own rules.smk that no other rule needs."""
         return []
 
     @property
     def claims(self) -> Step | None:
-        """How results/claims/<study>.csv is made; None where the study judges nothing."""
+        """How results/claims/<study>.csv is made; None if the study has no claims."""
         return None
 
     @property
@@ -82,10 +82,10 @@ class Study(ABC):
     @cached_property
     @abstractmethod
     def names(self) -> dict[str, PairsName]:
-        """Pairs dataset -> what tables and figures call it; of every dataset that a run of the study trains on."""
+        """Pairs dataset -> its name in tables and figures; for every dataset that a run of the study trains on."""
 
     def evaluations(self, policies: Sequence[str] | None = None) -> list[str]:
-        """The files of what is measured: of all policies, or of some."""
+        """The evaluation files of all policies, or of some."""
         return [
             f"results/evaluations/{policy}/{suite}.json"
             for policy, suite in self.measured
@@ -101,5 +101,5 @@ class Study(ABC):
 
 
 def as_json(entries: Mapping[str, Spec]) -> str:
-    """Entries of the configuration by name, as the JSON that a step takes."""
+    """Entries of the configuration by name, as JSON for a step's command line."""
     return json.dumps({name: entry.model_dump() for name, entry in entries.items()})

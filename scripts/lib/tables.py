@@ -1,9 +1,9 @@
 """Tables on disk: every Parquet file is checked against its schema when read and when written.
 
-Writes are atomic (a temporary file beside the target, then a rename), so that a killed job or a full
-disk never leaves half a file under its final name (promise P5), and deterministic, so that equal
-tables are equal files (promise P2). A table carries its digest: damage on disk is found when it is read. Tables of
-text can be larger than memory: ``read_batches`` and ``writing`` hold a part of one at a time.
+Writes are atomic (a temporary file next to the target, then a rename), so that a killed job or a full disk never leaves
+half a file under its final name (promise P5), and deterministic, so that equal tables are equal files (promise P2). A
+table carries its own digest: damage on disk is detected when it is read. Tables of text can be larger than memory:
+``read_batches`` and ``writing`` hold only a part at a time.
 """
 
 import json
@@ -27,7 +27,7 @@ Check = Callable[[pa.Table], "tuple[int, str] | None"]
 
 ROW_GROUP = 65_536
 GROUP_BYTES = 1 << 24
-"""A table written in parts begins a new row group after so many rows, or with the part that makes so many bytes."""
+"""A table written in parts begins a new row group after ROW_GROUP rows, or after the part that reaches GROUP_BYTES."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Schema:
         return pa.schema(list(self.columns.items()))
 
     def only(self, columns: Sequence[str]) -> "Schema":
-        """What holds of some of the columns alone."""
+        """The part of the schema that applies to some of the columns."""
         key = self.key if set(self.key) <= set(columns) else ()
         return Schema(self.name, {name: self.columns[name] for name in columns}, key, self.nullable)
 
     def validate(self, table: pa.Table, where: str | Path, first_row: int = 0) -> pa.Table:
-        """The table with exactly the schema's columns and types, or InputError naming the row.
+        """The table with exactly the schema's columns and types. Raises InputError naming the row.
 
-        first_row: the row number of the table's first row, where it is a part of a larger one.
+        first_row: the row number of the table's first row, if the table is a part of a larger one.
         """
         self.check_columns(table.column_names, where)
         try:
@@ -80,7 +80,7 @@ class Schema:
         return table
 
     def check_columns(self, names: Sequence[str], where: str | Path) -> None:
-        """InputError unless the names are exactly those of the schema's columns, in any order."""
+        """Raises InputError unless the names are exactly those of the schema's columns, in any order."""
         missing = [column for column in self.columns if column not in names]
         if missing:
             raise InputError(
@@ -113,7 +113,7 @@ class Schema:
             )
 
     def _refuse_shared_keys(self, file: Path, where: str | Path) -> None:
-        """As :meth:`_refuse_duplicates` of a file's rows; of each eight bytes are held, unless two may be alike."""
+        """As :meth:`_refuse_duplicates` for a file's rows, holding eight bytes per row unless two keys may be equal."""
         parts = pq.ParquetFile(file).iter_batches(ROW_GROUP, columns=list(self.key))
         hashes = [pd.util.hash_pandas_object(part.to_pandas(), index=False).to_numpy() for part in parts]
         found = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
@@ -139,7 +139,7 @@ def _first_bad_value(column: pa.ChunkedArray) -> tuple[int, str] | None:
 def read_table(path: str | Path, schema: Schema, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read and check a table; list columns hold Python lists (of floats, or of message dicts).
 
-    columns: those to read and check, all by default; a step that works on ids does not hold the text beside them.
+    columns: those to read and check, all by default; a step that works on ids need not hold the text as well.
     """
     part = schema.only(columns) if columns else schema
     with _opened(path, schema) as file:
@@ -149,7 +149,7 @@ def read_table(path: str | Path, schema: Schema, columns: Sequence[str] | None =
 def read_batches(
     path: str | Path, schema: Schema, columns: Sequence[str] | None = None, rows: int = ROW_GROUP
 ) -> Iterator[pa.Table]:
-    """A table's parts of at most ``rows`` rows, in order, each checked by itself."""
+    """A table's parts of at most ``rows`` rows, in order, each checked separately."""
     part = schema.only(columns) if columns else schema
     first_row = 0
     with _opened(path, schema) as file:
@@ -173,7 +173,7 @@ def _opened(path: str | Path, schema: Schema) -> Iterator[pq.ParquetFile]:
 
 
 def frame_of(table: pa.Table, schema: Schema) -> pd.DataFrame:
-    """A checked table, or a part of one, as ``read_table`` returns it."""
+    """A checked table, or a part of one, in the form that ``read_table`` returns."""
     frame = table.to_pandas()
     for column, kind in schema.columns.items():
         if pa.types.is_list(kind) and not pa.types.is_floating(kind.value_type):
@@ -182,7 +182,7 @@ def frame_of(table: pa.Table, schema: Schema) -> pd.DataFrame:
 
 
 def ordered(frame: pd.DataFrame, by: Sequence[str], descending: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows sorted by some columns, equal ones as they stood; Arrow sorts many strings in less time and memory."""
+    """The rows sorted by some columns, stably; Arrow sorts many strings in less time and memory than pandas."""
     keys = [(name, "descending" if name in descending else "ascending") for name in by]
     order = pc.sort_indices(pa.table({name: pa.array(frame[name]) for name in by}), sort_keys=keys)
     return frame.take(order.to_numpy()).reset_index(drop=True)
@@ -202,7 +202,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
 
 
 class TableWriter:
-    """Where a table goes part by part (see :func:`writing`)."""
+    """Receives a table part by part (see :func:`writing`)."""
 
     def __init__(self, path: str | Path, schema: Schema, file: pq.ParquetWriter) -> None:
         self.path, self.schema, self.file = path, schema, file
@@ -210,7 +210,7 @@ class TableWriter:
         self.rows = 0
 
     def write(self, part: "pd.DataFrame | pa.Table") -> None:
-        """Check the table's next rows and write what fills a row group."""
+        """Check the table's next rows, and write once a row group is full."""
         table = part if isinstance(part, pa.Table) else _arrow_of(part, self.path, self.schema)
         self.waiting = pa.concat_tables([self.waiting, self.schema.validate(table, self.path, self.rows)])
         self.rows += len(table)
@@ -241,7 +241,7 @@ def writing(path: str | Path, schema: Schema) -> Iterator[TableWriter]:
 
 @contextmanager
 def _sealed(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A Parquet file that takes its place whole, with its digest in its footer."""
+    """A writer of a Parquet file with its digest in the footer, put in place atomically."""
     with replacing(path) as temporary:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as file:
             file.add_key_value_metadata({KEY: BLANK})
@@ -275,12 +275,12 @@ def write_text(text: str, path: str | Path) -> None:
 
 
 def write_json(value: Any, path: str | Path) -> None:
-    """Write JSON atomically, keys in the order given, floats in full."""
+    """Write JSON atomically, keys in the order given, floats in full precision."""
     write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
 
 
 def read_json(path: str | Path) -> Any:
-    """Read JSON; InputError when it is not there or broken."""
+    """Read JSON. Raises InputError if the file is missing or broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The texts that ids stand for: of a family's responses, and of pairs."""
+"""Looks up the texts of ids: those of a family's responses, and those of pairs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class PairTexts:
 def texts_of_family(prompts: Path, responses: Path, family: str) -> pd.DataFrame:
     """The family's responses (response_id, prompt_id, response) with their prompt (messages), in the table's order.
 
-    InputError: no such family, or a response to a prompt that is not there.
+    Raises InputError if there is no such family, or if a response's prompt is missing.
     """
     table = read_table(responses, RESPONSES)
     chosen = table[table["family"] == family]
@@ -51,15 +51,15 @@ def texts_of_family(prompts: Path, responses: Path, family: str) -> pd.DataFrame
 
 
 def no_family(responses: Path, family: str, known: Iterable[str]) -> InputError:
-    """What to raise where a table has no response of a family."""
+    """The error to raise if a table has no response of a family."""
     names = ", ".join(sorted(set(known))) or "none"
     return InputError(responses, f"no response of family {family}", f"name one of its families: {names}")
 
 
 def texts_of_pairs(pairs: Sequence[Path], prompts: Sequence[Path], responses: Sequence[Path]) -> list[PairTexts]:
-    """The rows of pairs tables with their texts, in order. An id that stands in several files is one text.
+    """The rows of pairs tables with their texts, in order. An id that occurs in several files is the same text.
 
-    InputError, naming the row: an id that no table has, or a response to another prompt.
+    Raises InputError, naming the row, for an id that no table has, or a response to another prompt.
     """
     prompt_of = _prompts(prompts)
     response_of: dict[str, tuple[str, str]] = {}

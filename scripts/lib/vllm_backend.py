@@ -1,8 +1,8 @@
 """vLLM behind the interfaces of this package: token ids go in, token ids and scores come out.
 
-It lives in an environment of its own (envs/vllm.yaml), whose torch and transformers it chooses. It never sees text,
-so nothing is tokenised twice and no BOS token is added. Weights are read from safetensors files alone, and code that
-comes with a model is run only where its entry says so.
+vLLM runs in an environment of its own (envs/vllm.yaml), which determines torch and transformers. It never sees text, so
+nothing is tokenised twice and no BOS token is added. Weights are read from safetensors files only, and code that comes
+with a model is run only if its entry in the configuration allows it.
 """
 
 import os
@@ -33,32 +33,32 @@ if TYPE_CHECKING:
     from vllm import LLM, SamplingParams
 
 OWN_PYTHON = Path(__file__).resolve().parents[2] / ".venv-vllm/bin/python"
-"""The environment that ``make vllm`` makes."""
+"""The Python of the environment made by ``make vllm``."""
 
 REQUESTS = 4096
-"""Requests that the engine is given at a time: enough to keep it busy, few enough to keep what is done."""
+"""Requests per call of the engine: enough to keep it busy, few enough to store results often."""
 
 ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # else the order in which requests are scheduled is chance
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # otherwise requests are scheduled in random order
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # jobs side by side would all be bound to the same cores
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # otherwise parallel jobs are all bound to the same cores
     "VLLM_CPU_KVCACHE_SPACE": "1",
 }
 
 ON_CPU = {
     "enforce_eager": True,
-    "gpu_memory_utilization": 0.3,  # of the machine's memory, where there is no GPU
-    "enable_chunked_prefill": False,  # with seeds it crashes vLLM 0.32 on a CPU
+    "gpu_memory_utilization": 0.3,  # of the machine's memory, if there is no GPU
+    "enable_chunked_prefill": False,  # crashes vLLM 0.32 on a CPU when seeds are set
     "distributed_executor_backend": "uni",
 }
 
 
 def enter() -> None:
-    """Run this process's command again, from the start, by the Python of OWN_PYTHON where this one lacks vLLM.
+    """Restart this process's command with the Python of OWN_PYTHON if the current one lacks vLLM.
 
-    InputError where that one is not there either.
+    Raises InputError if that one does not exist either.
     """
     if find_spec("vllm"):
         return
@@ -75,9 +75,9 @@ def enter() -> None:
 def load(
     model: str, revision: str | None, precision: str, max_length: int, engine: EngineSpec, **options: Any
 ) -> "LLM":
-    """The engine with a model from a hub id or local folder, on GPUs that no other job has, else on the CPU.
+    """The engine with a model from a hub id or local folder, on GPUs that no other job uses, else on the CPU.
 
-    max_length: tokens of a sequence at most. options: further arguments of ``vllm.LLM``. InputError: vLLM
+    max_length: the most tokens of a sequence. options: further arguments of ``vllm.LLM``. Raises InputError if vLLM
     cannot run the model.
     """
     devices.lease(engine.tensor_parallel_size)
@@ -105,7 +105,7 @@ def load(
 
 
 class VllmSampler(Sampler):
-    """Samples with vLLM. The responses to one prompt share its cache; each draws from a generator of its own seed."""
+    """Samples with vLLM. Responses to one prompt share its cache; each is drawn by a generator with its own seed."""
 
     def __init__(self, card: PolicyCard, spec: SamplingSpec) -> None:
         enter()
@@ -128,7 +128,7 @@ class VllmSampler(Sampler):
         return [cut(row, each.outputs[0].token_ids, self.stop) for row, each in zip(rows, outputs, strict=True)]
 
     def _parameters(self, row: Row, spec: SamplingSpec) -> "SamplingParams":
-        """An end of turn of several tokens is cut off afterwards: vLLM knows such ends as text alone."""
+        """Without an end of turn of several tokens, which is cut off afterwards: vLLM knows such ends only as text."""
         from vllm import SamplingParams
 
         return SamplingParams(
@@ -142,7 +142,7 @@ class VllmSampler(Sampler):
 
 
 class VllmClassifier:
-    """A sequence classifier with one output in vLLM: what scripts.lib.classifiers.Classifier is in transformers."""
+    """A sequence classifier with one output in vLLM: the counterpart of scripts.lib.classifiers.Classifier."""
 
     def __init__(self, spec: RewardModelScorer) -> None:
         enter()
@@ -165,7 +165,7 @@ class VllmClassifier:
         pieces: Pieces | None = None,
         prompts: Sequence[Hashable] | None = None,
     ) -> list[float]:
-        """The output for each sequence of token ids, in the order given; vLLM makes batches of its own."""
+        """The output for each sequence of token ids, in the order given; vLLM forms its own batches."""
         from vllm import PoolingParams
 
         def read(call: list[int]) -> list[float]:
@@ -181,7 +181,7 @@ class VllmClassifier:
 
 
 def generation_config(card: PolicyCard) -> GenerationConfig:
-    """The policy's generation_config.json, or what its config.json says in its place."""
+    """The policy's generation_config.json, or the settings in its config.json if there is none."""
     try:
         return GenerationConfig.from_pretrained(card.model, revision=card.revision)
     except OSError:
@@ -192,7 +192,7 @@ def generation_config(card: PolicyCard) -> GenerationConfig:
 
 
 def head_of(config: PretrainedConfig, trust_remote_code: bool = False) -> set[str]:
-    """The names of the weights that make a model a classifier, which vLLM makes up where a checkpoint lacks them."""
+    """The names of a classifier's head weights, which vLLM would initialise at random if a checkpoint lacks them."""
     with torch.device("meta"):
         network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust_remote_code)
     body = f"{network.base_model_prefix}."
@@ -200,7 +200,7 @@ def head_of(config: PretrainedConfig, trust_remote_code: bool = False) -> set[st
 
 
 def weights_of(model: str, revision: str | None) -> set[str]:
-    """The names of the weights in a model's safetensors files. InputError where there are none."""
+    """The names of the weights in a model's safetensors files. Raises InputError if there are none."""
     optional = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
     if index := cached_file(model, SAFE_WEIGHTS_INDEX_NAME, **optional):
         return set(read_json(index)["weight_map"])
@@ -211,5 +211,5 @@ def weights_of(model: str, revision: str | None) -> set[str]:
 
 
 def in_calls(count: int) -> list[list[int]]:
-    """The numbers below ``count`` in runs of at most REQUESTS."""
+    """The numbers below ``count`` in consecutive runs of at most REQUESTS."""
     return [list(range(at, min(at + REQUESTS, count))) for at in range(0, count, REQUESTS)]

@@ -1,7 +1,7 @@
 """Per-token log-probabilities of every response of a family under a policy.
 
-A response is cut where prompt and response reach the policy's max_length. A response whose prompt leaves
-no room for one token has no row; the log counts them.
+A response is cut so that prompt and response fit the policy's max_length. A response whose prompt leaves no room for
+one token has no row; the log counts them.
 """
 
 import logging
@@ -39,8 +39,8 @@ def logprobs_of(
 ) -> list[np.ndarray]:
     """Per-token log-probs of each sequence's response, as float32 arrays in the order given.
 
-    max_length: tokens of a sequence at most. The responses to a prompt share one pass over it, in rows without
-    padding, where the model allows (``packing.reason_against``); else batches of like length are padded.
+    max_length: the most tokens of a sequence. The responses to a prompt share one pass over it, in packed rows without
+    padding, if the model allows it (``packing.reason_against``); otherwise batches of similar length are padded.
     """
     head = Head(model.get_output_embeddings(), model.dtype)
 

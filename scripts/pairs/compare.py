@@ -1,7 +1,7 @@
-"""Make a dataset of comparisons: two random responses of each prompt, the higher score against the lower.
+"""Makes a dataset of random comparisons: two random responses of each prompt, the higher score over the lower.
 
-This is how people (and LLM judges) are shown responses when they label data for a reward model; no tier
-decides which. The draw depends on the seed and the ids alone.
+This is how people (and LLM judges) are shown responses when they label data for a reward model; tiers play no part. The
+draw depends only on the seed and the ids.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from scripts.pairs.match import match
 
 
 def draw_comparisons(scored: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
-    """One pair a prompt of scored responses (prompt_id, response_id, score), and the prompts that gave none."""
+    """One pair per prompt of scored responses (prompt_id, response_id, score), and how many prompts gave none."""
     order = (seed_of(seed, response) for response in scored["response_id"])
     drawn = ordered(scored.assign(order=np.fromiter(order, np.int64, len(scored))), ["prompt_id", "order"])
     start, size = runs_of(drawn["prompt_id"])

@@ -1,8 +1,8 @@
-"""Make a counterfactual dataset: the chosen responses of one dataset over the rejected responses of another.
+"""Makes a counterfactual dataset: the chosen responses of one dataset over the rejected responses of another.
 
 "LG-HQ-inverse maintains LG-HQ's high chosen quality but reduces its gap, and SG-HQ-inverse preserves SG-HQ's high
-chosen quality while expanding its gap" ("What Matters in Data for DPO?", section 5.3). The chosen rows are those of
-the first dataset, every one of them: otherwise more than the rejected side would differ.
+chosen quality while expanding its gap" ("What Matters in Data for DPO?", section 5.3). All chosen responses of the
+first dataset are kept: otherwise more than the rejected side would differ.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from scripts.lib.tables import read_table, write_json, write_table
 
 
 def cross(chosen: pd.DataFrame, rejected: pd.DataFrame, where: str) -> pd.DataFrame:
-    """PAIRS in the order of ``chosen``. InputError: a prompt has no rejected response there, or none that is lower."""
+    """PAIRS in the order of ``chosen``. Raises InputError if a prompt lacks a rejected response with a lower score."""
     theirs = rejected.set_index("prompt_id")[["rejected_id", "rejected_score"]]
     if theirs.index.has_duplicates or chosen["prompt_id"].duplicated().any():
         raise InputError(where, "a prompt has several pairs", "cross datasets with one pair a prompt")

@@ -1,16 +1,16 @@
-"""Make a dataset whose mean chosen score and mean gap are what one asks for.
+"""Makes a dataset with a given mean chosen score and a given mean gap.
 
 Table 3 of "What Matters in Data for DPO?" (section 5.3) compares datasets with large and small gaps and with high
-and low chosen scores, all cut from the same responses. The paper gives the means that its datasets have (Tables 3
-and 5), not how they were chosen. Here each prompt gives one pair, and of all such selections
+and low chosen scores, all selected from the same responses. The paper gives the means of its datasets (Tables 3 and 5),
+but not how they were selected. Here each prompt gives one pair, and of all such selections this takes
 
     the one that minimises  sum over prompts of (chosen - c)^2 + (gap - g)^2
-    with                    mean chosen = c,  mean gap = g
+    subject to              mean chosen = c,  mean gap = g
 
-is taken: the means are the targets, and single pairs lie as near to them as the responses allow. Its Lagrangian
-moves the targets and keeps the form, so each prompt takes the pair nearest to an aim (a, b), one for all prompts;
-the aim is found by bisection, for the mean gap grows with b, and the mean chosen score with a at the best b.
-A selection is of whole pairs: means are met up to a step of a few prompts.
+so the means equal the targets, and single pairs are as close to them as the responses allow. The Lagrangian shifts the
+targets and keeps the form, so each prompt takes the pair nearest to an aim (a, b) common to all prompts; the aim is
+found by bisection, since the mean gap grows with b, and the mean chosen score with a at the best b. Only whole pairs
+can be selected: the means are met up to a step of a few prompts.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from scripts.lib.tables import ordered, read_table, runs_of, write_json, write_t
 DOUBLINGS = 12
 HALVINGS = 50
 ROWS = 1 << 19
-"""Responses that are paired with those of their prompts at a time."""
+"""Responses processed at a time, each paired with all responses of its prompt."""
 
 
 def candidates(scored: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def candidates(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def within(pairs: pd.DataFrame, above: pd.DataFrame | None, below: pd.DataFrame | None) -> pd.DataFrame:
-    """The candidates chosen above ``above``'s rejected response of the prompt and rejected below ``below``'s chosen."""
+    """The candidates whose chosen score is above ``above``'s rejected and rejected score below ``below``'s chosen."""
     for bound, mine, theirs in ((above, "chosen_score", "rejected_score"), (below, "rejected_score", "chosen_score")):
         if bound is not None:
             limit = pairs["prompt_id"].map(bound.set_index("prompt_id")[theirs])
@@ -70,9 +70,9 @@ def within(pairs: pd.DataFrame, above: pd.DataFrame | None, below: pd.DataFrame 
 
 
 def select(pairs: pd.DataFrame, mean_chosen: float, mean_gap: float, tolerance: float) -> pd.DataFrame:
-    """One candidate a prompt, the means as near to their targets as the data allow.
+    """One candidate per prompt, the means as close to their targets as the data allow.
 
-    pairs: :func:`candidates`. Stops searching once both means are within a hundredth of ``tolerance``. Of pairs
+    pairs: :func:`candidates`. The search stops once both means are within a hundredth of ``tolerance``. Of pairs
     equally near to the aim the first is taken.
     """
     chosen = pairs["chosen_score"].to_numpy()
@@ -98,9 +98,9 @@ def select(pairs: pd.DataFrame, mean_chosen: float, mean_gap: float, tolerance: 
 
 
 def solve(function: Callable[[float], float], start: float, step: float, close: float) -> float:
-    """Where a rising step function crosses zero, or comes nearest to it; ends the search within ``close``.
+    """Where a rising step function crosses zero, or comes closest to it; the search ends within ``close`` of zero.
 
-    The function is last called at the point returned.
+    The last call of the function is at the point returned.
     """
     seen: dict[float, float] = {}
 

@@ -1,8 +1,8 @@
-"""Make a dataset of the preferences that came with sources: all pairs of a prompt, as they were labelled.
+"""Makes a dataset of the preferences that came with sources: all pairs of a prompt, as they were labelled.
 
-Kept are the pairs both of whose responses are in the prompt set. The scores are the label itself: 1 for the chosen,
-0 for the rejected response. A pair that was labelled the same way several times stands once; one that was labelled
-both ways stands both ways, for that is what the data says.
+A pair is kept if both of its responses are in the prompt set. The scores are the label itself: 1 for the chosen, 0 for
+the rejected response. A pair labelled the same way several times is kept once; a pair labelled both ways is kept both
+ways, because that is what the data says.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ IDS = ["prompt_id", "chosen_id", "rejected_id"]
 
 
 def labelled(preferences: pd.DataFrame, responses: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """PAIRS sorted by prompt and ids, and how many preferences are none of them, by reason.
+    """PAIRS sorted by prompt and ids, and the number of preferences left out, by reason.
 
     preferences: (prompt_id, chosen_id, rejected_id). responses: (prompt_id, response_id) of the prompt set.
     """
@@ -43,7 +43,7 @@ def labelled(preferences: pd.DataFrame, responses: pd.DataFrame) -> tuple[pd.Dat
 
 
 def contradicted(pairs: pd.DataFrame) -> int:
-    """How many pairs also stand the other way round; of such two, both count."""
+    """The number of pairs that also occur with the sides exchanged; both of such two count."""
     reverse = pairs[IDS].rename(columns={"chosen_id": "rejected_id", "rejected_id": "chosen_id"})
     return len(pairs[IDS].merge(reverse, on=IDS))
 

@@ -1,13 +1,13 @@
-"""What every way of making pairs ends in: two responses of a prompt become a pair if their scores differ."""
+"""Common last step of making pairs: two responses of a prompt become a pair if their scores differ."""
 
 import pandas as pd
 
 
 def match(upper: pd.DataFrame, lower: pd.DataFrame, origin: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Pairs of upper over lower, and how many prompts gave none.
+    """Pairs of ``upper`` over ``lower``, and how many prompts gave none.
 
-    upper, lower: (prompt_id, response_id, score), at most one row a prompt; pairs come in upper's order.
-    Responses with equal scores express no preference and are no pair.
+    upper, lower: (prompt_id, response_id, score), at most one row per prompt; pairs are in upper's order.
+    Responses with equal scores express no preference and give no pair.
     """
     columns = ["prompt_id", "response_id", "score"]
     both = upper[columns].merge(lower[columns], on="prompt_id", suffixes=("_upper", "_lower"), validate="one_to_one")

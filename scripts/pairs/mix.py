@@ -1,14 +1,15 @@
-"""Mix on-policy samples into an offline dataset: Algorithm 1 of "What Matters in Data for DPO?" (Appendix B.2).
+"""Mixes on-policy samples into an offline dataset: Algorithm 1 of "What Matters in Data for DPO?" (Appendix B.2).
 
-For a share of the prompts the best of the policy's k samples, by the scorer that made the dataset, meets the chosen
-response: above it, the sample becomes the chosen response and the chosen the rejected one; below it, the sample
-becomes the rejected response. The algorithm leaves open which prompts, and what a tie is:
+For a share of the prompts, the best of the policy's k samples, by the scorer that made the dataset, is compared with
+the chosen response: if it scores higher, the sample becomes the chosen response and the chosen the rejected one; if
+lower, the sample becomes the rejected response. The algorithm leaves open which prompts to take, and how ties are
+handled:
 
-- Prompts are taken in an order that the seed and the prompt ids alone decide. A larger ratio takes the prompts of a
-  smaller one and more.
-- A best sample that scores as the chosen response does expresses no preference, and a prompt may have no sample
-  with a score (all were empty). Such prompts keep their offline pair and give their place to the next in order, so
-  that the ratio is the one asked for. The card counts them.
+- Prompts are taken in an order that depends only on the seed and the prompt ids. A larger ratio takes the prompts of
+  a smaller one and more.
+- A best sample with the same score as the chosen response expresses no preference, and a prompt may have no sample with
+  a score (all were empty). Such prompts keep their offline pair, and the next prompt in order takes their place, so
+  that the ratio is the requested one. The card counts them.
 """
 
 import math
@@ -26,20 +27,20 @@ from scripts.lib.scored import read_scored
 from scripts.lib.tables import ordered, read_table, write_json, write_table
 
 CHOSEN, REJECTED = "on-policy chosen", "on-policy rejected"
-"""What the origin of a replaced pair says of the side on which the sample stands."""
+"""The origin of a replaced pair: which side the sample is on."""
 
 
 def best_of(samples: pd.DataFrame) -> pd.DataFrame:
-    """Each prompt's best-scored sample (prompt_id, response_id, score); of equals the first by id."""
+    """Each prompt's best-scored sample (prompt_id, response_id, score); ties go to the first by id."""
     ranked = ordered(samples, ["prompt_id", "score", "response_id"], descending=["score"])
     return ranked.drop_duplicates("prompt_id")[["prompt_id", "response_id", "score"]]
 
 
 def mix(pairs: pd.DataFrame, samples: pd.DataFrame, ratio: float, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The mixture, in the order of ``pairs``, and counts of what became of the prompts that were taken.
+    """The mixture, in the order of ``pairs``, and counts of the outcomes for the prompts taken.
 
-    pairs: PAIRS with one pair a prompt. samples: scored (prompt_id, response_id, score). Exactly
-    floor(ratio * len(pairs)) pairs are replaced. InputError: too few prompts have a sample to meet.
+    pairs: PAIRS with one pair per prompt. samples: scored (prompt_id, response_id, score). Exactly
+    floor(ratio * len(pairs)) pairs are replaced. Raises InputError if too few prompts have a usable sample.
     """
     wanted = math.floor(ratio * len(pairs) + 1e-9)  # 0.29 * 100 is 28.999...
     best = pairs[["prompt_id"]].merge(best_of(samples), on="prompt_id", how="left")
@@ -48,7 +49,7 @@ def mix(pairs: pd.DataFrame, samples: pd.DataFrame, ratio: float, seed: int) -> 
     score, chosen = best["score"].to_numpy(float), pairs["chosen_score"].to_numpy(float)
     none, tie = np.isnan(score[order]), score[order] == chosen[order]
     meets = ~none & ~tie
-    seen = np.cumsum(meets) - meets < wanted  # until so many are replaced
+    seen = np.cumsum(meets) - meets < wanted  # until ``wanted`` are replaced
     taken = order[meets & seen]
     above, below = taken[score[taken] > chosen[taken]], taken[score[taken] < chosen[taken]]
     counts = {

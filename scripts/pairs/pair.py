@@ -1,7 +1,7 @@
-"""Make one preference dataset: for each prompt, a response of one tier against one of a lower tier.
+"""Makes one preference dataset: for each prompt, a response of one tier over one of a lower tier.
 
-The eight configurations Best/x and x/Worst of "What Matters in Data for DPO?" (section 5.2, Table 1)
-are this with other tiers. A pair is ids and scores; its texts stay where they are stored.
+The eight configurations Best/x and x/Worst of "What Matters in Data for DPO?" (section 5.2, Table 1) differ only in the
+tiers. A pair consists of ids and scores; texts stay where they are stored.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from scripts.pairs.match import match
 
 
 def pair_tiers(tiers: pd.DataFrame, chosen: str, rejected: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The pairs, one a prompt in the tiers' order, and how many prompts gave none, by reason."""
+    """The pairs, one per prompt in the order of ``tiers``, and how many prompts gave none, by reason."""
     upper, lower = tiers[tiers["tier"] == chosen], tiers[tiers["tier"] == rejected]
     pairs, dropped = match(upper, lower, f"{chosen}/{rejected}")
     prompts = int(tiers["prompt_id"].nunique())

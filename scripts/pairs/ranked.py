@@ -1,7 +1,7 @@
-"""Make a dataset by a ranker or a scorer: two random responses of each prompt, the better one against the other.
+"""Makes a dataset with a ranker or a scorer: two random responses of each prompt, the better one over the other.
 
-The two are those that ``scripts.pairs.compare`` would draw, of a prompt set's responses or of a policy's own samples.
-A ranker's scores are the probability that a response wins, p and 1 - p, from both orders of the two.
+The two are those that ``scripts.pairs.compare`` would draw, from a prompt set's responses or from a policy's own
+samples. A ranker's scores are the probability that a response wins, p and 1 - p, from both orders of the two.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ FirstWins = Callable[[Sequence[tuple[Messages, str, str]]], list[float | None]]
 
 
 def draw(responses: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Two responses (prompt_id, first_id, second_id) of each prompt that has them, and the prompts that have not.
+    """Two responses (prompt_id, first_id, second_id) of each prompt with at least two, and how many prompts have fewer.
 
     responses: (prompt_id, response_id), in any order.
     """
@@ -39,7 +39,7 @@ def draw(responses: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, in
 
 
 def by_win(drawn: pd.DataFrame, wins: Sequence[float | None], origin: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """PAIRS of those drawn (prompt_id, first_id, second_id) of which one wins, and how many are none, by reason."""
+    """PAIRS from the drawn (prompt_id, first_id, second_id) in which one wins, and how many give none, by reason."""
     first_wins = np.array(wins, dtype=float)  # None becomes NaN
     room, tie, first = ~np.isnan(first_wins), first_wins == 0.5, first_wins > 0.5
     pairs = pd.DataFrame(
@@ -58,7 +58,7 @@ def by_win(drawn: pd.DataFrame, wins: Sequence[float | None], origin: str) -> tu
 def by_ranker(
     responses: Path, prompts: Path, seed: int, first_wins: FirstWins, origin: str
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """PAIRS, and how many prompts gave none, by reason. InputError: a response to a prompt that is not there."""
+    """PAIRS, and how many prompts gave none, by reason. Raises InputError for a response whose prompt is missing."""
     drawn, alone = draw(read_table(responses, RESPONSES, ["prompt_id", "response_id"]), seed)
     ids = pa.array(pd.concat([drawn["first_id"], drawn["second_id"]]))
     texts: dict[str, str] = {}
@@ -80,7 +80,7 @@ def by_ranker(
 
 
 def by_scorer(responses: Path, scores: Sequence[Path], seed: int, origin: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """PAIRS, and how many prompts gave none, by reason, with the responses that have no score."""
+    """PAIRS, and how many prompts gave none, by reason, along with the number of responses without a score."""
     scored, unscored = read_scored(responses, scores)
     pairs, dropped = draw_comparisons(scored, seed)
     return pairs.assign(origin=origin), dropped | {"response_without_score": unscored}

@@ -1,14 +1,14 @@
-"""Stratify each prompt's responses into five quality tiers by score.
+"""Stratifies each prompt's responses into five quality tiers by score.
 
 "We paired each prompt with five responses of varying quality, labeled as best, high, medium, low, and
 worst" ("What Matters in Data for DPO?", section 5.1). The paper does not say how; here:
 
 - Within a prompt, responses are ranked by score, highest first.
-- Equal scores are ranked by response_id: an order that neither files nor families decide. A pair whose
-  two responses score the same is dropped later, where pairs are made.
-- n ranked responses fill the tiers at evenly spaced ranks, rounded half up. Five fill one tier each; of
-  more, those between are left out; with four there is no medium, with three no high and no low, with
-  two only best and worst. A single response has no tier.
+- Equal scores are ranked by response_id, an order that depends on neither files nor families. A pair whose two
+  responses have equal scores is dropped later, where pairs are made.
+- n ranked responses fill the tiers at evenly spaced ranks, rounded half up. Five fill one tier each; of more, those in
+  between are left out; with four there is no medium, with three no high and no low, with two only best and worst. A
+  single response has no tier.
 """
 
 from collections import Counter
@@ -28,8 +28,8 @@ from scripts.lib.vocabulary import TIERS as TIER_NAMES
 def tier_ranks(n: int) -> dict[str, int]:
     """Tier -> rank (0 is the highest score) among n responses, for the tiers that n responses fill.
 
-    From five responses on, tier t of 0..4 takes rank (n - 1) t / 4, rounded half up; below five, the
-    responses take the tiers nearest to their even spacing.
+    From five responses on, tier t of 0..4 takes rank (n - 1) t / 4, rounded half up; below five, the responses take the
+    tiers nearest to their even spacing.
     """
     last = len(TIER_NAMES) - 1
     if n < 2:
@@ -56,7 +56,7 @@ def stratify(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def tier_card(scored: pd.DataFrame, tiers: pd.DataFrame, unscored: int) -> dict:
-    """Counts by tier and by reason for what has no tier."""
+    """Counts by tier, and by reason for responses without a tier."""
     sizes = scored.groupby("prompt_id").size()
     counts = Counter(tiers["tier"])
     tied = scored[scored.duplicated(["prompt_id", "score"], keep=False)]

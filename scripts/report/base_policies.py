@@ -9,7 +9,7 @@ from scripts.report.labels import benchmark as benchmark_label
 
 
 def figure(values: dict[str, dict[str, tuple[float, float]]]) -> style.Figure:
-    """values: policy -> suite -> (value, standard error), points. A group of lines a suite, a line a policy."""
+    """values: policy -> suite -> (value, standard error), points. A group of lines per suite, a line per policy."""
     suites = list(next(iter(values.values())))
     drawn, axes = style.panels(1, 1, 0.5 + 0.55 * len(suites))
     axis = axes[0][0]

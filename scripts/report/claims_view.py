@@ -1,4 +1,4 @@
-"""Claims as the page shows them: each with its parts, a little drawing of its interval, and the count of verdicts."""
+"""Claims as shown on the page: each with its parts and a small drawing of its interval; counts of verdicts."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ WIDTH, HEIGHT, MARGIN = 150.0, 18.0, 6.0
 
 @dataclass(frozen=True)
 class Bar:
-    """Where an interval, its value, zero and the published value are, in pixels of a WIDTH x HEIGHT drawing."""
+    """Positions of an interval, its value, zero and the published value, in pixels of a WIDTH x HEIGHT drawing."""
 
     low: float
     high: float
@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass
 class ClaimView:
-    """A row of claims.csv, its bar, and the claims whose name continues its own."""
+    """A row of claims.csv, its bar, and its parts: the claims whose name extends its own."""
 
     row: dict
     label: str
@@ -32,18 +32,18 @@ class ClaimView:
 
     @property
     def is_exact(self) -> bool:
-        """Computed, not sampled: its interval is the number itself, and what is published is a prediction."""
+        """Computed, not sampled: the interval is the number itself, and the published value is a prediction."""
         return self.row["ci_low"] == self.row["ci_high"]
 
 
 def tally(views: list[ClaimView]) -> dict[str, int]:
-    """Verdict -> how many claims have it; parts are not counted."""
+    """Verdict -> number of claims with it; parts are not counted."""
     counts = Counter(view.row["verdict"] for view in views)
     return {verdict: counts[verdict] for verdict in VERDICTS}
 
 
 def arrange(table: pd.DataFrame) -> list[ClaimView]:
-    """The claims in the table's order, parts under the claim whose name they continue after a dot."""
+    """The claims in the table's order, each part under the claim whose name it extends after a dot."""
     rows = [
         {name: None if pd.isna(value) else value for name, value in row.items()} for row in table.to_dict("records")
     ]

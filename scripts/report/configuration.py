@@ -1,4 +1,4 @@
-"""`results/configuration.json`: the configuration as one file, with the studies' keys: what was asked for, no defaults.
+"""Writes `results/configuration.json`: the configuration as given, studies' keys included, defaults left out.
 
 It was checked when Snakemake read its rules.
 """

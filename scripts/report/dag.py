@@ -1,9 +1,9 @@
-"""Draw the workflow's rules: the text of `snakemake --rulegraph dot` to a layered drawing in SVG.
+"""Draws the graph of the workflow's rules: from the text of `snakemake --rulegraph dot` to a layered SVG drawing.
 
-The layered method of Sugiyama and others: edges that close a cycle are turned round (a rule such as scoring can
-come before and after another), nodes get layers by their longest path from a source, long edges get a
-point in every layer they pass, layers are ordered to cross few edges, and positions are the least-squares fit
-to the neighbours' under the order. Edges that others imply are left out.
+The layered method of Sugiyama and others: edges that close a cycle are reversed (a rule such as scoring can come before
+and after another), nodes are assigned to layers by their longest path from a source, long edges get a point in every
+layer that they pass, layers are ordered to have few crossings, and positions are the least-squares fit to the
+neighbours' under that order. Edges that others imply are left out.
 """
 
 import itertools
@@ -20,7 +20,7 @@ CHARACTER, PADDING, BOX, LAYER, GAP, SWEEPS = 7.0, 13.0, 36.0, 74.0, 18.0, 60
 
 @dataclass(frozen=True)
 class Graph:
-    """Rules by name and the edges between them, from what makes a file to what reads it."""
+    """Rules by name, and edges from the rule that makes a file to the rule that reads it."""
 
     rules: list[str]
     edges: list[Edge]
@@ -28,7 +28,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Centres of the rules' boxes and the points of the edges, in pixels; ``turned`` edges point upwards."""
+    """Centres of the rules' boxes and points of the edges, in pixels; ``turned`` edges point upwards."""
 
     width: float
     height: float
@@ -47,7 +47,7 @@ def parse(dot: str, where: str | Path) -> Graph:
 
 
 def split_cycles(graph: Graph) -> tuple[list[Edge], list[Edge]]:
-    """(edges without cycles, edges that close one), by depth-first search from the sources."""
+    """(acyclic edges, edges that close a cycle), by depth-first search from the sources."""
     after: dict[str, list[str]] = {rule: [] for rule in graph.rules}
     for a, b in graph.edges:
         after[a].append(b)
@@ -87,7 +87,7 @@ def essential(edges: list[Edge]) -> list[Edge]:
 
 
 def layers_of(rules: list[str], edges: list[Edge]) -> dict[str, int]:
-    """Longest path from a source; a source then moves down to just above its first reader."""
+    """Longest path from a source; then each source moves down to just above its first reader."""
     before: dict[str, list[str]] = {rule: [] for rule in rules}
     after: dict[str, list[str]] = {rule: [] for rule in rules}
     for a, b in edges:
@@ -109,12 +109,12 @@ def layers_of(rules: list[str], edges: list[Edge]) -> dict[str, int]:
 
 
 def width_of(name: str) -> float:
-    """Of a node: a rule's box, or the point where a long edge passes a layer."""
+    """Width of a node: a rule's box, or the point where a long edge passes a layer."""
     return 10.0 if name.startswith("\0") else max(70.0, CHARACTER * len(name) + 2 * PADDING)
 
 
 def ordered(layers: list[list[str]], links: list[Edge]) -> list[list[str]]:
-    """The layers, each in an order that crosses few links: sweeps by median, the best one kept."""
+    """The layers, each ordered to have few crossings: median sweeps, keeping the best result."""
     before: dict[str, list[str]] = {}
     after: dict[str, list[str]] = {}
     for a, b in links:
@@ -141,7 +141,7 @@ def ordered(layers: list[list[str]], links: list[Edge]) -> list[list[str]]:
 
 
 def crossings(layers: list[list[str]], links: list[Edge]) -> int:
-    """How often links between neighbouring layers cross."""
+    """Number of crossings of links between neighbouring layers."""
     at = {name: (row, place) for row, layer in enumerate(layers) for place, name in enumerate(layer)}
     total = 0
     for row in range(len(layers) - 1):
@@ -151,7 +151,7 @@ def crossings(layers: list[list[str]], links: list[Edge]) -> int:
 
 
 def positions(layers: list[list[str]], links: list[Edge]) -> dict[str, float]:
-    """Horizontal centres: near the neighbours' mean, in order, GAP apart."""
+    """Horizontal centres: close to the neighbours' mean, in order, GAP apart."""
     near: dict[str, list[tuple[str, float]]] = {}
     for a, b in links:
         near.setdefault(a, []).append((b, _weight(a, b)))
@@ -174,12 +174,12 @@ def positions(layers: list[list[str]], links: list[Edge]) -> dict[str, float]:
 
 
 def _weight(a: str, b: str) -> float:
-    """How much a link pulls: most between the points of a long edge, to keep it straight."""
+    """The weight of a link in the fit: largest between points of a long edge, to keep it straight."""
     return (1.0, 2.0, 8.0)[a.startswith("\0") + b.startswith("\0")]
 
 
 def spaced(wanted: list[float], widths: list[float], weights: list[float]) -> list[float]:
-    """The weighted least-squares fit to wanted centres that keeps their order and GAP (pool adjacent violators)."""
+    """The weighted least-squares fit to the wanted centres that keeps their order and GAP (pool adjacent violators)."""
     offsets = [0.0]
     for left, right in itertools.pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + GAP)
@@ -194,7 +194,7 @@ def spaced(wanted: list[float], widths: list[float], weights: list[float]) -> li
 
 
 def layout(graph: Graph) -> Drawing:
-    """Places for the rules, and for each edge the points that it passes."""
+    """Positions of the rules, and for each edge the points that it passes."""
     forward, closing = split_cycles(graph)
     forward = essential(forward)
     down = [(edge, False) for edge in forward] + [((b, a), True) for a, b in closing]
@@ -221,7 +221,7 @@ def layout(graph: Graph) -> Drawing:
 
 
 def svg(graph: Graph, phase_of: dict[str, str]) -> str:
-    """The drawing as an SVG element that takes its colours from the page (variables --ink, --muted, --line, --card)."""
+    """The drawing as an SVG element in the page's colours (CSS variables --ink, --muted, --line, --card)."""
     drawing = layout(graph)
     parts = [
         f'<svg class="dag" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width:.0f} {drawing.height:.0f}" '

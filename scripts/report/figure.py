@@ -1,4 +1,4 @@
-"""The command line of a figure that is drawn from one table."""
+"""Common command line of figures drawn from a single table."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from scripts.report import style
 
 
 def draw_table(step: str, documentation: str | None, figure: Callable[[Path], style.Figure]) -> None:
-    """Draw ``figure`` of the table that the command line names, into the files that it names."""
+    """Draw ``figure`` from the table given on the command line, into the files given there."""
     parser = cli.parser_of(step, documentation)
     parser.add_argument("--table", type=Path, required=True, help="CSV file")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")

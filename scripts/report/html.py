@@ -1,4 +1,4 @@
-"""What the page and every study's section share: the templates' environment, its filters, and figures as markup."""
+"""What the page and the studies' sections share: template environment, filters, and figures as markup."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,12 +15,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def points(value: float | None, places: int = 2) -> str:
-    """A number to so many places with a true minus sign, or a dash where there is none."""
+    """A number with ``places`` decimals and a true minus sign; a dash if there is none."""
     return "–" if value is None or pd.isna(value) else f"{value:z,.{places}f}".replace("-", "−")
 
 
 def short(value: float | None) -> str:
-    """A number of any size to three figures with a true minus sign, or a dash where there is none."""
+    """A number of any size to three figures with a true minus sign; a dash if there is none."""
     return "–" if value is None or pd.isna(value) else f"{value:.3g}".replace("-", "−")
 
 
@@ -40,7 +40,7 @@ def fact(value: Any) -> str:
 
 
 def environment(*folders: Path) -> jinja2.Environment:
-    """Templates of some folders and the shared ones; all that is put into them is escaped, markup of ours apart."""
+    """Templates from the given folders and the shared ones; everything inserted is escaped, except our own markup."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,

@@ -1,25 +1,26 @@
-"""Figures as parts of the page: their SVG without what only a file needs, in the page's colours."""
+"""Embeds figures in the page: their SVG without what only a file needs, in the page's colours."""
 
 import re
 from pathlib import Path
 
 from scripts.lib.errors import InputError
+from scripts.report.style import CHOSEN, CHOSEN_TIERS, FAINT, INK, MUTED, PAPER, REJECTED, REJECTED_TIERS
 
 VARIABLES = {
-    "#1f2430": "ink",
-    "#6b7280": "muted",
-    "#d5d9e0": "line",
-    "#ffffff": "paper",
-    "#1b6fb5": "chosen",
-    "#d9541e": "rejected",
-    "#12507f": "chosen-deep",
-    "#8f3412": "rejected-deep",
+    INK: "ink",
+    MUTED: "muted",
+    FAINT: "line",
+    PAPER: "paper",
+    CHOSEN: "chosen",
+    REJECTED: "rejected",
+    CHOSEN_TIERS["best"]: "chosen-deep",
+    REJECTED_TIERS["worst"]: "rejected-deep",
 }
-"""Colours of scripts/report/style.py that turn with the page's light or dark ground: CSS variables by name."""
+"""Colours of figures that follow the page's light or dark background -> the names of CSS variables."""
 
 
 def inline_svg(path: Path) -> str:
-    """The <svg> element of <study>/<figure>.svg: ids made unique by both names, colours as variables, no fixed size."""
+    """The <svg> element of <study>/<figure>.svg: ids prefixed with both names, colours as variables, no fixed size."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

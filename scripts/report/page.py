@@ -1,6 +1,6 @@
-"""`results/report.html`: one page that needs nothing else, from the studies' sections, figures, claims and cards.
+"""Makes `results/report.html`: one self-contained page from the studies' sections, figures, claims and cards.
 
-Whatever is not given is left out; the verdicts come first, a failing claim among them (promise P6).
+Inputs that are not given are left out; verdicts come first, failing claims included (promise P6).
 """
 
 import platform
@@ -30,7 +30,7 @@ from scripts.report.labels import benchmark
 from scripts.report.section import Section, read_section
 
 SEVERAL = "prefatlas: which preference data?"
-"""The page's title where there are several studies."""
+"""The page's title if there are several studies."""
 PACKAGES = (
     "snakemake",
     "torch",
@@ -45,7 +45,7 @@ PACKAGES = (
 
 
 class Introduced(Spec):
-    """What a study says of itself: its name, its title, and what ran in one sentence."""
+    """A study's introduction: its name, its title, and what ran in one sentence."""
 
     name: str
     title: str
@@ -54,7 +54,7 @@ class Introduced(Spec):
 
 @dataclass
 class OnPage:
-    """A study and what is shown of it. figures: those that every study has, by name. sharing: rows of sharing.csv."""
+    """A study and its content on the page. figures: the common ones, by name. sharing: rows of sharing.csv."""
 
     study: Introduced
     section: Section | None = None
@@ -64,7 +64,7 @@ class OnPage:
 
 
 def gathered(arguments: Any, claims: Iterable[ClaimView]) -> list[OnPage]:
-    """Each study with what the command line and the claims have of it."""
+    """Each study with its content from the command line and from the claims."""
     found = {study.name: OnPage(study) for study in arguments.studies}
 
     def of(study: str, where: Path) -> OnPage:
@@ -90,7 +90,7 @@ def read_cards(title: str, paths: list[Path]) -> dict[str, Any]:
         card = dict(read_json(path))
         name = path.name.removesuffix(".card.json") if path.name.endswith(".card.json") else path.parent.name
         dropped = card.pop("dropped", {})
-        card.pop("files", None)  # hashes, for machines
+        card.pop("files", None)  # hashes, not for readers
         cards.append(
             {
                 "name": name,
@@ -111,7 +111,7 @@ def hyperparameters(training: TrainingSpec) -> dict[str, Any]:
 
 
 def sampling(config: AtlasConfig) -> list[dict[str, Any]]:
-    """How each sample set is drawn."""
+    """The sampling settings of each sample set."""
     return [
         {"name": name, "facts": {key: fact_of(value) for key, value in spec.model_dump().items()}}
         for name, spec in config.samples.items()
@@ -119,7 +119,7 @@ def sampling(config: AtlasConfig) -> list[dict[str, Any]]:
 
 
 def suites(config: AtlasConfig, names: Sequence[str]) -> list[dict[str, str]]:
-    """What each benchmark is measured by."""
+    """How each benchmark is measured."""
     rows = []
     for name in names:
         suite = config.evaluation.suites[name]
@@ -138,14 +138,14 @@ def suites(config: AtlasConfig, names: Sequence[str]) -> list[dict[str, str]]:
 
 
 def fact_of(value: Any) -> str:
-    """A hyperparameter as it is written in a configuration."""
+    """A hyperparameter as written in a configuration."""
     if isinstance(value, float):
         return f"{value:g}"
     return (fact(value) or "–") if isinstance(value, dict | list) else str(value)
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that numbers depend on, where they are installed."""
+    """Versions of Python and of the packages that numbers depend on, if installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -156,7 +156,7 @@ def versions() -> dict[str, str]:
 
 
 def render(arguments: Any) -> str:
-    """The page's HTML from the parsed command line."""
+    """The page's HTML, from the parsed command line."""
     raw = read_json(arguments.config)
     config = AtlasConfig.model_validate({key: value for key, value in raw.items() if key in AtlasConfig.model_fields})
     claims = claims_view.arrange(read_claims(arguments.claims)) if arguments.claims else []
@@ -226,9 +226,9 @@ def main() -> None:
     parser.add_argument("--pairs-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--learned-cards", type=Path, nargs="*", default=[], help="of reward models and rankers")
     parser.add_argument("--sharing", type=Path, nargs="*", default=[], help="<study>/sharing.csv")
-    parser.add_argument("--rulegraph", type=Path, help="what snakemake --rulegraph dot prints")
+    parser.add_argument("--rulegraph", type=Path, help="output of snakemake --rulegraph dot")
     parser.add_argument("--phases", type=cli.spec_of(dict[str, str]), default={}, help="JSON: rule -> phase")
-    parser.add_argument("--suites", nargs="*", default=[], help="what is measured, in the page's order")
+    parser.add_argument("--suites", nargs="*", default=[], help="the suites, in the page's order")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     write_text(render(arguments), arguments.out)

@@ -17,7 +17,7 @@ SIDES = {"chosen": (style.CHOSEN, 0.17), "rejected": (style.REJECTED, -0.17)}
 
 
 def figure(datasets: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
-    """One panel a dataset name, one line a pairs dataset: median, middle half, middle 90 %."""
+    """One panel per dataset name, one line per pairs dataset: median, middle half, middle 90 %."""
     names = list(dict.fromkeys(name.dataset for name, _ in datasets))
     rows, columns = style.grid_shape(len(names), 2)
     most = max(sum(name.dataset == each for name, _ in datasets) for each in names)

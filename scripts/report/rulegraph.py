@@ -1,4 +1,4 @@
-"""Put `snakemake --rulegraph dot` (on standard input) in order: Snakemake writes equal graphs in any order."""
+"""Sorts the output of `snakemake --rulegraph dot` (from standard input): Snakemake prints equal graphs in any order."""
 
 import sys
 from pathlib import Path

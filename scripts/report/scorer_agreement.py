@@ -1,4 +1,4 @@
-"""Figure: how far a scorer agrees with another, such as a trained reward model with the world's oracle."""
+"""Figure: the agreement of two scorers, such as a trained reward model and the world's oracle."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ BINS = 60
 
 
 def rank_correlation(first: pd.Series, second: pd.Series) -> float:
-    """Spearman's: Pearson's correlation of the ranks, equal values sharing their mean rank."""
+    """Spearman's: Pearson's correlation of the ranks, ties sharing their mean rank."""
     return float(np.corrcoef(first.rank(), second.rank())[0, 1])
 
 
 def ordered_alike(both: pd.DataFrame) -> tuple[float, int]:
-    """(share, number) of pairs of one prompt's responses that both scorers order alike.
+    """(share, number) of pairs of one prompt's responses that both scorers order the same way.
 
-    Pairs that the reference scores alike are left out; those that the scorer scores alike count one half.
+    Pairs with equal scores by the reference are left out; those with equal scores by the scorer count one half.
     """
     columns = both[["prompt_id", "response_id", "score", "reference"]]
     pairs = columns.merge(columns, on="prompt_id", suffixes=("_1", "_2"))
@@ -37,7 +37,7 @@ def ordered_alike(both: pd.DataFrame) -> tuple[float, int]:
 
 
 def figure(panels: dict[str, pd.DataFrame], scorer: str, reference: str) -> style.Figure:
-    """One panel a prompt set: counts of responses by both scores, and two figures of agreement."""
+    """One panel per prompt set: counts of responses by both scores, and two measures of agreement."""
     rows, columns = style.grid_shape(len(panels), 3)
     drawn, axes = style.panels(rows, columns, 3.0)
     for axis, (title, both) in zip(style.flat(axes, len(panels)), panels.items(), strict=True):
@@ -69,8 +69,8 @@ def main() -> None:
     parser = cli.parser_of("scripts.report.scorer_agreement", __doc__)
     parser.add_argument("--scorer", required=True, help="its name")
     parser.add_argument("--reference", required=True, help="the other's name")
-    parser.add_argument("--responses", type=Path, nargs="+", required=True, help="responses, one file a prompt set")
-    parser.add_argument("--titles", nargs="+", required=True, help="one a prompt set")
+    parser.add_argument("--responses", type=Path, nargs="+", required=True, help="responses, one file per prompt set")
+    parser.add_argument("--titles", nargs="+", required=True, help="one per prompt set")
     parser.add_argument("--scores", type=Path, nargs="+", required=True, help="the scorer's, all families")
     parser.add_argument("--reference-scores", type=Path, nargs="+", required=True, help="the reference's, all families")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")

@@ -1,10 +1,10 @@
-"""A study's part of the page, results/sections/<study>.html, and the one made of nothing but tables and figures.
+"""The format of a study's section, results/sections/<study>.html, and the step that makes a generic one.
 
 A section is an HTML fragment: its headline figure, if it has one, then ``<section id="<study>.<name>">`` elements that
-each open with an <h2>. Ids open with the study's name and a dot, so that two studies have none in common.
+each begin with an <h2>. Ids begin with the study's name and a dot, so that those of two studies never collide.
 
-The general one, which this step makes, has the first figure as its headline; the tables follow, each with its name,
-then the other figures. A room with more to say has a step of its own.
+The generic section has the first figure as its headline; the tables follow, each with its name, then the other figures.
+A study with more to say has a step of its own.
 """
 
 import re
@@ -25,7 +25,7 @@ REMEDY = "delete it and run snakemake again"
 
 @dataclass(frozen=True)
 class Section:
-    """A study's part of the page. links: (id, name) of its sections, each named as its heading up to a colon."""
+    """A study's part of the page. links: (id, name) of its sections, named by their headings up to a colon."""
 
     headline: Markup
     body: Markup
@@ -33,12 +33,12 @@ class Section:
 
     @property
     def lowered(self) -> Markup:
-        """The body with its headings a level down, for a page on which the study itself is a heading."""
+        """The body with its headings one level down, for a page on which the study itself has a heading."""
         return Markup(re.sub(r"(</?h)([2-5])\b", lambda tag: f"{tag[1]}{int(tag[2]) + 1}", self.body))
 
 
 def read_section(path: Path) -> Section:
-    """One study's section, which its own step has made."""
+    """Read one study's section, as made by its step."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -51,7 +51,7 @@ def read_section(path: Path) -> Section:
 
 
 def render(study: str, title: str, tables: list[Path], figures: list[Path]) -> str:
-    """The general section."""
+    """The generic section."""
     return (
         environment()
         .get_template("section.html")

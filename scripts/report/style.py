@@ -1,7 +1,7 @@
-"""How figures look, and how they are saved: the same data give the same bytes (promise P2).
+"""The look of figures, and how they are saved: equal data give equal bytes (promise P2).
 
-Colours are few and mean the same everywhere: blue is the chosen response, vermilion the rejected, a
-ramp from grey to blue the tiers. They stay apart for colour-blind readers and on paper and dark ground.
+A few colours have the same meaning everywhere: blue is the chosen response, vermilion the rejected, a ramp from grey to
+blue the tiers. They are distinguishable for colour-blind readers, in print, and on a dark background.
 """
 
 import re
@@ -25,9 +25,9 @@ CHOSEN, REJECTED = "#1b6fb5", "#d9541e"
 CHOSEN_TIERS = {"worst": "#9aa1ab", "low": "#86aecb", "medium": "#559bcf", "high": "#2479b8", "best": "#12507f"}
 REJECTED_TIERS = {"worst": "#8f3412", "low": "#cf4c19", "medium": "#e58250", "high": "#e0a98b", "best": "#b9a9a0"}
 SERIES = ("#2a9d76", "#8e5aa8", "#b98a12", "#5b6bc0", "#8a6d5a")
-"""For what is neither chosen nor rejected."""
+"""For everything that is neither chosen nor rejected."""
 WIDTH = 9.6
-"""Inches: what a page's column shows without scrolling."""
+"""Inches: the width of the page's column without scrolling."""
 
 _STYLE = {
     "font.family": "sans-serif",
@@ -67,7 +67,7 @@ _STYLE = {
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw in the house's style, whatever the user's matplotlibrc says; close all figures at the end."""
+    """Draw in the project's style, whatever the user's matplotlibrc says; close all figures at the end."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -78,7 +78,7 @@ def drawing() -> Iterator[None]:
 
 
 def panels(rows: int, columns: int, height: float, **options) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of the page's width with rows x columns panels, ``height`` inches a row and 0.6 for the heading."""
+    """A figure of the page's width with rows x columns panels, ``height`` inches per row and 0.6 for the heading."""
     figure, axes = plt.subplots(
         rows, columns, figsize=(WIDTH, height * rows + 0.6), squeeze=False, layout="constrained", **options
     )
@@ -87,7 +87,7 @@ def panels(rows: int, columns: int, height: float, **options) -> tuple[Figure, l
 
 
 def heading(figure: Figure, title: str, subtitle: str = "") -> None:
-    """A title at the left, and under it what to read how."""
+    """A title at the left, and below it a note on how to read the figure."""
     figure.suptitle(title, x=0.008, ha="left", fontsize=12, fontweight="bold")
     if subtitle:
         figure.text(0.008, _below_title(figure), subtitle, ha="left", va="top", fontsize=8.5, color=MUTED)
@@ -112,7 +112,7 @@ def save(figure: Figure, outputs: Iterable[Path]) -> None:
 
 
 def _lean(svg: str) -> str:
-    """Paths to a hundredth of a point, and no spaces at line ends."""
+    """Paths to a hundredth of a point, and no trailing spaces."""
     svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
     return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
 
@@ -124,7 +124,7 @@ def grid_shape(count: int, columns: int) -> tuple[int, int]:
 
 
 def flat(axes: Sequence[Sequence[Axes]], count: int) -> list[Axes]:
-    """The first ``count`` panels in reading order; the rest are taken off the figure."""
+    """The first ``count`` panels in reading order; the others are removed from the figure."""
     found = [axis for row in axes for axis in row]
     for axis in found[count:]:
         axis.remove()

@@ -1,6 +1,6 @@
-"""A study's CSV tables (results/tables/<study>/*.csv) as its figures and its section of the page read them.
+"""Reads a study's CSV tables (results/tables/<study>/*.csv) for its figures and its section of the page.
 
-A column ``x`` may have the twins ``x_se``, its standard error, and ``x_published``, the paper's number.
+A column ``x`` may have companions ``x_se``, its standard error, and ``x_published``, the paper's number.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
+from scripts.lib.csv_files import DECIMALS
 from scripts.lib.errors import InputError
 from scripts.report.labels import benchmark
 
@@ -21,7 +22,7 @@ HEADINGS = {"n_seeds": "seeds"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with its twins, None where there is none, shown to so many decimal places."""
+    """A number with its companions (None if missing), shown with ``places`` decimals."""
 
     value: float | None
     se: float | None = None
@@ -31,7 +32,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """What names a row, and its numbers. Neighbours of one group share a heading; a row of none has its own line."""
+    """A row's labels and numbers. Adjacent rows of one group share a heading; a row without a group is on its own."""
 
     labels: list[str]
     cells: list[Cell]
@@ -40,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it: headings of the labels and of the numbers, and the rows."""
+    """A table as shown on the page: headings of labels and of numbers, and the rows."""
 
     labels: list[str]
     columns: list[str]
@@ -48,12 +49,12 @@ class Table:
 
     @property
     def published(self) -> list[bool]:
-        """Of each column of numbers, whether any of it was published."""
+        """For each column of numbers, whether any of it was published."""
         return [any(row.cells[at].published is not None for row in self.rows) for at in range(len(self.columns))]
 
 
 def read_rows(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A table that has rows, and these columns."""
+    """Read a table, which must have rows and these columns."""
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -66,12 +67,12 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def measured_in(table: pd.DataFrame) -> list[str]:
-    """The columns that have a standard error: benchmarks, and what is computed of them."""
+    """The columns with a standard error: benchmarks, and quantities computed from them."""
     return [column for column in table if f"{column}_se" in table]
 
 
 def table_of(path: Path) -> Table:
-    """Any table: text names a row, numbers follow in the file's order, each with its twins."""
+    """Any table: text columns are labels; numbers follow in the file's order, each with its companions."""
     frame = read_rows(path)
     columns = [c for c in frame if not any(c.endswith(twin) and c.removesuffix(twin) in frame for twin in TWINS)]
     numbers = [c for c in columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
@@ -90,7 +91,7 @@ def cells_of(row: Mapping[str, Any], columns: Iterable[str], places: int = 1) ->
 
 
 def known(value: Any) -> Any:
-    """None for what is blank in a CSV file."""
+    """The value, or None if it is blank in the CSV file."""
     return None if pd.isna(value) else value
 
 
@@ -99,11 +100,11 @@ def text_of(value: Any) -> str:
 
 
 def heading(column: str) -> str:
-    """What the page calls a column."""
+    """The heading of a column on the page."""
     return HEADINGS.get(column, benchmark(column).replace("_", " "))
 
 
 def places_for(values: Iterable[float]) -> int:
-    """Decimal places that show the largest number to three figures: one at least, and no more than tables keep."""
+    """Decimals that show the largest number to three figures: at least one, at most as many as tables store."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return max(1, min(4, 2 - math.floor(math.log10(largest)))) if largest else 1
+    return max(1, min(DECIMALS, 2 - math.floor(math.log10(largest)))) if largest else 1

@@ -1,4 +1,4 @@
-"""Figure: how the scores of each tier spread, one panel a prompt set and scorer."""
+"""Figure: the distribution of scores in each tier, one panel per prompt set and scorer."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ def density(scores: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def grid_over(scores: np.ndarray) -> np.ndarray:
-    """GRID even points over the scores and a tenth of their range on both sides."""
+    """GRID evenly spaced points over the scores and a tenth of their range on both sides."""
     low, high = scores.min(), scores.max()
     room = 0.1 * (high - low) or 1.0
     return np.linspace(low - room, high + room, GRID)
 
 
 def figure(tables: dict[str, pd.DataFrame]) -> style.Figure:
-    """A ridge a tier, best on top, with its median; tables by title."""
+    """One ridge per tier, best on top, with its median; tables by title."""
     rows, columns = style.grid_shape(len(tables), 2)
     drawn, axes = style.panels(rows, columns, 2.6)
     for axis, (title, tiers) in zip(style.flat(axes, len(tables)), tables.items(), strict=True):
@@ -60,7 +60,7 @@ def figure(tables: dict[str, pd.DataFrame]) -> style.Figure:
 def main() -> None:
     parser = cli.parser_of("scripts.report.tier_scores", __doc__)
     parser.add_argument("--tiers", type=Path, nargs="+", required=True)
-    parser.add_argument("--titles", nargs="+", required=True, help="one a tiers file")
+    parser.add_argument("--titles", nargs="+", required=True, help="one per tiers file")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help=".svg and .png files")
     arguments = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Figure: the course of training. A line a pairs dataset, the mean over seeds; a band from the least to the most."""
+"""Figure: training curves, one line per pairs dataset: the mean over seeds, with a band from lowest to highest."""
 
 from collections import Counter
 from pathlib import Path
@@ -22,20 +22,20 @@ CURVES = {
     "margin": "reward margin",
 }
 SMOOTHING = 20
-"""A point is the mean of 1/SMOOTHING of the steps around it."""
+"""Each point is the mean of 1/SMOOTHING of the steps around it."""
 
 POINTS = 120
-"""The most points that a curve is drawn with."""
+"""The most points per curve."""
 
 OTHERS = (*style.SERIES, style.MUTED)
 NamedRun = tuple[PairsName, tuple[str, pd.DataFrame]]
-"""What a run's pairs are called; the run's variant and its training table."""
+"""The name of a run's pairs; the run's variant and its training table."""
 Lines = dict[str, tuple[str, list[pd.DataFrame]]]
-"""Configuration -> its colour and the tables of its runs, one a seed."""
+"""Configuration -> its colour and the tables of its runs, one per seed."""
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Moving average of the values (steps,), the window cut off at both ends."""
+    """Moving average of the values (steps,), the window truncated at both ends."""
     reach = len(values) // SMOOTHING // 2
     total = np.concatenate([[0.0], np.cumsum(values)])
     at = np.arange(len(values))
@@ -46,8 +46,8 @@ def smooth(values: np.ndarray) -> np.ndarray:
 def groups(runs: list[NamedRun]) -> dict[str, Lines]:
     """Panel rows: title -> configuration -> (colour, the tables of its runs).
 
-    Runs with rejected worst are coloured by their chosen tier, runs with chosen best by their rejected tier;
-    best/worst stands in both. What varies something else has rows of its own: gaps, mixtures, other training.
+    Runs with rejected worst are coloured by their chosen tier, runs with chosen best by their rejected tier; best/worst
+    is in both. Runs that vary something else have rows of their own: gaps, mixtures, other training.
     """
     found: dict[str, Lines] = {}
     usual = Counter(variant for _, (variant, _) in runs).most_common(1)[0][0]
@@ -102,8 +102,8 @@ def figure(runs: list[NamedRun]) -> style.Figure:
     style.heading(
         drawn,
         "Loss, log-probs and reward margins",
-        "Line: mean over seeds; band: from the least seed to the most. Smoothed over a twentieth of the steps. "
-        "Log-probs in nats a response.",
+        "Line: mean over seeds; band: from the lowest seed to the highest. Smoothed over a twentieth of the steps. "
+        "Log-probs in nats per response.",
     )
     return drawn
 

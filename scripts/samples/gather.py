@@ -1,4 +1,4 @@
-"""The shards of a sample set as one table, and the distinct responses among them as a family."""
+"""Joins the shards of a sample set into one table, and stores its distinct responses as a family."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from scripts.lib.tables import read_table, write_table
 
 
 def distinct(samples: pd.DataFrame) -> pd.DataFrame:
-    """RESPONSES: each text that was sampled for a prompt once, in the samples' order, without the empty one."""
+    """RESPONSES: each text sampled for a prompt, once, in the samples' order, without the empty text."""
     columns = ["response_id", "prompt_id", "family", "response"]
     return samples[samples["response"] != ""].drop_duplicates("response_id", ignore_index=True)[columns]
 

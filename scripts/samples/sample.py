@@ -1,7 +1,7 @@
-"""Responses of a policy to every prompt of a table: SamplingSpec.samples a prompt, each with its own seed.
+"""Samples a policy's responses to every prompt of a table: SamplingSpec.samples per prompt, each with its own seed.
 
-A response may be empty: it is kept as the empty text, never as a null, so that every prompt has its rows. Where the
-samples are to be scored and paired, the distinct responses among them, the empty ones left out, are a family.
+A response may be empty: it is stored as the empty text, never as null, so that every prompt has its rows. If the
+samples are to be scored and paired, their distinct non-empty responses form a family.
 """
 
 import logging
@@ -38,7 +38,7 @@ def table_of(samples: list[Sample], family: str) -> pd.DataFrame:
 
 
 def shard_of(prompts: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
-    """The part number ``shard``, from 1, of ``shards`` parts of a table, one behind the other, as equal as can be."""
+    """Part number ``shard``, counted from 1, of a table cut into ``shards`` consecutive parts of nearly equal size."""
     first, end = (len(prompts) * at // shards for at in (shard - 1, shard))
     return prompts.iloc[first:end]
 

@@ -1,8 +1,8 @@
-"""Ask a ranker, for each pair of a dataset, how probable it is that the chosen response wins.
+"""Computes a ranker's probability that the chosen response wins, for each pair of a dataset.
 
-first_id is the pair's chosen_id, so that the share of rows with first_wins above 0.5 is the ranker's agreement with
-the dataset. The order tells the ranker nothing: p(first, second) = 1 - p(second, first). Pairs whose prompt leaves
-no room for two responses have no row; the log counts them.
+first_id is the pair's chosen_id, so the share of rows with first_wins above 0.5 is the ranker's agreement with the
+dataset. The order tells the ranker nothing: p(first, second) = 1 - p(second, first). Pairs whose prompt leaves no room
+for two responses have no row; the log counts them.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def rankings_of(ranker: Ranker, pairs: list[PairTexts]) -> pd.DataFrame:
-    """Rankings (prompt_id, first_id, second_id, first_wins) of the pairs, in their order, where there is room."""
+    """Rankings (prompt_id, first_id, second_id, first_wins) of the pairs that have room, in their order."""
     wins = ranker.first_wins([(pair.prompt, pair.chosen, pair.rejected) for pair in pairs])
     rows = [(*pair.ids, value) for pair, value in zip(pairs, wins, strict=True) if value is not None]
     return pd.DataFrame(rows, columns=list(RANKINGS.columns))

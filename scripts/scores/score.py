@@ -1,7 +1,7 @@
-"""Score every response of a family, once per scorer.
+"""Scores every response of a family, once per scorer.
 
-Responses that the scorer has no score for (no such annotation, a prompt that fills max_length) have no row;
-the log counts them, and so do the cards of the tables made of the scores.
+Responses for which the scorer has no score (no such annotation, a prompt that fills max_length) have no row; the log
+counts them, and so do the cards of tables made from the scores.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def scores_of(scorer: Scorer, texts: pd.DataFrame) -> pd.DataFrame:
-    """Scores (response_id, score) of texts (response_id, prompt, response), in their order, where there are any."""
+    """Scores (response_id, score) of texts (response_id, prompt, response), in their order, without missing ones."""
     values = scorer.score(list(zip(texts["prompt"], texts["response"], strict=True)))
     rows = [row for row in zip(texts["response_id"], values, strict=True) if row[1] is not None]
     return pd.DataFrame(rows, columns=["response_id", "score"])
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _digest(spec: ScorerSpec, model_dir: Path | None, response_ids: list[str]) -> str:
-    """Of the job. A local model counts by the sizes and times of its files."""
+    """Digest of the job. A local model is represented by the sizes and times of its files."""
     folder = model_dir or (Path(spec.model) if isinstance(spec, RewardModelScorer) else None)
     found = sorted(folder.glob("*")) if folder else []
     files = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in found]

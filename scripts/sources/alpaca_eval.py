@@ -1,4 +1,4 @@
-"""AlpacaEval's model outputs: instruction, output, generator, and a judge's preference where the file has one."""
+"""AlpacaEval's model outputs: instruction, output, generator, and a judge's preference if the file has one."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from scripts.sources.rows import Row
 
 
 def records(rows: Iterable[Row]) -> Iterator[Record]:
-    """One output a row."""
+    """One output per row."""
     for row in rows:
         columns = ResponseColumns(
             prompt="instruction",

@@ -1,8 +1,8 @@
-"""Prompts that stand in an evaluation: the same text, nearly the same, or one inside the other.
+"""Finds prompts that occur in an evaluation suite: the same text, nearly the same, or one contained in the other.
 
-Suites word their questions ("Question: ... Answer:", options, worked examples) and training data word them otherwise,
-so likeness of the whole texts is not enough: of 1,319 GSM8K questions, a Jaccard similarity of 0.9 finds 23 among
-themselves in the harness's wording, containment all.
+Suites and training data word the same question differently ("Question: ... Answer:", options, worked examples), so
+similarity of whole texts is not enough: of 1,319 GSM8K questions compared with themselves in the harness's wording, a
+Jaccard similarity of 0.9 finds 23, containment all.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,29 +27,29 @@ from scripts.sources.near_duplicates import (
 )
 
 LEAST_WORDS = 8
-"""Texts with fewer words are compared as wholes alone: many a text has "what is the capital of" in it."""
+"""Shorter texts are compared only as wholes: many texts contain "what is the capital of"."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The suite in which a prompt stands, and whether with the same id."""
+    """The suite that contains a prompt, and whether with the same id."""
 
     suite: str
     exactly: bool
 
 
 def text_of(prompt: Messages) -> str:
-    """A prompt as it is compared: what its turns say, one after the other."""
+    """The text of a prompt for comparison: the contents of its turns, joined."""
     return "\n".join(turn["content"] for turn in prompt)
 
 
 def contaminated(
     ids: Sequence[str], texts: Iterable[str], suites: Sequence[tuple[str, pd.DataFrame]], threshold: float | None
 ) -> dict[str, Found]:
-    """prompt_id -> the first suite that has the prompt, exactly if any has it so.
+    """prompt_id -> the first suite that contains the prompt; suites with exactly the prompt come before others.
 
-    ids, texts: of the prompts, in one order; a batch of texts is held at a time. suites: PROMPTS tables. threshold:
-    of ``near_duplicates`` and ``contained``; None looks for the same ids alone.
+    ids, texts: of the prompts, in the same order; one batch of texts is in memory at a time. suites: PROMPTS tables.
+    threshold: of ``near_duplicates`` and ``contained``; None compares only ids.
     """
     found: dict[str, Found] = {}
     known = set(ids)
@@ -64,8 +64,8 @@ def contaminated(
 
 
 def nearly(texts: Iterable[str], others: Sequence[str], threshold: float) -> dict[int, int]:
-    """Index of each text -> index of the first of ``others`` that it nearly repeats; else, that holds it or that it
-    holds."""
+    """Index of each text -> index of the first of ``others`` that it nearly duplicates, or else that contains it or is
+    contained in it."""
     whole, inner = incidence(others), incidence(others, ends=False)
     found: dict[int, int] = {}
     for start, batch in batches(texts):
@@ -75,21 +75,21 @@ def nearly(texts: Iterable[str], others: Sequence[str], threshold: float) -> dic
 
 
 def contained(texts: Iterable[str], others: Iterable[str], threshold: float) -> dict[int, int]:
-    """Index of each text -> index of the first of ``others`` that holds it, or that it holds.
+    """Index of each text -> index of the first of ``others`` that contains it, or that it contains.
 
-    Holding: at least ``threshold`` in (0, 1] of the shorter one's word trigrams stand in the longer one. Both need
+    Containment: at least ``threshold`` in (0, 1] of the shorter text's word trigrams occur in the longer one. Both need
     LEAST_WORDS words.
     """
     return holding(incidence(texts, ends=False), incidence(others, ends=False), threshold)
 
 
 def holding(one: csr_matrix, other: csr_matrix, threshold: float) -> dict[int, int]:
-    """Row of one -> the first row of other that holds it, or that it holds; both without trigrams over the ends."""
+    """Row of one -> the first row of other that contains it or is contained in it; without trigrams over the ends."""
     counts = counted(other)
     rare, their_rare = rarest(one, threshold, counts), rarest(other, threshold, counts)
     sizes, their_sizes = sizes_of(one), sizes_of(other)
     found: set[tuple[int, int]] = set()
-    # a rare trigram of the shorter one stands in the longer one, whichever that is
+    # A rare trigram of the shorter text occurs in the longer one, whichever is shorter.
     for row, column in chain(meetings(rare, every(other)), meetings(every(one), their_rare)):
         possible = np.minimum(sizes[row], their_sizes[column]) >= LEAST_WORDS - 2
         for at, of, both in shared(one, other, row[possible], column[possible]):

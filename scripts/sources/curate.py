@@ -1,11 +1,12 @@
-"""Make a prompt set: merge sources, keep prompts that are unseen by evaluations, unlike one another and rich enough.
+"""Makes a prompt set: merges sources; drops evaluation prompts, near-duplicates, and prompts with few responses.
 
-In this order: sources are merged, the first one that has a text being its source; prompts that are not in all of
-``prompts_in`` go; responses of other generators go; then prompts that stand in an evaluation, prompts with too few
-responses, near-duplicates of a prompt that is kept (of the first source's prompts, then by prompt_id), and what
-is over the limit. Near-duplicates come late so that a prompt is never dropped in favour of one that goes too.
+In this order: sources are merged, a text belonging to the first source that has it; prompts missing from any of
+``prompts_in`` are dropped; responses of other generators are dropped; then prompts that occur in an evaluation, prompts
+with too few responses, near-duplicates of a prompt that is kept (the first source's prompts come first, then by
+prompt_id), and everything over the limit. Near-duplicates are removed late, so that no prompt is dropped in favour of
+one that is dropped too.
 
-What is kept is decided by ids; texts are read a batch at a time, to be compared and to be written.
+Selection works on ids; texts are read one batch at a time, to be compared and to be written.
 """
 
 import logging
@@ -48,14 +49,15 @@ class Stored:
 
 
 class Draft:
-    """What is left of the sources' prompts and responses, by ids, and what was dropped, by reason.
+    """The sources' remaining prompts and responses, by ids, and what was dropped, by reason.
 
-    prompts: (prompt_id, source, split, at, row), ``at`` and ``row`` being the place of a source and of a row in its
-    file. responses: (prompt, generator, at, row), ``prompt`` being the place in ``prompts``; response_ids: theirs.
+    prompts: (prompt_id, source, split, at, row): ``at`` is the position of the source, ``row`` that of the row in its
+    file.
+    responses: (prompt, generator, at, row): ``prompt`` is the position in ``prompts``; response_ids: their ids.
     """
 
     def __init__(self, sources: Sequence[Stored], generators: Sequence[str]) -> None:
-        """Merge the sources and keep the generators (all where none are named); the first that has a text keeps it."""
+        """Merge the sources, a text belonging to the first one with it, and keep the generators (default: all)."""
         self.sources = sources
         self.dropped_prompts: Counter[str] = Counter()
         self.dropped_responses: Counter[str] = Counter()
@@ -102,7 +104,7 @@ class Draft:
         self.response_ids = self.response_ids.filter(pa.array(mask))
 
     def drop(self, prompts: np.ndarray, reason: str) -> None:
-        """Drop prompts, given by their places, and their responses."""
+        """Drop prompts, given by position, and their responses."""
         gone = np.zeros(len(self.prompts), dtype=bool)
         gone[prompts] = True
         self.left &= ~gone
@@ -112,11 +114,11 @@ class Draft:
         self._keep(~theirs)
 
     def ids(self) -> pd.Series:
-        """The ids of the prompts that are left, by their places."""
+        """The ids of the remaining prompts, by position."""
         return self.prompts.loc[self.left, "prompt_id"]
 
     def texts(self) -> Iterator[str]:
-        """The texts of the prompts that are left, in order."""
+        """The texts of the remaining prompts, in order."""
         for at, source in enumerate(self.sources):
             rows = self.prompts.loc[self.left & (self.prompts["at"] == at), "row"].to_numpy()
             first = 0
@@ -126,7 +128,7 @@ class Draft:
                 first += len(batch)
 
     def not_everywhere(self, places: Sequence[int]) -> np.ndarray:
-        """Prompts that one of these sources lacks."""
+        """Prompts missing from at least one of these sources."""
         missing = np.zeros(len(self.prompts), dtype=bool)
         for at in places:
             theirs = read_table(self.sources[at].prompts, PROMPTS, ["prompt_id"])["prompt_id"]
@@ -134,24 +136,24 @@ class Draft:
         return np.flatnonzero(missing)
 
     def too_few_responses(self, least: int) -> np.ndarray:
-        """Prompts with fewer responses."""
+        """Prompts with fewer than ``least`` responses."""
         counts = np.bincount(self.responses["prompt"], minlength=len(self.prompts))
         return np.flatnonzero(self.left & (counts < least))
 
     def near_duplicates(self, threshold: float) -> np.ndarray:
-        """Prompts much like another one of an earlier source, or of the same source with a lower id."""
+        """Prompts similar to one from an earlier source, or to one from the same source with a lower id."""
         places = np.flatnonzero(self.left)
         order = self.prompts.iloc[places].reset_index().sort_values(["at", "prompt_id"]).index.to_numpy()
         again = repeated(rows_of(incidence(self.texts()), order), threshold)
         return places[order[list(again)]]
 
     def over_limit(self, limit: int) -> np.ndarray:
-        """All prompts but the ``limit`` lowest ids."""
+        """All prompts except the ``limit`` lowest ids."""
         return self.ids().sort_values().index[limit:].to_numpy()
 
 
 def _placed(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The parts below one another, each row with the place of its part and of itself in it."""
+    """The parts concatenated, each row with the position of its part and its own position in it."""
     placed = [part.assign(at=np.int16(at), row=np.arange(len(part))) for at, part in enumerate(parts)]
     return pd.concat(placed, ignore_index=True)
 
@@ -163,10 +165,11 @@ def curate(
     suites: Sequence[tuple[str, pd.DataFrame]],
     out: Stored,
 ) -> dict:
-    """Write a prompt set of sources (in the order of ``spec.sources``), unseen by suites (name, PROMPTS); its card.
+    """Write a prompt set from sources, without prompts of suites (name, PROMPTS); returns its card.
 
-    The card accounts for all that was read: ``prompts_read == prompts + sum(dropped["prompts"].values())``, and so
-    for responses. InputError when nothing is left or a generator has no response.
+    sources: in the order of ``spec.sources``. The card accounts for everything read: ``prompts_read == prompts +
+    sum(dropped["prompts"].values())``, and likewise for responses. Raises InputError if nothing is left or a generator
+    has no response.
     """
     draft = Draft(sources, spec.generators)
     everywhere = [at for at, source in enumerate(sources) if source.name in spec.prompts_in]
@@ -226,9 +229,9 @@ def _write_texts(
     sources: Sequence[Stored],
     out: Stored,
 ) -> pd.DataFrame:
-    """Write prompts and responses, both by their ids; the responses' places, each with its family.
+    """Write prompts and responses, both sorted by id; returns the responses' positions, each with its family.
 
-    families: of each generator; without any, all responses are one family, named after the prompt set.
+    families: generator -> family; if empty, all responses are one family, named after the prompt set.
     """
     with writing(out.prompts, PROMPTS) as written:
         for part, _ in gathered([source.prompts for source in sources], PROMPTS, prompts):
@@ -249,7 +252,7 @@ def _write_texts(
 
 
 def _write_annotations(sources: Sequence[Stored], kept: pa.ChunkedArray, out: Path) -> dict[str, int]:
-    """Write the annotations of the responses that are kept, of equal ones the first source's; how many of each name."""
+    """Write the kept responses' annotations, of equal ones the first source's; returns the count of each name."""
     ids = kept.take(pc.sort_indices(kept)).combine_chunks()
     names: dict[str, int] = {}
     of, name, score = [np.empty(0, np.int32)], [np.empty(0, np.int32)], [np.empty(0)]
@@ -265,7 +268,7 @@ def _write_annotations(sources: Sequence[Stored], kept: pa.ChunkedArray, out: Pa
     of, name, score = np.concatenate(of), np.concatenate(name), np.concatenate(score)
     spelt = sorted(names)
     name = np.argsort([names[each] for each in spelt]).astype(np.int32)[name] if names else name
-    order = np.lexsort((name, of))  # stable: the first source's first
+    order = np.lexsort((name, of))  # stable: the first source comes first
     of, name, score = of[order], name[order], score[order]
     first = np.r_[True, (of[1:] != of[:-1]) | (name[1:] != name[:-1])][: len(of)]
     of, name, score = of[first], name[first], score[first]

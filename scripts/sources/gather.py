@@ -1,4 +1,4 @@
-"""Rows of several stored tables, in an order of one's own, without the tables in memory."""
+"""Reads rows of several stored tables in a given order, without holding the tables in memory."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ BATCH = 512
 
 
 def gathered(paths: Sequence[Path], schema: Schema, places: pd.DataFrame) -> Iterator[tuple[pa.Table, slice]]:
-    """Parts of the table whose rows are ``places``, in their order, and where in ``places`` each part stands.
+    """Parts of a table with the rows listed in ``places``, in that order, each with its slice of ``places``.
 
-    places: (at, row): the place of a path in ``paths``, and of a row in its table. A table whose rows are asked for
-    in their order is read as a stream; another one is read whole.
+    places: (at, row): the index of a path in ``paths``, and of a row in its table. A table whose rows are requested in
+    their own order is streamed; any other is read whole.
     """
     at, row = places["at"].to_numpy(), places["row"].to_numpy()
     readers = [_Rows(path, schema, row[at == place]) for place, path in enumerate(paths)]
@@ -32,7 +32,7 @@ def gathered(paths: Sequence[Path], schema: Schema, places: pd.DataFrame) -> Ite
 
 
 class _Rows:
-    """Rows of one table by number, forward only if all that will be asked for is in that order."""
+    """Rows of one table by number, streamed if they are all requested in increasing order."""
 
     def __init__(self, path: Path, schema: Schema, rows: np.ndarray) -> None:
         self.forward = bool((np.diff(rows) > 0).all())

@@ -1,4 +1,4 @@
-"""Responses and preference pairs in columns that the configuration names; what other formats share with them."""
+"""Responses and preference pairs in columns that the configuration names, and helpers shared with other formats."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from scripts.sources.rows import Row
 
 
 def responses(rows: Iterable[Row], spec: ResponsesSource) -> Iterator[Record | Dropped]:
-    """One response a row."""
+    """One response per row."""
     for row in rows:
         yield response(row, spec.columns)
 
@@ -24,7 +24,7 @@ def response(row: Row, columns: ResponseColumns) -> Record:
 
 
 def pairs(rows: Iterable[Row], spec: PairsSource) -> Iterator[Record | Dropped]:
-    """One preference pair a row. Annotations: ``preferred`` (1 chosen, 0 rejected), and ``score`` where given."""
+    """One preference pair per row. Annotations: ``preferred`` (1 chosen, 0 rejected), and ``score`` if given."""
     columns = spec.columns
     for row in rows:
         yield from pair(
@@ -37,10 +37,10 @@ def pairs(rows: Iterable[Row], spec: PairsSource) -> Iterator[Record | Dropped]:
 
 
 def conversation(row: Row, prompt_column: str, column: str) -> tuple[Messages, str] | None:
-    """(prompt, response) of one side of a pair; None when it does not end in an assistant's turn.
+    """(prompt, response) of one side of a pair; None if it does not end in an assistant turn.
 
-    The side is the response's text, or messages: the whole conversation, or its last turn alone, which then
-    continues what stands in ``prompt_column``.
+    The side is the response's text, or messages: the whole conversation, or only its last turn, which then continues
+    the content of ``prompt_column``.
     """
     if not isinstance(row.value(column), list):
         return row.messages(prompt_column), row.text(column)
@@ -56,9 +56,9 @@ def pair(
     scores: list[dict[str, float | None]],
     generators: tuple[str, str] = ("", ""),
 ) -> Iterator[Record | Dropped]:
-    """The two responses of a pair, chosen first; neither when the two express no preference.
+    """The two responses of a pair, chosen first; neither if the two express no preference.
 
-    Without known generators both are under the source's name: who wrote a response must not say which won.
+    Without known generators both are under the source's name: the generator must not reveal which response won.
     """
     if None in sides:
         yield Dropped("not_assistant_reply", 2)

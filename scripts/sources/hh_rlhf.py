@@ -13,7 +13,7 @@ ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def records(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
-    """Annotation ``preferred`` (1 chosen, 0 rejected); the prompt is all before the last turn."""
+    """Annotation ``preferred`` (1 chosen, 0 rejected); the prompt is everything before the last turn."""
     for row in rows:
         sides = [transcript(row.text(column)) for column in ("chosen", "rejected")]
         if any(not turns for turns in sides):
@@ -23,7 +23,7 @@ def records(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
 
 
 def transcript(text: str) -> Messages:
-    """The turns of "\\n\\nHuman: ... \\n\\nAssistant: ..."; none when the text does not open with a turn."""
+    """The turns of "\\n\\nHuman: ... \\n\\nAssistant: ..."; empty if the text does not begin with a turn."""
     before, *parts = TURN.split(text)
     if before.strip():
         return []

@@ -1,4 +1,4 @@
-"""Read a source into tables of prompts, responses and annotations, and a card that counts what was dropped."""
+"""Reads a source into tables of prompts, responses and annotations, and a card that counts what was dropped."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Counted:
-    """An iterable of rows that knows how many were read."""
+    """An iterable of rows that counts how many were read."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows = rows
@@ -31,7 +31,7 @@ class Counted:
 
 
 def records_of(rows: Iterable[Row], spec: SourceSpec) -> Iterator[Record | Dropped]:
-    """A source's responses by the rules of its format."""
+    """A source's responses, by the rules of its format."""
     match spec.kind:
         case "ultrafeedback":
             return ultrafeedback.raw(rows)
@@ -53,7 +53,7 @@ def records_of(rows: Iterable[Row], spec: SourceSpec) -> Iterator[Record | Dropp
 
 @contextmanager
 def collected(name: str, spec: SourceSpec, folder: Path | None = None) -> Iterator[tuple[Collection, Counted]]:
-    """All of a source's records, and its rows; ``folder`` takes what memory would not hold."""
+    """All records of a source, and its rows; ``folder`` holds what does not fit in memory."""
     stored = isinstance(spec, StoredSource)
     rows = Counted(read_rows(spec) if stored else world.rows(spec))
     least = spec.min_responses if spec.kind == "open_assistant" else 1
@@ -71,10 +71,10 @@ def load(name: str, spec: SourceSpec) -> tuple[Tables, dict]:
 
 
 def card_of(name: str, spec: SourceSpec, collection: Collection, rows: Counted) -> dict:
-    """The source's card, once all parts of its tables are made. InputError when nothing of it is left.
+    """The source's card, once all parts of its tables are made. Raises InputError if nothing of the source is left.
 
-    The card's ``dropped`` counts responses by reason, a row without any as one:
-    ``responses_read == responses + sum(dropped.values())``. Its ``files`` names those read of a folder.
+    The card's ``dropped`` counts responses by reason, a row without responses as one:
+    ``responses_read == responses + sum(dropped.values())``. Its ``files`` lists the files read from a folder.
     """
     stored = isinstance(spec, StoredSource)
     counts = collection.counts()

@@ -1,16 +1,16 @@
 """Near-duplicate texts by the Jaccard similarity of their word trigrams.
 
-A text is its words, case folded; each punctuation mark is a word, for "2 + 3" is not "2 - 3", and so is each
-character of scripts that put no spaces between words. Its trigrams overlap both ends, so that a text of n words
-has n + 2 and a short one is compared by all of it, order included: "reverse : b a d c" and "reverse : c a d b" share
-2 of their 8 trigrams each. A trigram that stands k times counts k times, so "copy : a a a a" is not "copy : a a a".
+A text is its words, case folded; each punctuation mark is a word, since "2 + 3" is not "2 - 3", and so is each
+character of scripts without spaces between words. Trigrams overlap both ends, so that a text of n words has n + 2, and
+a short text is compared as a whole, order included: "reverse : b a d c" and "reverse : c a d b" share 2 of their 8
+trigrams each. A trigram that occurs k times counts k times, so "copy : a a a a" is not "copy : a a a".
 
 One word changed in the middle of n leaves a similarity of (n - 1) / (n + 5): at a threshold of 0.9, short texts are
 near-duplicates only if they differ in case or spacing, and one word in 55 or more may differ.
 
-Trigrams are kept as hashes of 63 bits, 8 bytes each, and the texts are not kept. No pair is missed: two sets that are
-alike enough share one of their few rarest elements (prefix filtering: Bayardo, Ma and Srikant, 2007), so that only
-texts that do are compared, and those by all of their trigrams.
+Trigrams are stored as hashes of 63 bits, 8 bytes each; texts are not stored. No pair is missed: two sets that are
+similar enough share one of their few rarest elements (prefix filtering: Bayardo, Ma and Srikant, 2007), so only texts
+that do are compared, using all of their trigrams.
 """
 
 import re
@@ -29,21 +29,21 @@ TEXTS = 10_000
 PAIRS = 50_000
 """Pairs compared at a time."""
 BUCKETS = 1 << 22
-"""Counters of how often trigrams stand, each shared by those whose hashes agree in their last bits."""
+"""Size of the table of trigram counts; trigrams whose hashes agree in the last bits share a counter."""
 ROUNDING = 1e-6
-"""Less than one trigram: what is left out before texts are compared must be unlike beyond any rounding."""
+"""Less than one trigram: pairs excluded before the comparison must be dissimilar beyond any rounding."""
 
 Rows = tuple[np.ndarray, np.ndarray]
 """(row, hash) of some trigrams of some texts."""
 
 
 def words(text: str) -> list[str]:
-    """A text's words, as they are compared."""
+    """A text's words, as used in comparisons."""
     return WORD.findall(text.casefold())
 
 
 def batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """(index of the first, texts) of some texts at a time."""
+    """Batches of texts: (index of the first, texts)."""
     texts, start = iter(texts), 0
     while batch := list(islice(texts, TEXTS)):
         yield start, batch
@@ -51,9 +51,9 @@ def batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def incidence(texts: Iterable[str], ends: bool = True) -> csr_matrix:
-    """(texts, hashes of trigrams): 1 where a text has a trigram, columns in order; 8 bytes a trigram are kept.
+    """(texts, hashes of trigrams): 1 if a text has a trigram, columns sorted; 8 bytes are stored per trigram.
 
-    The k-th occurrence of a trigram is unlike the first. ends: count the trigrams over a text's ends.
+    The k-th occurrence of a trigram is distinct from the first. ends: include the trigrams that overlap a text's ends.
     """
     columns, sizes = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
     for _, batch in batches(texts):
@@ -110,12 +110,12 @@ def every(matrix: csr_matrix) -> Rows:
 
 
 def sizes_of(matrix: csr_matrix) -> np.ndarray:
-    """How many trigrams each text has."""
+    """The number of trigrams of each text."""
     return np.diff(matrix.indptr)
 
 
 def counted(matrix: csr_matrix) -> np.ndarray:
-    """(BUCKETS,): how often the trigrams of each bucket stand in the texts."""
+    """(BUCKETS,): how often the trigrams of each bucket occur in the texts."""
     counts = np.zeros(BUCKETS, np.int64)
     for start in range(0, len(matrix.indices), BUCKETS):
         counts += np.bincount(matrix.indices[start : start + BUCKETS] & (BUCKETS - 1), minlength=BUCKETS)
@@ -123,7 +123,7 @@ def counted(matrix: csr_matrix) -> np.ndarray:
 
 
 def rarest(matrix: csr_matrix, threshold: float, counts: np.ndarray) -> Rows:
-    """(row, hash) of each text's rarest trigrams: so many that whatever shares ``threshold`` of all has one of them."""
+    """(row, hash) of each text's rarest trigrams: enough that any text sharing ``threshold`` of all has one of them."""
     found: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     for start in range(0, matrix.shape[0], TEXTS):
         bounds = matrix.indptr[start : start + TEXTS + 1]
@@ -139,7 +139,7 @@ def rarest(matrix: csr_matrix, threshold: float, counts: np.ndarray) -> Rows:
 
 
 def meetings(one: Rows, other: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(row of one, row of other) that share a hash, some of them at a time; a pair may come more than once."""
+    """(row of one, row of other) that share a hash, in batches; a pair may occur more than once."""
     order = np.argsort(other[1], kind="stable")
     their_rows, their_hashes = other[0][order], other[1][order]
     low = np.searchsorted(their_hashes, one[1], side="left")
@@ -157,7 +157,7 @@ def meetings(one: Rows, other: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def shared(one: csr_matrix, other: csr_matrix, row: np.ndarray, column: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """(row, column, trigrams that both have) of distinct pairs of texts, some of them at a time."""
+    """(row, column, number of shared trigrams) of distinct pairs of texts, in batches."""
     pairs = np.unique(row * other.shape[0] + column)
     for start in range(0, len(pairs), PAIRS):
         row, column = np.divmod(pairs[start : start + PAIRS], other.shape[0])
@@ -165,7 +165,7 @@ def shared(one: csr_matrix, other: csr_matrix, row: np.ndarray, column: np.ndarr
 
 
 def rows_of(matrix: csr_matrix, rows: np.ndarray) -> csr_matrix:
-    """The matrix of some texts alone, in the order of ``rows``."""
+    """The rows of the matrix for some texts, in the order of ``rows``."""
     sizes = sizes_of(matrix)[rows]
     indptr = np.r_[0, np.cumsum(sizes)]
     indices = np.empty(indptr[-1], np.int64)
@@ -178,24 +178,24 @@ def rows_of(matrix: csr_matrix, rows: np.ndarray) -> csr_matrix:
 
 
 def near_duplicates(texts: Iterable[str], threshold: float, of: Iterable[str] | None = None) -> dict[int, int]:
-    """Index of each text that nearly repeats another -> index of the first one that it repeats.
+    """Index of each near-duplicate text -> index of the first text that it duplicates.
 
-    of: the texts that may be repeated; by default the earlier ones of ``texts`` that repeat none themselves, so
-    that the first of each group stays. threshold: the least similarity in (0, 1] that is a repetition.
+    of: the texts to compare with; by default the earlier ones of ``texts`` that are not near-duplicates themselves, so
+    that the first of each group stays. threshold: the least similarity in (0, 1] of a near-duplicate.
     """
     matrix = incidence(texts)
     return repeated(matrix, threshold) if of is None else first_alike(matrix, incidence(of), threshold)
 
 
 def first_alike(one: csr_matrix, other: csr_matrix, threshold: float) -> dict[int, int]:
-    """Row of one -> the first row of other that is alike."""
+    """Row of one -> the first similar row of other."""
     counts = counted(other)
     pairs = _alike(one, other, rarest(one, threshold, counts), rarest(other, threshold, counts), threshold)
     return dict(reversed(pairs))
 
 
 def repeated(matrix: csr_matrix, threshold: float) -> dict[int, int]:
-    """Row -> the first earlier row that is alike and repeats none itself."""
+    """Row -> the first similar earlier row that is not itself a near-duplicate."""
     first = _first_copies(matrix)
     rows, hashes = rarest(matrix, threshold, counted(matrix))
     originals = first[rows] == rows
@@ -210,7 +210,7 @@ def repeated(matrix: csr_matrix, threshold: float) -> dict[int, int]:
 
 
 def _first_copies(matrix: csr_matrix) -> np.ndarray:
-    """(rows,): the first row with the same trigrams: many copies of one text need no comparing."""
+    """(rows,): the first row with the same trigrams, so that many copies of one text need no comparisons."""
     sums = np.zeros(matrix.shape[0], np.uint64)
     for start in range(0, matrix.shape[0], TEXTS):
         ends = matrix.indptr[start : start + TEXTS + 1]
@@ -224,7 +224,7 @@ def _first_copies(matrix: csr_matrix) -> np.ndarray:
 def _alike(
     one: csr_matrix, other: csr_matrix, rare: Rows, their_rare: Rows, threshold: float, earlier: bool = False
 ) -> list[tuple[int, int]]:
-    """(row, column) of all pairs with at least the similarity, sorted; earlier: of those with column < row alone."""
+    """(row, column) of all pairs with at least this similarity, sorted; earlier: only those with column < row."""
     sizes, their_sizes = sizes_of(one), sizes_of(other)
     found: set[tuple[int, int]] = set()
     for row, column in meetings(rare, their_rare):

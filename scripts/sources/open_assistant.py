@@ -1,7 +1,7 @@
 """Open Assistant (OASST1, OASST2; Köpf et al., 2023): first turns of conversation trees.
 
-Takes trees, nested under ``prompt`` or as bare messages with ``replies``, and flat messages with ``parent_id``.
-Every message that is not the root of a tree with replies is one response read: kept, or dropped by reason.
+Accepts trees, nested under ``prompt`` or as bare messages with ``replies``, and flat messages with ``parent_id``.
+Every message that is not the root of a tree with replies counts as one response read: kept, or dropped by reason.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,12 +13,12 @@ from scripts.sources.records import Dropped, Record
 from scripts.sources.rows import Row
 
 STOPPED = ("aborted_low_grade", "halted_by_moderator")
-"""States of trees that reviewers or moderators took out of the collection."""
+"""States of trees that reviewers or moderators removed from the collection."""
 
 
 @dataclass
 class Tree:
-    """A root message, its direct replies, and how many messages stand below those."""
+    """A root message, its direct replies, and the number of messages below those."""
 
     root: Row
     state: str
@@ -43,7 +43,7 @@ def records(rows: Iterable[Row], spec: OpenAssistantSource) -> Iterator[Record |
 
 
 def nested(root: Row, state: str) -> Tree:
-    """The tree under a message that holds its replies."""
+    """The tree below a message that contains its replies."""
     tree = Tree(root, state, _replies(root))
     below = [message for reply in tree.replies for message in _replies(reply)]
     while below:
@@ -53,13 +53,13 @@ def nested(root: Row, state: str) -> Tree:
 
 
 def planted(messages: list[Row]) -> tuple[list[Tree], list[Dropped]]:
-    """Trees of flat messages in the roots' order, and the messages that hang on no root."""
+    """Trees built from flat messages, in the roots' order, and the messages that belong to no root."""
     rows: dict[str, Row] = {}
     for row in messages:
         if rows.setdefault(row.text("message_id"), row) is not row:
             raise InputError(row.where, f"message_id {row.text('message_id')} stands twice", "remove one of the rows")
     roots: dict[str, str | None] = {}
-    """message_id -> its root, None when it has none."""
+    """message_id -> its root; None if it has none."""
     for name in rows:
         path, at = {name: None}, name
         while at not in roots and (parent := rows[at].text("parent_id")):
@@ -83,7 +83,7 @@ def planted(messages: list[Row]) -> tuple[list[Tree], list[Dropped]]:
 
 
 def first_turn(tree: Tree, spec: OpenAssistantSource) -> Iterator[Record | Dropped]:
-    """The replies to a root, unless its tree, its language or reviewers rule it or them out."""
+    """The replies to a root, unless its tree, its language or a review excludes it or them."""
     if tree.later:
         yield Dropped("later_turn", tree.later)
     reason = "tree_was_stopped" if tree.state in STOPPED else _flaw(tree.root, "prompter")
@@ -113,7 +113,7 @@ def _state(row: Row) -> str:
 
 
 def _flaw(message: Row, role: str) -> str | None:
-    """Why a message is not part of the data; a review that has not ended counts as none."""
+    """Why a message is not part of the data, if so; an unfinished review is ignored."""
     if message.text("role") != role:
         return "not_assistant_reply" if role == "assistant" else "not_a_prompt"
     if message.values.get("deleted"):

@@ -1,7 +1,7 @@
-"""Read the preferences that came with a source: which of two responses to a prompt each row prefers.
+"""Reads the preferences that came with a source: which of two responses to a prompt each row prefers.
 
-Responses are those that ``scripts.sources.load`` keeps, by their ids. Rows are not merged: a prompt has as many
-preferences as rows.
+Responses are identified by their ids, and are those that ``scripts.sources.load`` keeps. Rows are not merged: a prompt
+has as many preferences as rows.
 """
 
 import logging
@@ -30,7 +30,7 @@ PART = 1 << 14
 
 
 class Preference(NamedTuple):
-    """What a row says; both scores, or none."""
+    """The content of a row; both scores, or none."""
 
     prompt_id: str
     chosen_id: str
@@ -40,11 +40,11 @@ class Preference(NamedTuple):
 
 
 Side = tuple[Record, tuple[str, str] | Dropped]
-"""A response of a pair with its ids, or with why it is not kept."""
+"""A response of a pair, with its ids or with the reason why it is not kept."""
 
 
 def records_of(rows: Iterable[Row], spec: LabelledSource) -> Iterator[Record | Dropped]:
-    """The source's responses, of each row the two that have the annotation ``preferred``, or one Dropped."""
+    """The source's responses: of each row the two with the annotation ``preferred``, or one Dropped."""
     match spec.kind:
         case "pairs":
             return generic.pairs(rows, spec)
@@ -55,7 +55,7 @@ def records_of(rows: Iterable[Row], spec: LabelledSource) -> Iterator[Record | D
 
 
 def preferences(records: Iterable[Record | Dropped], limit: int | None) -> Iterator[Preference | Dropped]:
-    """One a row of the source, in order. ``limit``: the prompts after so many are dropped, as ``load`` drops them."""
+    """One per row of the source, in order. ``limit``: prompts beyond this number are dropped, as ``load`` does."""
     prompts: set[str] = set()
     sides: list[Side] = []
     for record in records:
@@ -87,9 +87,9 @@ def _preference(chosen: Side, rejected: Side) -> Preference | Dropped:
 
 
 def extract(name: str, spec: SourceSpec, out: Path) -> dict:
-    """Write a source's preferences; its card, in which ``rows_read == pairs + sum(dropped.values())``.
+    """Write a source's preferences; returns its card, in which ``rows_read == pairs + sum(dropped.values())``.
 
-    InputError: the rows of such a source are no pairs, or none of them is left.
+    Raises InputError if the rows of the source are not pairs, or none is left.
     """
     if not isinstance(spec, LabelledSource):
         raise InputError(

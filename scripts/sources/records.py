@@ -1,6 +1,6 @@
-"""From any source's responses to its three tables: normalised, with ids, merged, every drop counted.
+"""From a source's responses to its three tables: normalised, with ids, merged, every drop counted.
 
-What the tables hold depends on the rows alone, not on their order (unless ``limit`` cuts them).
+The tables depend only on the rows, not on their order (unless ``limit`` cuts them).
 """
 
 import math
@@ -19,16 +19,16 @@ import pandas as pd
 from scripts.lib.ids import Messages, normalise, prompt_id, response_id
 
 SHELF_DIGITS = 2
-"""Of a prompt's id, 16 values each: 9 million responses make 256 shelves of some 35,000."""
+"""Leading digits of a prompt's id, 16 values each: 9 million responses make 256 shelves of some 35,000."""
 SHELF_BYTES = 1 << 16
-"""What a shelf may hold before it goes to disk."""
+"""A shelf that grows larger than this is moved to disk."""
 PART_SIZE = 1 << 23
-"""Characters of a part of the tables, which is of whole shelves; each response counts a hundred more."""
+"""Characters per part of the tables, which consists of whole shelves; each response adds a hundred to its length."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One response as a source has it. An annotation is None where the data names it and gives no number."""
+    """One response as a source has it. An annotation is None if the data names it but gives no number."""
 
     prompt: Messages
     response: str
@@ -38,7 +38,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Responses that a source's format rules out, or a row without any, which counts as one."""
+    """Responses that a source's format excludes; a row without responses counts as one."""
 
     reason: str
     responses: int = 1
@@ -64,7 +64,7 @@ class _Response:
 
 @dataclass
 class _Prompt:
-    """A prompt with its responses by id; ``number`` is the place of the first record that has it."""
+    """A prompt with its responses by id; ``number`` is the position of the first record with it."""
 
     its_id: str
     number: int
@@ -73,16 +73,16 @@ class _Prompt:
 
 
 class Collection:
-    """The records of a source that are fit to keep, and the tables that they make.
+    """The valid records of a source, and the tables made from them.
 
-    - Equal prompts are one prompt; equal responses to it are one response, under the generator that is first by
-      name. A response without a generator is under the source's name.
-    - An annotation of a response that stands more than once is the mean of what is given: the share of its
-      pairs that it wins, for ``preferred``.
-    - ``limit`` keeps the first prompts of those left when all else is dropped.
+    - Equal prompts are one prompt; equal responses to it are one response, under the alphabetically first generator. A
+      response without a generator is under the source's name.
+    - An annotation of a response that occurs more than once is the mean of the given values; for ``preferred``, the
+      share of its pairs that it wins.
+    - ``limit`` keeps the first prompts of those left after all other drops.
 
-    Records lie on shelves by the first digits of their prompt's id, the order in which tables are made: memory holds
-    one shelf, the others are files without a name in ``folder`` once they are large.
+    Records are divided into shelves by the first digits of their prompt's id, the order in which tables are made: one
+    shelf is in memory at a time, and large ones are nameless files in ``folder``.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Collection:
         return found
 
     def parts(self) -> Iterator[Tables]:
-        """The tables, cut where one prompt ends; to be read once. ``counts`` are whole after the last part."""
+        """The tables, cut between prompts; can be read only once. ``counts`` are complete after the last part."""
         taken = None if self.limit is None else self._first(self.limit)
         waiting: list[_Prompt] = []
         size = 0
@@ -171,7 +171,7 @@ class Collection:
         }
 
     def _first(self, limit: int) -> set[str]:
-        """The first prompts of those with enough responses."""
+        """The ids of the first ``limit`` prompts with enough responses."""
         fit = (
             (prompt.number, prompt.its_id)
             for name in self.shelves
@@ -202,7 +202,7 @@ class Collection:
             for key, response in sorted(prompt.responses.items()):
                 responses.append((key, prompt.its_id, min(response.generators), response.text))
                 for name, scores in sorted(response.scores.items()):
-                    # statistics.mean is exact: the same whatever the rows' order
+                    # statistics.mean is exact: independent of the rows' order
                     annotations.append((key, name, scores[0] if len(scores) == 1 else statistics.mean(scores)))
         self.prompts += len(kept)
         self.responses += len(responses)
@@ -217,7 +217,7 @@ class Collection:
 
 
 def identified(record: Record) -> tuple[str, str] | Dropped:
-    """(prompt_id, response_id) of a record, or why a Collection does not keep it."""
+    """(prompt_id, response_id) of a record, or the reason why a Collection does not keep it."""
     prompt = [{"role": turn["role"], "content": normalise(turn["content"])} for turn in record.prompt]
     text = normalise(record.response)
     if reason := _flaw(prompt, text, normalise(record.generator)):
@@ -227,7 +227,7 @@ def identified(record: Record) -> tuple[str, str] | Dropped:
 
 
 def whole(collection: Collection) -> Tables:
-    """All parts of the tables as one."""
+    """All parts of the tables, joined."""
 
     def joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
         filled = [frame for frame in frames if len(frame)]
@@ -242,7 +242,7 @@ def whole(collection: Collection) -> Tables:
 
 
 def _flaw(prompt: Messages, response: str, generator: str) -> str | None:
-    """Why a record cannot be kept; its texts normalised."""
+    """Why a record cannot be kept, if so; its texts are normalised."""
     turns = prompt[1:] if prompt and prompt[0]["role"] == "system" else prompt
     if not turns or not all(turn["content"] for turn in prompt):
         return "empty_prompt"

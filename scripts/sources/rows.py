@@ -1,8 +1,9 @@
-"""Rows of a stored source, one at a time, each knowing where it stands.
+"""Reads the rows of a stored source one at a time, each with its position for error messages.
 
-``datasets`` does the loading: hub ids, folders and their splits, Parquet, and the lines of text files. Those lines
-are parsed here, because its JSON and CSV tables guess types: a cell ``NA`` would become null, ``007`` the number 7,
-a text that looks like a date a timestamp. So text stays as it is spelt, and a mistake is named by file and line.
+``datasets`` does the loading: hub ids, folders and their splits, Parquet, and the lines of text files. Those lines are
+parsed here, because the JSON and CSV readers of ``datasets`` guess types: a cell ``NA`` would become null, ``007`` the
+number 7, a text that looks like a date a timestamp. So text stays as written, and a mistake is reported by file and
+line.
 """
 
 import csv
@@ -29,13 +30,13 @@ ROLES = {
     "assistant": "assistant",
     "gpt": "assistant",
 }
-"""Roles as OpenAI-style, ShareGPT and OASST messages spell them -> as prompts here do."""
+"""Roles as spelled in OpenAI-style, ShareGPT and OASST messages -> as spelled here."""
 NO_NUMBER = ("", "n/a", "na", "none", "null")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row, or a part of one, as the data has it. The readers raise InputError that names the place."""
+    """One row, or a part of one, as the data has it. Its readers raise InputError with the position."""
 
     where: str
     values: dict[str, Any]
@@ -44,7 +45,7 @@ class Row:
         return self.values.get(column) is not None
 
     def value(self, column: str) -> Any:
-        """What stands in a column that every row must have; None where the data says so."""
+        """The value of a column that every row must have; None if the data says so."""
         if column not in self.values:
             raise InputError(
                 self.where,
@@ -75,18 +76,18 @@ class Row:
         ]
 
     def part(self, column: str) -> "Row":
-        """An object as a row of its own; without columns where the data has null or nothing."""
+        """An object as a row of its own; without columns if the data has null or nothing."""
         value = self.values.get(column)
         return Row(f"{self.where}, {column}", {} if value is None else _object(self, column, value))
 
     def number(self, column: str) -> float | None:
-        """A number, maybe not a finite one; None for null, "N/A" and the like."""
+        """A number, not necessarily finite; None for null, "N/A" and the like."""
         value = self.value(column)
         if value is None or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
             return None
         try:
             return math.nan if isinstance(value, bool) else float(value)
-        except OverflowError:  # an integer beyond all floats
+        except OverflowError:  # an integer too large for a float
             return math.inf
         except (TypeError, ValueError):
             self.refuse(column, value, "a number")
@@ -94,7 +95,7 @@ class Row:
     def messages(self, column: str) -> Messages:
         """A prompt or a conversation: one user turn for text; [] for null or empty text.
 
-        Takes {role, content} and ShareGPT's {from, value}; an empty system turn is left out.
+        Accepts {role, content} and ShareGPT's {from, value}; an empty system turn is left out.
         """
         value = self.value(column)
         if not isinstance(value, list):
@@ -126,7 +127,7 @@ def _object(row: Row, column: str, value: Any) -> dict[str, Any]:
 
 
 def files_of(spec: StoredSource) -> list[Path] | None:
-    """The local files that a source is read from, in order; None when it is on the hub."""
+    """The local files that a source is read from, in order; None for a source on the hub."""
     path = Path(spec.path).expanduser()
     if path.is_dir():
         return _files_in(path, spec)
@@ -138,13 +139,13 @@ def files_of(spec: StoredSource) -> list[Path] | None:
 
 
 def file_names(spec: StoredSource) -> list[str]:
-    """The files that a local source is read from, as they are named in its folder; none for the hub."""
+    """The names, within its folder, of the files that a local source is read from; empty for the hub."""
     path = Path(spec.path).expanduser()
     return [os.path.relpath(file, path if path.is_dir() else path.parent) for file in files_of(spec) or ()]
 
 
 def read_rows(spec: StoredSource) -> Iterator[Row]:
-    """The rows of a source in their order; InputError when there is none or it cannot be read."""
+    """The rows of a source in their order. Raises InputError if there are none or it cannot be read."""
     files = files_of(spec)
     empty = True
     for row in _hub_rows(spec) if files is None else _local_rows(files):
@@ -174,7 +175,7 @@ def _lines(file: Path) -> Iterator[str]:
 
 
 def _stream(kind: str, file: Path, **options: Any) -> Iterator[dict[str, Any]]:
-    """The rows that a builder of datasets reads from a file, a batch in memory at a time and no copy on disk."""
+    """The rows that a ``datasets`` builder reads from a file, one batch in memory at a time, without a copy on disk."""
     import datasets
 
     try:
@@ -184,7 +185,7 @@ def _stream(kind: str, file: Path, **options: Any) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(file: Path, lines: Iterator[str]) -> Iterator[Row]:
-    """An array of objects, or one object a line, whichever the first character says."""
+    """An array of objects, or one object per line, as the first character indicates."""
     started = False
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""UltraFeedback (Cui et al., 2023): as published, with four completions an instruction, and binarized."""
+"""UltraFeedback (Cui et al., 2023): as published, with four completions per instruction, and binarized."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,15 +14,15 @@ SCORES = (
     ("chosen-rating", "rejected-rating"),
     ("chosen_rating", "rejected_rating"),
 )
-"""How the published binarizations spell the columns of the two scores."""
+"""The column names of the two scores in the published binarizations."""
 MODELS = (("chosen-model", "rejected-model"), ("chosen_model", "rejected_model"))
 
 
 def raw(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
-    """One instruction a row, one response a completion.
+    """One instruction per row, one response per completion.
 
-    Annotations: overall_score and fine-grained_score, and each aspect's Rating under the aspect's name, as far as
-    the data has them. The system prompts that steered the generators are not part of the prompt.
+    Annotations: overall_score and fine-grained_score, and each aspect's Rating under the aspect's name, if the data has
+    them. The system prompts that steered the generators are not part of the prompt.
     """
     for row in rows:
         prompt = row.messages("instruction")
@@ -39,10 +39,10 @@ def raw(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
 
 
 def binarized(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
-    """One pair a row, its sides text or messages. Annotations: ``preferred``, and ``score`` where the data has scores.
+    """One pair per row, its sides text or messages. Annotations: ``preferred``, and ``score`` if the data has scores.
 
-    Where a row brings all the responses that the pair was chosen from (SimPO's sets: all_generated_responses,
-    all_rm_scores), it gives those too, with the annotation ``rm_score``.
+    If a row includes all the responses that the pair was chosen from (SimPO's datasets: all_generated_responses,
+    all_rm_scores), those are returned too, with the annotation ``rm_score``.
     """
     for row in rows:
         sides = [conversation(row, "prompt", column) for column in ("chosen", "rejected")]
@@ -70,7 +70,7 @@ def _models(row: Row) -> tuple[str, str]:
 
 
 def _with_all_responses(row: Row, given: list[Record | Dropped]) -> Iterator[Record | Dropped]:
-    """All sampled responses, those of the pair with its annotations; then what of the pair is not among them."""
+    """All sampled responses, those of the pair with its annotations; then those of the pair that are not among them."""
     texts = row.items("all_generated_responses")
     scores = row.items("all_rm_scores") if row.has("all_rm_scores") else [None] * len(texts)
     if len(scores) != len(texts):

@@ -1,4 +1,4 @@
-"""The didactic world as a source: its prompts, answered by generators of graded competence."""
+"""The didactic world as a source: its prompts, answered by generators of various competences."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ from scripts.sources.rows import Row
 
 
 def rows(spec: WorldSource) -> Iterator[Row]:
-    """One prompt a row; equal seeds give equal prompts, whatever the generators."""
+    """One prompt per row; equal seeds give equal prompts, whatever the generators."""
     for at, prompt in enumerate(make_prompts(spec.prompts, spec.seed)):
         yield Row(f"world, prompt {at}", {"prompt": prompt})
 
 
 def records(rows: Iterable[Row], spec: WorldSource) -> Iterator[Record]:
-    """Each generator's response to each prompt, from a seed of their own: one more of either changes no other."""
+    """Each generator's response to each prompt, from a seed of its own: one more of either changes no other."""
     for row in rows:
         prompt = row.text("prompt")
         for generator, competence in spec.generators.items():

@@ -1,0 +1,10 @@
+"""Studies: what all studies share; each study's own code is in studies/<study>/.
+
+register    the list of studies
+claims      step: joins the claims of all studies into one table
+verdicts    the rules of judgement: from an interval to a verdict
+statistics  means, slopes and intervals over seeds and questions
+files       reading evaluations and published numbers
+plan        step: the work and the time that studies need before they run
+sharing     step: counts the work that a study's runs share
+"""

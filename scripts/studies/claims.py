@@ -1,4 +1,4 @@
-"""The claims of all studies as one table: one row per claim, in the order of the studies."""
+"""Joins the claims of all studies into one table: one row per claim, in the order of the studies."""
 
 from pathlib import Path
 

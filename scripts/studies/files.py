@@ -1,4 +1,4 @@
-"""What the studies read: evaluations, run by run, and published numbers."""
+"""Reading evaluations, run by run, and published numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from scripts.lib.results import read_evaluation
 
 
 def read_runs(folder: Path, runs: Sequence[str], suite: str) -> np.ndarray:
-    """Policies' answers to one suite, from <folder>/<run>/<suite>.json: shape (runs, questions), points a question."""
+    """Policies' results on one suite, from <folder>/<run>/<suite>.json: shape (runs, questions), in points."""
     values = []
     for run in runs:
         path = folder / run / f"{suite}.json"
@@ -31,9 +31,9 @@ def read_runs(folder: Path, runs: Sequence[str], suite: str) -> np.ndarray:
 
 
 def read_published(path: Path, key: Sequence[str]) -> dict[tuple[str, ...], dict[str, float]]:
-    """Numbers of a paper, by the key columns' values: (key) -> column -> number. Blank cells are left out.
+    """A paper's numbers: (values of the key columns) -> column -> number. Blank cells are left out.
 
-    The file opens with ``#`` lines that name its source.
+    The file begins with ``#`` lines that name its source.
     """
     try:
         table = pd.read_csv(path, comment="#", dtype=dict.fromkeys(key, str), keep_default_na=False, na_values=[])

@@ -1,11 +1,11 @@
-"""What a study needs before it is run: responses to score and sample, reference forwards, training, questions; time.
+"""Plans a study before it runs: responses to score and sample, reference forwards, training, questions, and time.
 
-Counts are of the curated prompt sets; nothing else has to exist. A pairs dataset is taken to have one pair a prompt,
-and a response that is yet to be sampled to be as long as its prompt set's are on average. Tokens are UTF-8 bytes / 4,
-near for English and most tokenizers. `separate` is what the study's runs would need one by one: each scores all
-responses behind its pairs, draws its own samples and computes the references of its own pairs. `cached` is what lies
-under results/ already, which snakemake -n alone can say to be up to date. Hours are of what is not cached, from the
-throughputs that the configuration states for a machine.
+Counts are over the curated prompt sets; nothing else needs to exist. It is assumed that a pairs dataset has one pair
+per prompt, and that a response yet to be sampled is as long as the prompt set's average. Tokens are UTF-8 bytes / 4, a
+good approximation for English and most tokenizers. `separate` is what the study's runs would need one by one: each
+scores all responses behind its pairs, samples its own responses and computes the references of its own pairs. `cached`
+is what exists under results/; only snakemake -n can tell whether it is up to date. Hours are for what is not cached,
+from the throughputs of a machine stated in the configuration.
 """
 
 import math
@@ -38,11 +38,11 @@ COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left
 
 
 class Job(Spec):
-    """One output of the DAG and what it works through.
+    """One output of the DAG and the amount of work in it.
 
-    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs of each row. length: of what is worked
-    through, in lengths of a row: a question comes with its examples. share: of a job, where one makes several outputs.
-    separate: how often the runs would do it one by one, as a multiple.
+    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs per row. length: of one unit of work,
+    relative to a row: a question includes its few-shot examples. share: of a job, if one job makes several outputs.
+    separate: how often separate runs would do it, as a multiple.
     """
 
     kind: Kind
@@ -56,7 +56,7 @@ class Job(Spec):
 
 @dataclass(frozen=True)
 class Texts:
-    """What a family, prompt set or suite holds: rows to work through, and tokens of one, with its response if any."""
+    """The size of a family, prompt set or suite: its rows, and the mean tokens per row, with its response if any."""
 
     rows: int
     tokens: float
@@ -79,12 +79,12 @@ def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -
 
 
 def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str, HardwareSpec]) -> list[dict]:
-    """One row a kind of work, and one for all of it; two columns a machine: device hours and hours on its devices.
+    """One row per kind of work, and one for all of it; two columns per machine: device hours and elapsed hours.
 
-    InputError: a job over texts that nobody counted.
+    Raises InputError for a job over texts that were not counted.
     """
     rows = []
-    references = sum(2 * texts[job.of].rows for job in jobs if job.kind == "train")  # of each run's own pairs, once
+    references = sum(2 * texts[job.of].rows for job in jobs if job.kind == "train")  # each run's own pairs, once
     for kind, work in QUANTITIES.items():
         own = [job for job in jobs if job.kind == kind]
         for job in own:
@@ -114,7 +114,7 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
 
 
 def table_of(rows: Sequence[dict]) -> str:
-    """The rows for a terminal: whole numbers as such, hours to two places."""
+    """The rows as text for a terminal: whole numbers as such, hours to two places."""
 
     def cell(value: object) -> str:
         return "" if value is None else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
@@ -134,7 +134,7 @@ def main() -> None:
         type=Path,
         nargs="+",
         required=True,
-        help="folders with prompts.parquet and, but for questions, the responses to them",
+        help="folders with prompts.parquet and, except for questions, the responses to them",
     )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

@@ -1,3 +1,3 @@
-"""The studies that there are: a name here is a room ``studies/<name>/`` (scripts/lib/study.py has the contract)."""
+"""The studies that exist: each name is a folder ``studies/<name>/`` (its contract is in scripts/lib/study.py)."""
 
-STUDIES = ("what_matters",)
+STUDIES = ("what_matters", "compare")

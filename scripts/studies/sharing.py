@@ -1,7 +1,7 @@
-"""What the study's tables needed, counted, and what their runs would have needed one by one (promise P1).
+"""Counts the work that a study's runs share, and the work if each had run alone (promise P1).
 
-A separate run is given its prompts and responses. It scores all of them to make its pairs, samples the prompts that
-it replaces (Algorithm 1), and computes the reference log-probs of its own pairs once: the least that it can do.
+A separate run starts from given prompts and responses. It scores all of them to make its pairs, samples the prompts
+that it replaces (Algorithm 1), and computes the reference log-probs of its own pairs once: the least that it could do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,13 @@ from scripts.lib import cli
 from scripts.lib.config.base import Spec
 from scripts.lib.csv_files import write_csv
 from scripts.lib.tables import read_json
+from scripts.studies.plan import QUANTITIES
 
 COLUMNS = ["quantity", "shared", "separate"]
 
 
 class Needs(Spec):
-    """What one run rests on: its pairs dataset, and the files of scores."""
+    """The inputs of one run: its pairs dataset, and the files of scores behind it."""
 
     pairs: str
     scores: list[str]
@@ -31,24 +32,24 @@ def sharing(
     samples: Sequence[str],
     drawn: Mapping[str, int],
 ) -> list[dict[str, object]]:
-    """One row a quantity.
+    """One row per quantity.
 
-    rows: file -> rows, of everything named. drawn: pairs dataset -> responses that making it alone would sample.
+    rows: file -> number of rows, for every file named. drawn: pairs dataset -> responses sampled to make it alone.
     """
     scores = dict.fromkeys(path for need in needs for path in need.scores)
     return [
         {
-            "quantity": "scored responses",
+            "quantity": QUANTITIES["score"],
             "shared": sum(rows[path] for path in scores),
             "separate": sum(rows[path] for need in needs for path in need.scores),
         },
         {
-            "quantity": "sampled responses, for pairs",
+            "quantity": f"{QUANTITIES['sample']}, for pairs",
             "shared": sum(rows[path] for path in samples),
             "separate": sum(drawn.get(need.pairs, 0) for need in needs),
         },
         {
-            "quantity": "reference forwards (responses)",
+            "quantity": QUANTITIES["logprobs"],
             "shared": sum(rows[path] for path in logprobs),
             "separate": sum(2 * rows[need.pairs] for need in needs),
         },
@@ -61,12 +62,12 @@ def main() -> None:
         "--needs",
         type=cli.spec_of(list[Needs]),
         required=True,
-        help='JSON, one a run: {"pairs": file, "scores": [files]}',
+        help='JSON, one per run: {"pairs": file, "scores": [files]}',
     )
     parser.add_argument("--logprobs", type=Path, nargs="+", required=True)
     parser.add_argument("--samples", type=Path, nargs="*", default=[], help="samples tables of the sample sets")
     parser.add_argument(
-        "--mixtures", type=cli.spec_of(dict[str, int]), required=True, help="JSON: pairs file -> samples a prompt"
+        "--mixtures", type=cli.spec_of(dict[str, int]), required=True, help="JSON: pairs file -> samples per prompt"
     )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

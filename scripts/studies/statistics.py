@@ -1,11 +1,11 @@
-"""Means, slopes and intervals over two sources of chance: the seeds of runs and the questions of suites.
+"""Means, slopes and intervals with two sources of chance: the seeds of runs and the questions of suites.
 
 The model throughout: policy p, trained with seed s, scores on question q
 
     v[p, s, q] = mean[p] + seed[p, s] + question[p, q] + rest[p, s, q].
 
-Runs are independent draws of the seed term; questions are draws from a larger pool, and every policy
-answers the same ones. What we want to know is each policy's mean, over further seeds and questions.
+Runs are independent draws of the seed term; questions are draws from a larger pool, and every policy answers the same
+ones. The target is each policy's mean over further seeds and questions.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ _BLOCK = 2_000_000
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of values (seeds, questions), over seeds and questions alike.
+    """Standard error of the mean of values (seeds, questions), over both seeds and questions.
 
     The variance of the grand mean of S seeds and Q questions is var(seed)/S + var(question)/Q +
     var(rest)/SQ. With mean squares of the two-way table,
 
         se^2 = [MS_question + max(MS_seed - MS_rest, 0)] / SQ.
 
-    With one seed this is the usual standard error over questions: training noise cannot be seen then.
-    The simple var(seed means)/S leaves out that other questions would give another number; adding
-    var(question means)/Q to it counts the rest twice. Both mistakes are avoided here.
+    With one seed this is the usual standard error over questions, which cannot include training noise.
+    The simple var(seed means)/S ignores that other questions would give another number; adding
+    var(question means)/Q to it counts the rest twice. This formula avoids both mistakes.
     """
     seeds, questions = values.shape
     by_question = values.mean(axis=0)
@@ -51,7 +51,7 @@ def _seed_mean_squares(values: np.ndarray) -> tuple[float, float]:
 
 
 def slope_weights(levels: Sequence[float]) -> np.ndarray:
-    """Weights w with ``w @ means`` the least-squares slope of means over levels, in points per level."""
+    """Weights w such that ``w @ means`` is the least-squares slope of means over levels, in points per level."""
     centred = np.asarray(levels, dtype=float) - np.mean(levels)
     return centred / (centred**2).sum()
 
@@ -59,15 +59,15 @@ def slope_weights(levels: Sequence[float]) -> np.ndarray:
 def resampled_means(suites: Sequence[np.ndarray], rng: np.random.Generator, replicates: int = REPLICATES) -> np.ndarray:
     """Bootstrap draws of every policy's mean on every suite: shape (replicates, policies, suites).
 
-    suites: one array (policies, seeds, questions) a suite, with the same policies and seeds.
+    suites: one array (policies, seeds, questions) per suite, with the same policies and seeds.
 
-    Questions are resampled with replacement, the same ones for all policies: differences between
-    policies are paired. That covers question and rest. Two or three seeds are too few to resample
-    (the spread would come out too small), so the seed term is drawn: normal, with the variance that
-    runs of one policy differ by beyond their questions, pooled over the policies. That variance is itself
-    uncertain and is drawn with its chi-squared law, which widens intervals as Student's t does. A run that
-    is good on one suite may be good on all: the seed terms keep the correlation over suites that the runs
-    show. With one seed the term is unknown and left out; callers give no verdict then.
+    Questions are resampled with replacement, the same ones for all policies: differences between policies are paired.
+    That covers question and rest. Two or three seeds are too few to resample (the spread would come out too small), so
+    the seed term is drawn from a normal distribution, with the variance by which runs of one policy differ beyond their
+    questions, pooled over the policies. That variance is itself uncertain and is drawn from its chi-squared law, which
+    widens intervals as Student's t does. A run that is good on one suite may be good on all: the seed terms keep the
+    correlation over suites that the runs show. With one seed the term is unknown and left out; callers then give no
+    verdict.
     """
     policies, seeds, _ = suites[0].shape
     means = np.stack([_question_means(values.mean(axis=1), rng, replicates) for values in suites], axis=2)

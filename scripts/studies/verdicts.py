@@ -1,11 +1,9 @@
-"""How a verdict follows from an interval.
+"""The rules of judgement: how a verdict follows from an interval, the same for every claim.
 
-Rules of judgement, the same for every claim:
-
-- Verdicts follow from 95 % intervals over seeds and questions. Nothing is corrected for many claims:
-  with many rows, a few verdicts are wrong by chance, and the reader sees all rows.
-- The intervals are of one draw of the data and one base policy: another draw can move a claim further.
-- With one seed the interval knows nothing of training noise: the verdict is `undecided`, whatever the numbers.
+- Verdicts follow from 95 % intervals over seeds and questions. Nothing is corrected for multiple claims: with many
+  rows, a few verdicts are wrong by chance, and the reader sees all rows.
+- The intervals are for one draw of the data and one base policy: another draw can move a claim further.
+- With one seed the interval does not include training noise: the verdict is `undecided`, whatever the numbers.
 - A claim with parts (`x.data` has parts `x.data.benchmark`) holds if all its parts hold and fails if one fails.
 """
 
@@ -28,8 +26,8 @@ def is_positive(ci: Interval, n_seeds: int) -> Verdict:
 def is_negligible(ci: Interval, margin: float, n_seeds: int) -> Verdict:
     """Equivalence to zero: holds if the interval lies within the margin on both sides.
 
-    Fails if the interval excludes zero and reaches beyond the margin: an effect is there, and it is not
-    shown to be small. An interval too wide to tell is `undecided`, never a confirmation.
+    Fails if the interval excludes zero and extends beyond the margin: there is an effect, and it is not shown to be
+    small. An interval too wide to tell is `undecided`, never a confirmation.
     """
     if n_seeds < MINIMUM_SEEDS:
         return "undecided"
@@ -45,7 +43,7 @@ def all_of(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def largest_share(intervals: Sequence[Interval], margins: np.ndarray) -> Interval:
-    """The largest distances from zero, near ends and far ends of the intervals, as shares of their margins."""
+    """The largest distances from zero, of near ends and of far ends of the intervals, as shares of their margins."""
     near = [max(low, -high, 0.0) / margin for (low, high), margin in zip(intervals, margins, strict=True)]
     far = [max(abs(low), abs(high)) / margin for (low, high), margin in zip(intervals, margins, strict=True)]
     return float(max(near)), float(max(far))

@@ -1,8 +1,8 @@
-"""Checkpoints of a run: whole or not there, and never another run's (promise P5).
+"""Checkpoints of a run: never incomplete, and never another run's (promise P5).
 
 A checkpoint is two files in a folder outside the workflow's outputs: ``<digest>-<step>.pt`` with the state, and then
-``<digest>-<step>.json`` with the digest of the run and the SHA-256 of the state. Only the second makes it one.
-The digest stands for everything that the run's outcome depends on.
+``<digest>-<step>.json`` with the digest of the run and the SHA-256 of the state. It counts only with the second file.
+The digest represents everything that the run's outcome depends on.
 """
 
 import logging
@@ -18,7 +18,7 @@ from scripts.lib.models import sha256_of
 from scripts.lib.tables import read_json, write_json
 
 KEPT = 2
-"""Good checkpoints that stay, so that one may be found broken."""
+"""Checkpoints to keep: more than one, in case the newest is damaged."""
 
 OURS = re.compile(r"\.?[0-9a-f]{16}-\d{8}\.(json|pt)(\.\d+\.tmp)?")
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class Checkpoints:
     """The checkpoints of one run in one folder.
 
-    A state is made of tensors, numbers, strings, lists and dicts: it is read without executing anything.
+    A state consists of tensors, numbers, strings, lists and dicts: loading it executes no code.
     """
 
     def __init__(self, folder: Path, digest: str) -> None:
@@ -39,7 +39,7 @@ class Checkpoints:
         """Write a checkpoint after ``step`` steps, and delete all but the newest KEPT of this run."""
         card = self.folder / f"{self.digest[:16]}-{step:08d}.json"
         with replacing(card.with_suffix(".pt")) as temporary:
-            with open(temporary, "wb") as file:  # torch's own writer would not say that the disk is full
+            with open(temporary, "wb") as file:  # torch's own writer does not report a full disk
                 torch.save(state, file)
             checksum = sha256_of(temporary)
         write_json({"digest": self.digest, "step": step, "sha256": checksum}, card)
@@ -47,11 +47,11 @@ class Checkpoints:
             _delete(old)
 
     def newest(self, mapped: bool = False) -> dict[str, Any] | None:
-        """The newest whole state of this run, tensors on the CPU, or None.
+        """The newest complete state of this run, tensors on the CPU, or None.
 
-        ``mapped``: tensors are read from the file where they are used, so that many processes share one copy.
+        ``mapped``: tensors are memory-mapped from the file, so that many processes share one copy.
 
-        What belongs to another run is passed over; a broken checkpoint is deleted. Either is logged.
+        Checkpoints of another run are ignored; a damaged checkpoint is deleted. Either is logged.
         """
         for card in sorted(self.folder.glob("*.json")):
             if OURS.fullmatch(card.name) and not card.name.startswith(self.digest[:16]):
@@ -66,7 +66,7 @@ class Checkpoints:
         return None
 
     def delete(self) -> None:
-        """Delete all checkpoints in the folder and what is left of killed writes, and the folder if then empty."""
+        """Delete all checkpoints in the folder and leftovers of killed writes, and the folder if it is then empty."""
         clear(self.folder, OURS)
 
     def _cards(self) -> list[Path]:
@@ -86,6 +86,6 @@ class Checkpoints:
 
 
 def _delete(card: Path) -> None:
-    """The card first: a checkpoint never loses its state before it stops being one."""
+    """Delete the card first: a checkpoint never loses its state while it still counts as one."""
     card.unlink(missing_ok=True)
     card.with_suffix(".pt").unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Training of small classifiers on preference pairs: what reward models and rankers share.
+"""Trains small classifiers on preference pairs: the code shared by reward models and rankers.
 
-A pair becomes two token sequences, and the classifier f learns that the first of them deserves more, with the loss
-of Bradley and Terry (1952), -log sigmoid(scale (f(winning) - f(losing))). A tenth of the prompts, by the hash of
-their ids, is held out; the card tells the share of their pairs that the classifier gets right.
+A pair becomes two token sequences, and the classifier f learns to give the first a higher output, with the loss of
+Bradley and Terry (1952), -log sigmoid(scale (f(winning) - f(losing))). A tenth of the prompts, selected by the hash of
+their ids, is held out; the card gives the accuracy on their pairs.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from scripts.lib.tables import read_table
 from scripts.lib.texts import PairTexts, texts_of_pairs
 
 HELD_OUT = 10
-"""One prompt in so many is held out."""
+"""One prompt in this many is held out."""
 
 Spec = ScratchScorer | ScratchRanker
 Sequences = tuple[list[int], list[int]]
@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Learner:
-    """What tells a reward model from a ranker.
+    """The differences between a reward model and a ranker.
 
-    encode: (tokenizer, pair, max_length) -> token ids of the winning and the losing sequence, None without room.
-    scale: log-odds per difference of the outputs. extra: tokens beside the texts'. card: the card's file name.
+    encode: (tokenizer, pair, max_length) -> token ids of the winning and the losing sequence; None without room. scale:
+    log-odds per difference of the outputs. extra: tokens besides the texts'. card: the card's file name.
     """
 
     encode: Callable[[PreTrainedTokenizerFast, PairTexts, int], Sequences | None]
@@ -51,12 +51,12 @@ class Learner:
 
 
 def is_held_out(prompt_id: str) -> bool:
-    """Whether a prompt is held out: the same wherever it turns up."""
+    """Whether a prompt is held out: the same in every dataset."""
     return seed_of("held out", prompt_id) % HELD_OUT == 0
 
 
 def train(model: PreTrainedModel, pairs: Sequence[Sequences], scale: float, spec: Spec) -> None:
-    """Train ``model`` in place. InputError when the loss is no longer a finite number."""
+    """Train ``model`` in place. Raises InputError if the loss becomes infinite or NaN."""
 
     def loss_of(batch: list[int]) -> torch.Tensor:
         sequences = [pairs[at][0] for at in batch] + [pairs[at][1] for at in batch]
@@ -72,7 +72,7 @@ def train(model: PreTrainedModel, pairs: Sequence[Sequences], scale: float, spec
 
 
 def accuracy(classifier: Classifier, pairs: Sequence[Sequences], batch_tokens: int) -> float | None:
-    """The share of pairs whose winning sequence has the higher output; None of no pairs."""
+    """The share of pairs whose winning sequence has the higher output; None if there are no pairs."""
     if not pairs:
         return None
     values = classifier.classify([sequence for pair in pairs for sequence in pair], batch_tokens)
@@ -93,7 +93,7 @@ def arguments_of(parser: argparse.ArgumentParser, kind: type[Spec]) -> argparse.
 def learn(learner: Learner, arguments: argparse.Namespace) -> None:
     """Read the pairs, train a tokenizer and a model on them, and write both with their card.
 
-    Pairs that stand in several files count once. Pairs without room in max_length are dropped and counted.
+    Pairs that occur in several files count once. Pairs without room in max_length are dropped and counted.
     """
     spec: Spec = arguments.spec
     rows = texts_of_pairs(arguments.pairs, arguments.prompts, arguments.responses)

@@ -1,4 +1,4 @@
-"""The model's layers compiled by ``torch.compile``."""
+"""Compiles the model's layers with ``torch.compile``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from scripts.lib.models import layers_of
 
 @contextmanager
 def compiled_layers(model: PreTrainedModel) -> Iterator[None]:
-    """Inside, the parts of the model's layers run compiled, for any number of tokens; attention in rows as it is.
+    """Inside, the parts of the model's layers run compiled, for any number of tokens; packed attention is not compiled.
 
-    A whole layer can hold a checkpoint of itself, within which nothing is compiled that calls such attention.
-    The first step compiles, which takes from seconds to a minute; later ones find what it made.
+    A whole layer may checkpoint its own activations, and inside such a checkpoint nothing that calls packed attention
+    is compiled. The first step compiles, which takes from seconds to a minute; later ones reuse the result.
     """
-    parts = {part for layer in layers_of(model) for part in layer.children()}  # layers may share one
+    parts = {part for layer in layers_of(model) for part in layer.children()}  # layers may share parts
     for part in parts:
         part.forward = torch.compile(part.forward, dynamic=True)
     try:

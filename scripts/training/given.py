@@ -1,9 +1,9 @@
-"""Check a model that is given, by hub id or as a local folder, and write its policy.json.
+"""Checks a given model, a hub id or a local folder, and writes its policy.json.
 
-What would fail hours later fails here: no such model, a kind transformers does not know, code of its own,
-weights that are not safetensors, a tokenizer without a chat template, a template that does not fit, a
-max_length beyond the model's positions. A local folder's files are recorded with their SHA-256, a hub id
-with its commit, so that another model under the same name makes another policy.json. Weights are not loaded.
+What would fail hours later fails here: no such model, an architecture that transformers does not know, code of its own,
+weights that are not safetensors, a tokenizer without a chat template, a template that does not fit, a max_length beyond
+the model's positions. A local folder's files are recorded with their SHA-256, a hub id with its commit, so that another
+model under the same name gives another policy.json. Weights are not loaded.
 """
 
 import logging
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = ".safetensors"
 KEPT = (".jinja", ".json", ".model", ".txt", WEIGHTS)
-"""Endings of the files of a model folder that transformers may read, beside the code of a model that may run it."""
+"""Endings of the files in a model folder that transformers may read, apart from code that the model may run."""
 
 GREETING = [{"role": "user", "content": "Hello"}]
 
 
 def card_of(name: str, spec: GivenPolicy) -> PolicyCard:
-    """The checked card of a given policy. InputError names what does not fit and the remedy."""
+    """The checked card of a given policy. Raises InputError with what does not fit and the remedy."""
     folder = Path(spec.model)
     if folder.is_dir():
         revision = None
@@ -59,7 +59,7 @@ def card_of(name: str, spec: GivenPolicy) -> PolicyCard:
 
 
 def hub_files(model: str, revision: str | None) -> tuple[str, list[str]]:
-    """The commit of a hub model and the names of its files: from the hub, else from the local cache."""
+    """The commit of a hub model and its file names: from the hub, else from the local cache."""
     try:
         info = HfApi().model_info(model, revision=revision)
         return info.sha, sorted(each.rfilename for each in info.siblings)
@@ -79,7 +79,7 @@ def hub_files(model: str, revision: str | None) -> tuple[str, list[str]]:
 
 
 def check_weights(model: str, files: list[str]) -> None:
-    """InputError unless there are weights in safetensors files."""
+    """Raises InputError unless there are weights in safetensors files."""
     if not any(file.endswith(WEIGHTS) for file in files):
         raise InputError(
             model,
@@ -90,7 +90,7 @@ def check_weights(model: str, files: list[str]) -> None:
 
 
 def check_weight_files(folder: Path, files: list[str]) -> None:
-    """InputError unless a local folder's safetensors files are whole and are all that its index names."""
+    """Raises InputError unless a local folder's safetensors files are complete and include all that its index names."""
     index = folder / "model.safetensors.index.json"
     named = set(read_json(index)["weight_map"].values()) if files and index.is_file() else set()
     for file in sorted(named | set(files)):
@@ -102,7 +102,7 @@ def check_weight_files(folder: Path, files: list[str]) -> None:
 
 
 def template_of(path: str | None) -> str | None:
-    """The text of a chat template's file."""
+    """The text of a chat template file."""
     if path is None:
         return None
     try:
@@ -112,7 +112,7 @@ def template_of(path: str | None) -> str | None:
 
 
 def check_fit(card: PolicyCard) -> None:
-    """InputError unless config, tokenizer, chat template and max_length go together."""
+    """Raises InputError unless config, tokenizer, chat template and max_length are compatible."""
     tokenizer = load_tokenizer(card)
     config = config_of(card)
     if len(tokenizer) > config.vocab_size:
@@ -132,7 +132,7 @@ def check_fit(card: PolicyCard) -> None:
 
 
 def config_of(card: PolicyCard) -> PretrainedConfig:
-    """The model's configuration. InputError: unreadable, or not of a causal language model known by itself."""
+    """The model's configuration. Raises InputError if it is unreadable or not of a known causal language model."""
     try:
         config = AutoConfig.from_pretrained(
             card.model, revision=card.revision, trust_remote_code=card.trust_remote_code

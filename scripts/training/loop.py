@@ -1,9 +1,9 @@
 """The training loop, as in Appendix B.3 of "What Matters in Data for DPO?".
 
-AdamW; linear warm-up, then cosine to zero; a fixed number of pairs a step, gathered over micro-batches; gradients
-clipped to a norm; float32 weights, with forward and backward in bfloat16 where asked. The numbers, the paper's by
-default, are ``Hyperparameters``'. The arithmetic is that of TRL's DPOTrainer (tests/contract/test_trl.py).
-The reference policy's log-probabilities are given, so that no second model is in memory.
+AdamW; linear warm-up, then cosine to zero; a fixed number of pairs per step, accumulated over micro-batches; gradient
+norm clipping; float32 weights, with forward and backward in bfloat16 if configured. The hyperparameters, by default the
+paper's, are in ``Hyperparameters``. The arithmetic is that of TRL's DPOTrainer (tests/contract/test_trl.py). The
+reference policy's log-probabilities are precomputed, so that no second model is in memory.
 """
 
 import logging
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class Renewal(Protocol):
-    """Puts other rejected responses into the pairs of the coming steps; called every ``every`` steps."""
+    """Replaces the rejected responses of the coming steps' pairs; called every ``every`` steps."""
 
     every: int
 
@@ -56,19 +56,19 @@ def train(
     renewal: Renewal | None = None,
     processes: Processes | None = None,
 ) -> pd.DataFrame:
-    """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row a step.
+    """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row per step.
 
-    A row tells of its step before the update: row 0 is of the policy as given, under DPO with loss log 2. Rewards and
-    margin are the implicit ones under ``spec.beta``, whatever the objective. With ``checkpoints`` the run goes on
-    from the newest, to the same weights and table as if it had never stopped (bit for bit on one CPU thread).
-    Dropout is as the model's config has it. The global random state is left as it was. With ``renewal`` checkpoints
-    lie where it is called next, so that it goes on from the same model.
+    A row describes its step before the update: row 0 is of the initial policy, with loss log 2 under DPO. Rewards and
+    margin are the implicit ones with ``spec.beta``, whatever the objective. With ``checkpoints`` the run resumes from
+    the newest, and gives the same weights and table as an uninterrupted run (bit for bit on one CPU thread). Dropout is
+    as in the model's config. The global random state is left unchanged. With ``renewal``, checkpoints are written just
+    before it is called, so that it resumes from the same model.
 
-    With ``processes``, all of which call this alike, ``model`` is cut among them and stays so; the table is that of
-    all pairs. One process and several differ by rounding, and by dropout's draws where there are any.
+    With ``processes``, all of which must call this identically, ``model`` is sharded over them and stays so; the table
+    covers all pairs. One process and several differ by rounding, and by dropout's random numbers if there is dropout.
 
-    InputError: the model cannot do what ``spec`` asks (gradient checkpointing, compiled layers); the loss or its
-    gradient is not a finite number.
+    Raises InputError if the model does not support what ``spec`` asks for (gradient checkpointing, compiled layers), or
+    if the loss or its gradient is not finite.
     """
     if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
@@ -94,7 +94,7 @@ def train(
     progress = _Progress(len(steps))
     every = renewal.every if renewal else 1
     head = None if reason else head_of(model, spec)
-    # On a CPU memory that is given back comes back a page at a time; FSDP2 cannot set its parts to zero.
+    # On a CPU, freed memory comes back one page at a time; FSDP2 cannot set its parts to zero.
     anew = processes is not None or model.device.type != "cpu"
 
     with _own_randomness(model.device, seed):
@@ -111,7 +111,7 @@ def train(
                 coming = [examples[index] for index in chain(*steps[step : step + every])]
                 ahead = iter(renewal(model, step, coming) if renewal else coming)
             batch = list(islice(ahead, len(steps[step])))
-            if processes:  # dropout's draws, without a state that a checkpoint had to keep for each process
+            if processes:  # for dropout; no random state per process to checkpoint
                 torch.manual_seed(seed_of("process", seed, step, processes.rank))
             per_pair = accumulate(model, batch, objective, spec, pad_id, head, processes)
             clip = processes.clip if processes else _clip
@@ -137,9 +137,10 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
     """The indices of the pairs of each step.
 
     Every epoch is a new permutation of all pairs, cut into steps of ``batch_pairs``; the last step of an epoch takes
-    what is left, as Hugging Face's Trainer does, so that every pair is seen once an epoch. A broken number of
-    epochs ends after that part of the last epoch's steps, rounded up. The permutations depend on the seed and on
-    the number of pairs alone: runs on datasets over the same prompts see the prompts in the same order.
+    the remainder, as in Hugging Face's Trainer, so that every pair is used once per epoch. A fractional number of
+    epochs ends after that part of the last epoch's steps, rounded up. The permutations depend only on the seed and on
+    the number of
+    pairs: runs on datasets over the same prompts see the prompts in the same order.
     """
     steps_of_epoch = math.ceil(pairs / batch_pairs)
     total = math.ceil(epochs * steps_of_epoch)
@@ -152,7 +153,7 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
 
 @contextmanager
 def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """Random numbers (dropout's) from the run's seed inside; outside, as if nothing had been drawn."""
+    """Inside, random numbers (for dropout) come from the run's seed; outside, the random state is unchanged."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
@@ -169,7 +170,7 @@ def _state(
     rows: list[dict[str, Any]],
     processes: Processes | None,
 ) -> dict[str, Any]:
-    """All that the next step depends on, whole; the number of rows is the number of steps made."""
+    """Everything that the next step depends on, unsharded; the number of rows is the number of completed steps."""
     weights = model.state_dict()
     return {
         "model": processes.whole(weights) if processes else weights,
@@ -210,7 +211,7 @@ def _refuse_non_finite(row: dict[str, Any]) -> None:
 
 
 class _Progress:
-    """A line of the log now and then: times and speeds stand there and nowhere else (promise P2)."""
+    """Occasional log lines: times and speeds appear only there (promise P2)."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

@@ -1,9 +1,8 @@
-"""Train a small policy from random weights: its tokenizer, then a Llama on a prompt set's responses.
+"""Trains a small policy from random weights: its tokenizer, then a Llama on a prompt set's responses.
 
-With a `words` tokenizer the loss is on the responses alone: the didactic world's prompts are drawn at
-random, and learning them would cost steps. With a `bpe` tokenizer it is on prompts too: a model without
-any pretraining learns its language from little text, and needs all of it. Responses of which nothing fits
-max_length are left out; the log counts them.
+With a `words` tokenizer the loss is only on the responses: the didactic world's prompts are random, and learning them
+would cost steps. With a `bpe` tokenizer the loss is on prompts too: a model without any pretraining learns its language
+from little text, and needs all of it. Responses of which nothing fits max_length are left out; the log counts them.
 """
 
 import logging
@@ -28,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def demonstrations(prompts: pd.DataFrame, responses: pd.DataFrame, share: float) -> list[tuple[list, str]]:
-    """(prompt, response) of the prompts with the lowest hashes of their ids: that share of the prompts."""
+    """(prompt, response) for the given share of the prompts: those with the lowest hashes of their ids."""
     ids = sorted(prompts["prompt_id"], key=lambda prompt_id: seed_of("demonstration", prompt_id))
     chosen = set(ids[: round(share * len(ids))])
     texts = dict(zip(prompts["prompt_id"], prompts["prompt"], strict=True))
@@ -42,7 +41,7 @@ def demonstrations(prompts: pd.DataFrame, responses: pd.DataFrame, share: float)
 def training_sequences(
     tokenizer: PreTrainedTokenizerFast, pairs: list[tuple[list, str]], spec: ScratchPolicy
 ) -> list[Encoded]:
-    """What to learn: the tokens in ``response_ids``, given those in ``prompt_ids``."""
+    """The training sequences: the tokens in ``response_ids`` are learned, given those in ``prompt_ids``."""
     encoded = [encode(tokenizer, prompt, response, spec.max_length) for prompt, response in pairs]
     kept = [each for each in encoded if each.response_ids]
     log.info("%d demonstrations, %d left out: their prompts fill max_length", len(kept), len(encoded) - len(kept))
@@ -52,7 +51,7 @@ def training_sequences(
 
 
 def train(model: LlamaForCausalLM, sequences: list[Encoded], spec: ScratchPolicy, pad_id: int) -> None:
-    """Train ``model`` in place: the mean negative log-likelihood of a batch's tokens, down."""
+    """Train ``model`` in place to minimise the mean negative log-likelihood of a batch's tokens."""
 
     def loss_of(batch: list[int]) -> torch.Tensor:
         return -torch.cat(token_logprobs(model, [sequences[at] for at in batch], pad_id)).mean()

@@ -1,10 +1,10 @@
-"""One run over several processes of one machine, started by torchrun: what they share out and what they join again.
+"""One run on several processes of one machine, started by torchrun: what is sharded, and what is combined.
 
-Weights, their gradients and AdamW's moments are cut among the processes layer by layer (PyTorch's FSDP2), in float32;
-a layer is gathered while it is computed, in the run's precision. Embeddings and head are whole on every process,
-because the packed step adds to their gradients itself (scripts/lib/head.py, embedding.py): their gradients are summed
-once a step. A step's pairs are dealt by their tokens. Checkpoints are those of one process: the number of processes
-is no part of a run, and may change where it goes on.
+Weights, their gradients and AdamW's moments are sharded over the processes layer by layer (PyTorch's FSDP2), in
+float32; a layer is gathered while it is computed, in the run's precision. Embeddings and head are replicated on every
+process, because the packed step adds to their gradients itself (scripts/lib/head.py, embedding.py): their gradients are
+summed once per step. A step's pairs are divided by their number of tokens. Checkpoints have the same format as those of
+a single process: the number of processes is not part of a run, and may change when it resumes.
 """
 
 import ctypes
@@ -33,16 +33,16 @@ from scripts.lib.gradients import gradient_of
 from scripts.lib.models import PRECISIONS, layers_of
 
 PATIENCE = timedelta(hours=2)
-"""How long the others wait for a process, such as the one that writes a checkpoint, before they give it up."""
+"""How long the other processes wait for one that, for example, writes a checkpoint, before they give up."""
 
 PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
 def joined() -> Iterator["Processes | None"]:
-    """The processes that torchrun started, this one among them; None where this one is alone.
+    """The processes that torchrun started, including this one; None if this is the only one.
 
-    InputError: they are on several machines, or have no device each although there are devices.
+    Raises InputError if they are on several machines, or do not have one device each although there are devices.
     """
     count = int(os.environ["WORLD_SIZE"]) if dist.is_torchelastic_launched() else 1
     if count == 1:
@@ -51,39 +51,39 @@ def joined() -> Iterator["Processes | None"]:
     if count != int(os.environ["LOCAL_WORLD_SIZE"]):
         raise InputError("torchrun", f"{count} processes on several machines", "start them all on one: --standalone")
     devices.check_leased(count)
-    # A torchrun that is killed outright cannot end what it started, which would go on beside its successor.
+    # A torchrun that is killed outright cannot end its processes, which would keep running next to their successors.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if int(os.environ["RANK"]):
-        logging.getLogger().setLevel(logging.WARNING)  # the first speaks for all
+        logging.getLogger().setLevel(logging.WARNING)  # only the first one logs
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
     yield Processes("cuda" if on_gpu else "cpu")
-    dist.destroy_process_group()  # not after an error: the others may never come to it
+    dist.destroy_process_group()  # not after an error: other processes may never reach it
 
 
 class Processes:
-    """The processes of one run, as one of them sees them. Every method is called by all, in the same order."""
+    """The processes of one run, seen from one of them. Every method must be called by all, in the same order."""
 
     def __init__(self, device: str) -> None:
-        """device: cpu or cuda. The process group exists."""
+        """device: cpu or cuda. The process group must exist."""
         self.count, self.rank = dist.get_world_size(), dist.get_rank()
         self.mesh = init_device_mesh(device, (self.count,))
 
     def shard(self, model: PreTrainedModel, precision: str) -> None:
-        """Keep one part of ``model`` (float32, the same on all) here; layers are computed in ``precision``."""
+        """Keep only this process's shard of ``model`` (float32, the same on all); layers compute in ``precision``."""
         whole = _ends(model)
-        # Inputs stay as they are: within autocast, products are in bfloat16 and what lies between them in float32.
+        # Inputs are not cast: within autocast, products are in bfloat16 and everything between them in float32.
         policy = MixedPrecisionPolicy(PRECISIONS[precision], torch.float32, cast_forward_inputs=False)
-        for module in reversed([model.base_model, *layers_of(model)]):  # what is inside first
+        for module in reversed([model.base_model, *layers_of(model)]):  # inner modules first
             fully_shard(module, mesh=self.mesh, mp_policy=policy, ignored_params=whole)
             # A process's loss is its part of the sum over the step, so parts are added, not averaged.
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)
 
     def add_up(self, model: PreTrainedModel) -> None:
-        """Sum over the processes the gradients of what each has whole."""
+        """Sum over the processes the gradients of the replicated parameters."""
         for each in model.parameters():
             if each.requires_grad and not isinstance(each, DTensor):
                 dist.all_reduce(gradient_of(each))
@@ -96,7 +96,7 @@ class Processes:
         return found
 
     def clip(self, model: PreTrainedModel, max_norm: float) -> Tensor:
-        """As ``clip_grad_norm_``, with the norm of the whole gradient, which it returns."""
+        """As ``clip_grad_norm_``, by the norm of the whole gradient, which it returns."""
         groups = _by_kind(model.parameters())
         norms = [get_total_norm([each.grad for each in group if each.grad is not None]) for group in groups]
         norm = get_total_norm([each.full_tensor() if isinstance(each, DTensor) else each for each in norms])
@@ -105,7 +105,7 @@ class Processes:
         return norm
 
     def whole(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The whole tensors, what was cut on the CPU, on process 0; nothing on the others."""
+        """The unsharded tensors on process 0, sharded ones gathered onto the CPU; nothing on the other processes."""
         found = {}
         for name, each in tensors.items():
             full = each.full_tensor() if isinstance(each, DTensor) else each
@@ -114,7 +114,7 @@ class Processes:
         return found
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """As that of an optimizer over the whole model, on process 0."""
+        """The state of an equivalent optimizer over the whole model, on process 0."""
         state = optimizer.state_dict()
         return state | {"state": {at: self.whole(moments) for at, moments in state["state"].items()}}
 
@@ -122,7 +122,7 @@ class Processes:
     def restore(
         self, model: PreTrainedModel, optimizer: Optimizer, of_model: dict[str, Tensor], of_optimizer: dict[str, Any]
     ) -> None:
-        """Put this process's part of whole states (the same on all) into model and optimizer."""
+        """Load this process's shard of unsharded states (the same on all) into model and optimizer."""
         for name, each in model.state_dict().items():
             each.copy_(self._part(of_model[name], each))
         parameters = chain.from_iterable(group["params"] for group in optimizer.param_groups)
@@ -134,14 +134,14 @@ class Processes:
         optimizer.load_state_dict(of_optimizer | {"state": parts})
 
     def _part(self, value: Tensor, like: Tensor) -> Tensor:
-        """A whole tensor cut as ``like`` is; what is of another shape (a count of steps) stays whole."""
+        """A whole tensor sharded like ``like``; one of another shape (a step count) stays whole."""
         if not isinstance(like, DTensor) or value.shape != like.shape:
             return value.clone()
         part = distribute_tensor(value, self.mesh, like.placements, src_data_rank=None)
-        return part.clone()  # else a view, which keeps the whole in memory
+        return part.clone()  # otherwise a view, which keeps the whole tensor in memory
 
     def check_agreed(self, value: int) -> None:
-        """RuntimeError unless all processes have the same value."""
+        """Raises RuntimeError unless all processes have the same value."""
         found: list[int] = [0] * self.count
         dist.all_gather_object(found, value)
         if len(set(found)) > 1:
@@ -149,9 +149,9 @@ class Processes:
 
 
 def parameter_groups(model: PreTrainedModel, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay is for matrices; biases and norms have none. The groups do not depend on the processes.
+    """Weight decay applies to matrices, not to biases and norms. The groups do not depend on the processes.
 
-    What is cut among processes and what is whole lie apart: one call of AdamW's kernel takes either.
+    Sharded and replicated parameters are in separate groups: one call of AdamW's kernel takes only one kind.
     """
     ends = _ends(model)
     groups = [
@@ -164,14 +164,14 @@ def parameter_groups(model: PreTrainedModel, weight_decay: float) -> list[dict[s
 
 
 def _ends(model: PreTrainedModel) -> set[Tensor]:
-    """The parameters of embeddings and head, and of what else lies outside the layers' model."""
+    """The parameters of embeddings and head, and of everything else outside the layers' model."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     body = set(model.base_model.parameters())
     return {each for module in ends for each in module.parameters()} | (set(model.parameters()) - body)
 
 
 def _by_kind(parameters: Iterator[Tensor] | Sequence[Tensor]) -> list[list[Tensor]]:
-    """What is cut, and what is whole; either may be missing."""
+    """Sharded and replicated parameters; either list may be missing."""
     kinds: list[list[Tensor]] = [[], []]
     for each in parameters:
         kinds[not isinstance(each, DTensor)].append(each)

@@ -1,8 +1,8 @@
-"""Train a small pairwise ranker from random weights on preference pairs.
+"""Trains a small pairwise ranker from random weights on preference pairs.
 
 A Llama that reads the prompt, one response, a separator and the other response, with one output f at the last token.
-The loss is -log sigmoid((f(chosen, rejected) - f(rejected, chosen)) / 2): both orders of each pair, weighed against
-each other just as when it ranks.
+The loss is -log sigmoid((f(chosen, rejected) - f(rejected, chosen)) / 2): both orders of each pair are combined exactly
+as when ranking.
 """
 
 from transformers import PreTrainedTokenizerFast

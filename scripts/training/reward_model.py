@@ -1,4 +1,4 @@
-"""Train a small reward model from random weights on preference pairs.
+"""Trains a small reward model from random weights on preference pairs.
 
 A Llama with one output at the conversation's last token; the Bradley-Terry loss -log sigmoid(r(chosen) - r(rejected)).
 """

@@ -1,9 +1,9 @@
-"""The gradient of one step: what it costs in time and memory is decided here, what it means is not.
+"""The gradient of one training step: this module decides its cost in time and memory, not its meaning.
 
-A step is so many pairs and the mean of their losses, however they are laid out. Packed, pairs lie end to end without
-padding, what both responses of a pair share is computed once ("Accelerating Direct Preference Optimization with Prefix
-Sharing", arXiv 2410.20305), and the head goes over the responses a pair at a time: a pair's loss depends on the head
-through two sums alone, so the head's gradient is formed before the logits of the next pair are.
+A step is a number of pairs and the mean of their losses, however they are laid out. Packed, pairs are concatenated
+without padding, what both responses of a pair share is computed once ("Accelerating Direct Preference Optimization with
+Prefix Sharing", arXiv 2410.20305), and the head is applied one pair at a time: a pair's loss depends on the
+head only through two sums, so the head's gradient is computed before the next pair's logits.
 """
 
 import math
@@ -57,14 +57,14 @@ def accumulate(
     head: Head | None,
     processes: Processes | None = None,
 ) -> Tensor:
-    """Add the gradient of the batch's mean loss to the parameters' gradients, a micro-batch at a time.
+    """Add the gradient of the batch's mean loss to the parameters' gradients, one micro-batch at a time.
 
     A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens. With a ``head`` (the model's, in
-    ``spec.precision``; :func:`head_of`) pairs are packed, and what a pair shares counts once; without, they are padded,
-    and padding counts too. How the batch is cut changes the sum by rounding alone. With ``processes``, which all have
-    the same batch, each works on its part.
+    ``spec.precision``; :func:`head_of`) pairs are packed, and what a pair shares counts once; without it pairs are
+    padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
+    ``processes``, which all get the same batch, each works on its part.
     Returns float32 (5, pairs): loss, chosen and rejected log-probability, chosen and rejected reward; the order of
-    the pairs is the micro-batches'.
+    the pairs is that of the micro-batches.
     """
     if head:
         both = uses_rejected(objective)
@@ -82,7 +82,7 @@ def accumulate(
     products = compiled_layers(model) if spec.compile else large_products(model)
     with products, packed_attention(model) if head else nullcontext():
         measured = [measure([batch[at] for at in micro], pairs=len(batch)) for micro in mine]
-        # All processes run the model as often, because they gather its layers together: an idle one at no weight.
+        # All processes must run the model equally often, as they gather its layers together; an idle run has weight 0.
         for _ in range(max(map(len, cuts)) - len(mine)):
             measure([min(batch, key=lambda each: each.tokens)], pairs=math.inf)
     if processes is None:
@@ -93,7 +93,7 @@ def accumulate(
 
 
 def head_of(model: PreTrainedModel, spec: Hyperparameters) -> Head:
-    """The model's head for the steps of a run, over which it keeps its buffer."""
+    """The model's head for the steps of a run; it keeps its buffer between them."""
     return Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
 
 
@@ -105,7 +105,7 @@ def _micro_batches(hand: Sequence[int], tokens: Sequence[int], budget: int, pack
 
 
 def uses_rejected(objective: Objective) -> bool:
-    """Whether an objective looks at the rejected responses' log-probabilities."""
+    """Whether an objective uses the rejected responses' log-probabilities."""
     ones = [torch.ones(1, requires_grad=True) for _ in range(2)]
     losses = objective(PairLogps(*ones, *[torch.ones(1)] * 4))
     return torch.autograd.grad(losses.sum(), ones[1], allow_unused=True)[0] is not None
@@ -192,7 +192,7 @@ def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor
 
 
 def _precision(model: PreTrainedModel, spec: Hyperparameters) -> torch.autocast:
-    """Where layers are computed again, no copy of all weights in bfloat16 is kept from one layer to the next."""
+    """Autocast; without its cache if layers are recomputed, so that no bfloat16 copy of all weights is kept."""
     return torch.autocast(
         model.device.type,
         torch.bfloat16,

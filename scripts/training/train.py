@@ -1,7 +1,7 @@
-"""One run: train a policy on a pairs dataset, and keep what every step measured.
+"""One run: trains a policy on a pairs dataset, and stores the measurements of every step.
 
 The reference is the policy that the run starts from, through its stored log-probs: it is never run again. Checkpoints
-lie outside the outputs; a killed run, started again, goes on from the last one to the same weights (promise P5).
+are outside the outputs; a killed run resumes from the last one and gives the same weights (promise P5).
 """
 
 import argparse
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Store:
-    """The rows that a pairs dataset points to: id -> prompt, (prompt id, text), token log-probs."""
+    """The rows that a pairs dataset refers to: id -> prompt, (prompt id, text), token log-probs."""
 
     prompts: dict[str, Messages]
     responses: dict[str, tuple[str, str]]
@@ -49,7 +49,7 @@ class Store:
 def read_store(
     pairs: pd.DataFrame, prompts: Sequence[Path], responses: Sequence[Path], logprobs: Sequence[Path]
 ) -> Store:
-    """What ``pairs`` needs of the tables; an id that stands in several files is taken from the first."""
+    """The rows of the tables that ``pairs`` needs; an id that occurs in several files is taken from the first."""
     wanted = set(pairs["chosen_id"]) | set(pairs["rejected_id"])
     store = Store({}, {}, {})
     for path in prompts:
@@ -79,8 +79,8 @@ def examples_of(
 ) -> tuple[list[Example], int]:
     """The pairs as token ids with reference log-probs, in the table's order, and how many had no room.
 
-    A pair has no room where its prompt leaves none for a token of the response within ``max_length`` tokens.
-    InputError, naming the row of ``where``: an id that no table has, a response to another prompt, log-probs
+    A pair has no room if its prompt leaves none for a token of the response within ``max_length`` tokens. Raises
+    InputError, naming the row of ``where``, for an id that no table has, a response to another prompt, and log-probs
     that are missing or not as many as the response has tokens.
     """
     encoded: dict[str, tuple[Encoded, float] | None] = {}
@@ -118,7 +118,7 @@ def _with_reference(
     max_length: int,
     place: str,
 ) -> tuple[Encoded, float] | None:
-    """A response cut to ``max_length`` and its reference log-probability, or None where there is no room for it.
+    """A response cut to ``max_length`` and its reference log-probability; None if there is no room for it.
 
     Log-probs are stored up to the policy's max_length; the first n of them are those of the response cut to n tokens.
     """
@@ -139,7 +139,7 @@ def _with_reference(
 
 
 def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path) -> str:
-    """Hex digest of everything that a run's outcome depends on, the machine apart. step: the module that trains it.
+    """Hex digest of everything that a run's outcome depends on, except the machine. step: the module that trains it.
 
     The policy counts through its policy.json, which holds the hashes of its files or names a commit.
     """
@@ -181,7 +181,7 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run starts from."""
+    """The inputs of a run, loaded."""
 
     spec: Hyperparameters
     seed: int
@@ -192,7 +192,7 @@ class Prepared:
 
 
 def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prepared], Renewal] | None = None) -> None:
-    """The run that the command line asks for, with a renewal of the rejected responses where it is online."""
+    """The run that the command line describes; ``renewal_of`` renews the rejected responses of an online run."""
     with joined() as processes:
         _perform(step, arguments, renewal_of, processes)
 

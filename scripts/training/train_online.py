@@ -1,9 +1,9 @@
-"""One online run: the chosen responses stay, the rejected are sampled from the policy while it is trained.
+"""One online run: the chosen responses stay, the rejected are sampled from the policy during training.
 
-"Online DPO with Fixed Chosen Samples" ("What Matters in Data for DPO?", section 4.2): every few steps the policy as it
-then stands answers the prompts of the coming steps, and its answers take the place of the dataset's rejected
-responses. They did not exist before, so their reference log-probabilities cannot be stored: the policy that the run
-starts from stays in memory beside the one that is trained, and answers that one question.
+"Online DPO with Fixed Chosen Samples" ("What Matters in Data for DPO?", section 4.2): every few steps the current
+policy answers the prompts of the coming steps, and its answers replace the dataset's rejected responses. They did not
+exist before, so their reference log-probabilities cannot be stored: the policy that the run starts from stays in memory
+next to the one that is trained, only to compute them.
 """
 
 import copy
@@ -27,9 +27,9 @@ STEP = "scripts.training.train_online"
 
 
 class OnlineRejected:
-    """Rejected responses from the policy as it stands: of the steps from one call to the next, all at once.
+    """Rejected responses sampled from the current policy, for all steps until the next call.
 
-    A response depends on the policy, the run's seed, the step of the call and the prompt alone.
+    A response depends only on the policy, the run's seed, the step of the call and the prompt.
     """
 
     def __init__(self, run: Prepared) -> None:
@@ -45,7 +45,7 @@ class OnlineRejected:
             temperature=online.temperature,
             max_new_tokens=online.max_new_tokens,
             batch_tokens=online.batch_tokens,
-            seed=seed_of("online", self.run.seed, step) % 2**32,  # as large as a configured one
+            seed=seed_of("online", self.run.seed, step) % 2**32,  # in the range of configured seeds
         )
         model.eval()
         with self._precision(model):

@@ -1,7 +1,7 @@
-"""Version what the workflow made, with DVC.
+"""Versions the workflow's results with DVC.
 
-record [snakemake arguments]  store every artifact and how it was made; --configfile and --config as they were run
-restore [paths]               bring all artifacts, or those under some paths, so that Snakemake agrees with them
+record [snakemake arguments]  store every artifact and how it was made; give --configfile and --config as in the run
+restore [paths]               bring back all artifacts, or those under some paths, so that Snakemake agrees with them
 status                        how results/ differs from what was recorded
 run                           run Snakemake as recorded: what `dvc repro` and `dvc exp run` call
 """
@@ -17,7 +17,7 @@ from scripts.versioning import commands
 def main() -> None:
     parser = cli.parser_of("scripts.versioning", __doc__)
     parser.add_argument("command", choices=["record", "restore", "status", "run"])
-    # What follows is not ours to parse: record hands it to Snakemake as it is.
+    # The remaining arguments are not parsed here: record passes them to Snakemake unchanged.
     arguments = parser.parse_args(sys.argv[1:2])
     given = sys.argv[2:]
     root = Path.cwd()

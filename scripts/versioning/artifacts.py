@@ -1,4 +1,4 @@
-"""What the DAG declares, asked of Snakemake itself, and whether all of it is there and up to date."""
+"""The artifacts that the DAG declares, as told by Snakemake itself, and whether all exist and are up to date."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from scripts.lib.errors import InputError
 
 STORE = "results"
-"""The folder that dvc.yaml stores; an artifact outside it would be forgotten."""
+"""The folder that dvc.yaml stores; artifacts outside it would not be versioned."""
 COLUMNS = ["output_file", "date", "rule", "log-file(s)", "status", "plan"]
 SHOWN = 10
 
@@ -31,11 +31,11 @@ class Artifact:
 
 
 def parse_summary(text: str) -> list[Artifact]:
-    """The artifacts in what `snakemake --summary` prints; files that Snakemake deletes itself (temp) are none."""
+    """The artifacts in the output of `snakemake --summary`, without files that Snakemake deletes itself (temp)."""
     lines = text.splitlines()
     header = "\t".join(COLUMNS)
     if header not in lines:
-        raise InputError("snakemake --summary", "printed no table", "see what stands above")
+        raise InputError("snakemake --summary", "printed no table", "see the messages above")
     rows = [line.split("\t") for line in lines[lines.index(header) + 1 :] if line]
     return [
         Artifact(path, rule, status, plan != "no update")
@@ -50,14 +50,14 @@ def declared(root: Path, arguments: Sequence[str] = ()) -> list[Artifact]:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode:
         print(done.stderr, end="", file=sys.stderr)
-        raise InputError("snakemake --summary", "could not build the DAG", "mend what stands above")
+        raise InputError("snakemake --summary", "could not build the DAG", "fix the error shown above")
     return parse_summary(done.stdout)
 
 
 def check_complete(artifacts: Sequence[Artifact], remedy: str) -> None:
-    """InputError unless every artifact is there, up to date, and in the store."""
+    """Raises InputError unless every artifact exists, is up to date, and is in the store."""
     for problem, found in [
-        (f"not under {STORE}/, where nothing would version them", [a for a in artifacts if not in_store(a.path)]),
+        (f"not under {STORE}/, so they would not be versioned", [a for a in artifacts if not in_store(a.path)]),
         ("not there", [a for a in artifacts if a.missing]),
         ("not up to date", [a for a in artifacts if a.pending and not a.missing]),
     ]:
@@ -68,7 +68,7 @@ def check_complete(artifacts: Sequence[Artifact], remedy: str) -> None:
 
 
 def shown(artifacts: Sequence[Artifact]) -> str:
-    """The first few, a line each."""
+    """The first few, one per line."""
     lines = [f"  {a.path} (rule {a.rule}: {a.status})" for a in artifacts[:SHOWN]]
     return "\n".join([*lines, *([f"  and {len(artifacts) - SHOWN} more"] if len(artifacts) > SHOWN else [])])
 
@@ -78,18 +78,18 @@ def in_store(path: str) -> bool:
 
 
 def any_protected(root: Path, paths: Iterable[str]) -> bool:
-    """Whether Snakemake would refuse to replace one of some files: it may not write it, and it is no symbolic link."""
+    """Whether Snakemake would refuse to replace any of some files: not a symlink, and not writable."""
     found = (root / path for path in paths)
     return any(path.exists() and not path.is_symlink() and not os.access(path, os.W_OK) for path in found)
 
 
 def stored_files(root: Path) -> list[str]:
-    """Every file under the store, by its path from root."""
+    """Every file in the store, by its path relative to root."""
     found = (path for path in (root / STORE).rglob("*") if path.is_symlink() or path.is_file())
     return sorted(path.relative_to(root).as_posix() for path in found if path.name != ".snakemake_timestamp")
 
 
 def by_folder(paths: Iterable[str]) -> dict[str, int]:
-    """How many files each folder directly under the store has; files in the store itself count under its name."""
+    """The number of files in each folder directly under the store; files in the store itself count under its name."""
     parts = (PurePosixPath(path).parts for path in paths)
     return dict(sorted(Counter("/".join(part[:2]) if len(part) > 2 else STORE for part in parts).items()))

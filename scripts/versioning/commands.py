@@ -1,6 +1,6 @@
-"""record, restore, status and run: what `python -m scripts.versioning` does.
+"""The commands of `python -m scripts.versioning`: record, restore, status and run.
 
-scripts.versioning.provenance imports Snakemake and the tables, a second or two that status does without.
+scripts.versioning.provenance imports Snakemake and the tables, a second or two that status does not need.
 """
 
 import json
@@ -20,7 +20,7 @@ from scripts.versioning.seen import PROVENANCE, RECORD, is_seen
 def record(root: Path, arguments: Sequence[str]) -> None:
     """Store every artifact of the DAG of `snakemake <arguments>`, and how each was made.
 
-    Refuses, with the names, while an artifact is missing, stale, half-made or not Snakemake's.
+    Refuses, listing names, while an artifact is missing, stale, incomplete or not made by Snakemake.
     """
     outside = _write_provenance(root, arguments)
     store.commit(root)
@@ -30,15 +30,15 @@ def record(root: Path, arguments: Sequence[str]) -> None:
 
 
 def restore(root: Path, paths: Sequence[str]) -> None:
-    """Bring the recorded artifacts, or those under some paths, with Snakemake's records of them, and check both."""
+    """Bring back the recorded artifacts, or those under some paths, with Snakemake's records of them; check both."""
     from scripts.versioning import provenance
 
     recorded = provenance.read_record(root)
-    provenance.records_of(root)  # not under a Snakemake that runs
+    provenance.records_of(root)  # fails while Snakemake is running here
     _pull_whole(root, [*paths, PROVENANCE] if paths else [])
     jobs = provenance.read_jobs(root)
     if artifacts.any_protected(root, [path for job in jobs for path in job["outputs"]]):
-        _say("hard links to the cache would keep Snakemake from replacing them: making copies of them")
+        _say("hard links to the cache would keep Snakemake from replacing these files: making copies")
         store.unprotect(root, artifacts.STORE)
     for path in provenance.adopt(root, jobs):
         _say(f"differs from what was recorded: {path}")
@@ -57,13 +57,13 @@ def restore(root: Path, paths: Sequence[str]) -> None:
 
 
 def _pull_whole(root: Path, paths: Sequence[str]) -> None:
-    """Pull, and read it all: what is damaged, here or in the cache, is pulled once more. InputError: it still is."""
+    """Pull, then read everything and pull damaged files again. Raises InputError if they still are damaged."""
     cache = store.cache(root)
     integrity.drop_listings(root, cache)
     store.pull(root, paths)
     if not (found := integrity.damaged(root, cache, paths)):
         return
-    _say(f"{len(found)} files were damaged, here or in the cache, and are brought again:\n  " + "\n  ".join(found))
+    _say(f"{len(found)} files were damaged, here or in the cache, and are pulled again:\n  " + "\n  ".join(found))
     integrity.drop(root, cache, found)
     if store.has_remote(root):
         store.pull(root, paths)
@@ -74,13 +74,13 @@ def _pull_whole(root: Path, paths: Sequence[str]) -> None:
         raise InputError(
             copies,
             "no undamaged copy here or in the remote",
-            "delete these files of the remote and dvc push from a clone that has them whole; or make them anew with "
+            "delete these files from the remote and dvc push from a clone that has them whole; or make them again with "
             "snakemake",
         )
 
 
 def status(root: Path) -> None:
-    """Say how results/ differs from what was recorded last."""
+    """Report how results/ differs from what was last recorded."""
     if not (root / RECORD).exists():
         _say("nothing was recorded yet")
         return
@@ -100,10 +100,10 @@ def status(root: Path) -> None:
 
 
 def run(root: Path) -> None:
-    """Run Snakemake as it was recorded, and write the provenance: the command of DVC's stage.
+    """Run Snakemake as recorded, and write the provenance: the command of DVC's stage.
 
-    Uses all cores, or the profile that SNAKEMAKE_PROFILE names. Fails unless the DAG is complete afterwards, so
-    that DVC never takes a part for the whole.
+    Uses all cores, or the profile named by SNAKEMAKE_PROFILE. Fails unless the DAG is complete afterwards, so that DVC
+    never takes a part for the whole.
     """
     from scripts.versioning import provenance
 
@@ -113,7 +113,7 @@ def run(root: Path) -> None:
     cores = [] if os.environ.get("SNAKEMAKE_PROFILE") else ["--cores", "all"]
     done = subprocess.run([sys.executable, "-m", "snakemake", *cores, *arguments], cwd=root)
     if done.returncode:
-        raise InputError("snakemake", f"ended with status {done.returncode}", "mend what stands above")
+        raise InputError("snakemake", f"ended with status {done.returncode}", "fix the error shown above")
     _write_provenance(root, arguments)
 
 
@@ -124,7 +124,7 @@ def _write_provenance(root: Path, arguments: Sequence[str]) -> list[str]:
     missing = any(each.missing and not each.pending for each in found)
     artifacts.check_complete(
         found,
-        "results/ holds a part of what was recorded: python -m scripts.versioning restore brings the rest"
+        "results/ has only a part of what was recorded: python -m scripts.versioning restore brings back the rest"
         if missing
         else f"snakemake --cores all{_as_recorded(arguments)} makes them",
     )

@@ -1,7 +1,7 @@
-"""Whether the files here are, byte for byte, those that were recorded.
+"""Checks that files are, byte for byte, those that were recorded.
 
-DVC takes what lies in its cache, and what comes from a remote, for what its name says. A damaged disk or a cut
-transfer would go on into results/ unseen: so the content is read once more after every restore.
+DVC trusts the names of files in its cache and from a remote. A damaged disk or an interrupted transfer would reach
+results/ unnoticed, so the content is read once more after every restore.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from scripts.versioning.store import LOCK
 
 
 def damaged(root: Path, cache: Path, paths: Sequence[str]) -> dict[str, str]:
-    """The files under some paths, or all, that are here and differ from the recorded ones: path -> recorded MD5."""
+    """The existing files, under some paths or all, that differ from the recorded ones: path -> recorded MD5."""
     asked = [PurePosixPath(path) for path in paths]
     here = {
         path: md5
@@ -28,7 +28,7 @@ def damaged(root: Path, cache: Path, paths: Sequence[str]) -> dict[str, str]:
 
 
 def recorded(root: Path, cache: Path) -> dict[str, str]:
-    """Path -> MD5 of every file that was recorded; those of a folder whose listing is not in the cache are left out."""
+    """Path -> MD5 of every recorded file, without folders whose listing is not in the cache."""
     files = {}
     for path, md5 in _outputs(root).items():
         if not md5.endswith(".dir"):
@@ -40,14 +40,14 @@ def recorded(root: Path, cache: Path) -> dict[str, str]:
 
 
 def drop_listings(root: Path, cache: Path) -> None:
-    """Delete the listings of folders in the cache that are damaged, so that they are fetched again."""
+    """Delete damaged listings of folders from the cache, so that they are fetched again."""
     folders = [md5 for md5 in _outputs(root).values() if md5.endswith(".dir") and _object(cache, md5).exists()]
     for md5 in _other({md5: md5.removesuffix(".dir") for md5 in folders}, lambda md5: _object(cache, md5)):
         _object(cache, md5).unlink()
 
 
 def drop(root: Path, cache: Path, files: dict[str, str]) -> None:
-    """Delete damaged files, and of their copies in the cache those that are damaged too."""
+    """Delete damaged files, and their copies in the cache if those are damaged too."""
     for path, md5 in files.items():
         if _object(cache, md5).exists() and _md5(_object(cache, md5)) != md5:
             _object(cache, md5).unlink()
@@ -55,7 +55,7 @@ def drop(root: Path, cache: Path, files: dict[str, str]) -> None:
 
 
 def _outputs(root: Path) -> dict[str, str]:
-    """What dvc.lock says of the outputs: path -> MD5, a folder's ending in .dir."""
+    """The outputs in dvc.lock: path -> MD5, a folder's ending in .dir."""
     try:
         stages = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))["stages"]
         return {each["path"]: each["md5"] for stage in stages.values() for each in stage.get("outs", [])}
@@ -68,7 +68,7 @@ def _object(cache: Path, md5: str) -> Path:
 
 
 def _other(expected: dict[str, str], place: Callable[[str], Path]) -> dict[str, str]:
-    """Those of name -> MD5 whose file has another."""
+    """Those of name -> MD5 whose file has a different MD5."""
     with ThreadPoolExecutor() as pool:
         found: Iterable[str] = pool.map(lambda name: _md5(place(name)), expected)
         return {name: md5 for (name, md5), other in zip(expected.items(), found, strict=True) if md5 != other}

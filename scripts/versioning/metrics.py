@@ -1,6 +1,6 @@
-"""`results/metrics.json`: the studies in a few numbers, for `dvc metrics diff` and `dvc exp show`.
+"""Makes `results/metrics.json`: the studies in a few numbers, for `dvc metrics diff` and `dvc exp show`.
 
-Of each study: how many claims hold, the measured value of every claim, and the mean of each benchmark over its runs.
+For each study: how many claims hold, the measured value of every claim, and the mean of each benchmark over its runs.
 The tables and claims.csv have the rest, with intervals.
 """
 
@@ -19,7 +19,7 @@ from scripts.lib.tables import write_json
 
 
 def of_claims(claims: pd.DataFrame) -> dict[str, Any]:
-    """The claims of one study, as claims.csv has them. A value that could not be measured is left out."""
+    """The claims of one study, from rows of claims.csv. Values that could not be measured are left out."""
     verdicts = Counter(claims["verdict"])
     measured = claims.dropna(subset="measured")
     return {
@@ -37,7 +37,7 @@ def of_evaluations(evaluations: Iterable[tuple[str, float]]) -> dict[str, float]
 
 
 def metrics(claims: pd.DataFrame, measured: dict[str, list[tuple[str, str]]], evaluations: Path) -> dict[str, Any]:
-    """Study -> its numbers. measured: study -> (policy, suite); of policies, the runs count, whose names have dots."""
+    """Study -> its numbers. measured: study -> (policy, suite); only runs count, whose names have dots."""
     found = {}
     for study, pairs in measured.items():
         scores = [

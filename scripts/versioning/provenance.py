@@ -1,7 +1,7 @@
-"""How each artifact was made, as Snakemake remembers it, in one file that travels with the artifacts.
+"""Stores how each artifact was made, from Snakemake's own records, in one file that travels with the artifacts.
 
-Snakemake keeps a record an output under .snakemake/: rule, code, parameters, inputs and their checksums. Without
-them it reruns a clone by file times, that is, at random, and overlooks changed parameters. ``distil`` takes them out,
+Snakemake keeps one record per output under .snakemake/: rule, code, parameters, inputs and their checksums. Without
+them it reruns a clone by file times, that is, at random, and overlooks changed parameters. ``distil`` extracts them,
 without times and job numbers, so that equal results have equal provenance; ``adopt`` puts them back.
 """
 
@@ -25,13 +25,13 @@ from scripts.versioning.artifacts import SHOWN, STORE, in_store
 from scripts.versioning.seen import PROVENANCE, RECORD, see
 
 FORGOTTEN = {"starttime", "endtime", "job_hash", "external_jobid", "incomplete", "log", "shellcmd"}
-"""Fields of a record that say when and where, or that others imply; no decision to rerun looks at them."""
+"""Fields of a record that say when and where, or that others imply; no rerun decision depends on them."""
 LONG_AGO = 1_000_000_000.0
-"""A file time older than any file's here (September 2001)."""
+"""A file time older than that of any file here (September 2001)."""
 
 
 def records_of(root: Path) -> FilePersistence:
-    """Snakemake's own access to its records; InputError while Snakemake runs in this folder."""
+    """Snakemake's own access to its records. Raises InputError while Snakemake runs in this folder."""
     records = FilePersistence(nolock=True, path=root / ".snakemake")
     if any(records._read_locks()):
         raise InputError(
@@ -43,14 +43,14 @@ def records_of(root: Path) -> FilePersistence:
 
 
 def distil(root: Path, declared: Sequence[str], stored: Iterable[str]) -> list[dict[str, Any]]:
-    """What Snakemake remembers of all stored files: one entry for the outputs of one job, in order.
+    """Snakemake's records of all stored files: one entry for the outputs of each job, in order.
 
-    Raises InputError for declared artifacts that are half-made or have no record of this Snakemake's format, and
-    for stored files that no rule made.
+    Raises InputError for declared artifacts that are incomplete or have no record in this Snakemake's format, and for
+    stored files that no rule made.
     """
     records = records_of(root)
     if found := records._filter_incomplete_keys(declared):
-        raise _refused(found, "a killed job left them half-made", "run snakemake again; it makes them anew")
+        raise _refused(found, "a killed job left them incomplete", "run snakemake again; it makes them again")
     jobs: dict[str, dict[str, Any]] = {}
     unknown = []
     for path in sorted({*declared, *stored}):
@@ -65,7 +65,7 @@ def distil(root: Path, declared: Sequence[str], stored: Iterable[str]) -> list[d
     if found := set(unknown) & set(declared):
         raise _refused(found, "Snakemake has no record of how they were made", "delete them and run snakemake again")
     if unknown:
-        raise _refused(unknown, f"no rule made them, yet they stand in {STORE}/", "move them elsewhere or delete them")
+        raise _refused(unknown, f"no rule made them, but they are in {STORE}/", "move them elsewhere or delete them")
     return list(jobs.values())
 
 
@@ -82,11 +82,11 @@ def write(root: Path, arguments: Sequence[str], declared: Sequence[str], stored:
 
 
 def adopt(root: Path, jobs: Sequence[dict[str, Any]]) -> list[str]:
-    """Give Snakemake the records of the artifacts that are here; returns inputs that differ from those recorded.
+    """Give Snakemake the records of the existing artifacts; returns inputs that differ from the recorded ones.
 
-    Snakemake compares contents only where an input is newer than an output. File times mean nothing after a
-    pull, so they are set to say what is known: outputs of a job whose outside inputs differ are from long ago, so
-    that Snakemake compares them and reruns it; all others are of one time, so that it need not read them again.
+    Snakemake compares contents only if an input is newer than an output. File times mean nothing after a pull, so they
+    are set to express what is known: outputs of a job whose outside inputs differ get an old time, so that Snakemake
+    compares the inputs and reruns the job; all others get the same time, so that it need not read them again.
     """
     records = records_of(root)
     made = {path for job in jobs for path in job["outputs"]}
@@ -113,17 +113,17 @@ def adopt(root: Path, jobs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def read_jobs(root: Path) -> list[dict[str, Any]]:
-    """The jobs of provenance.json, which must be of the Snakemake that runs here and name nothing outside the store."""
+    """The jobs in provenance.json, which must be of this Snakemake version and name nothing outside the store."""
     recorded = read_record(root)
     if recorded["snakemake"] != snakemake_version:
         raise InputError(
             root / RECORD,
-            f"recorded with Snakemake {recorded['snakemake']}; this is {snakemake_version}, which may judge otherwise",
-            f"pip install snakemake=={recorded['snakemake']}, or make and record the results anew",
+            f"recorded with Snakemake {recorded['snakemake']}; this is {snakemake_version}, which may differ",
+            f"pip install snakemake=={recorded['snakemake']}, or make and record the results again",
         )
     jobs = _read(root / PROVENANCE)["jobs"]
     if astray := [path for job in jobs for path in job["outputs"] if not in_store(path)]:
-        raise _refused(astray, f"{PROVENANCE} names them, but they lie outside {STORE}/", "restore another version")
+        raise _refused(astray, f"{PROVENANCE} names them, but they are outside {STORE}/", "restore another version")
     return jobs
 
 
@@ -143,13 +143,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _sha256(path: Path) -> str:
-    """As Snakemake writes it."""
+    """SHA-256 in Snakemake's notation."""
     with open(path, "rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _set_time(path: Path, when: float) -> None:
-    # Not permitted for a hard link to a shared cache that is another user's: Snakemake compares contents then.
+    # Not permitted for a hard link to a shared cache of another user: Snakemake then compares contents.
     with suppress(PermissionError):
         os.utime(path, (when, when), follow_symlinks=False)
 

@@ -1,7 +1,7 @@
-"""Whether Snakemake's records in this folder are those of results/: DVC can change results/ behind Snakemake's back.
+"""Whether Snakemake's records match results/: DVC can change results/ without Snakemake's knowledge.
 
 `dvc pull`, `dvc checkout` and `dvc exp apply` bring other results and their provenance.json. Until that file is
-taken over (`python -m scripts.versioning restore`), Snakemake would judge the new files by the old records.
+adopted (`python -m scripts.versioning restore`), Snakemake would judge the new files by the old records.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ UNSEEN = """DVC brought the results in this folder, and Snakemake does not know 
 
 
 def is_seen(root: Path) -> bool:
-    """True where provenance.json is absent or the one that was last taken over or written here."""
+    """True if provenance.json is absent, or is the one last adopted or written here."""
     provenance, mark = root / PROVENANCE, root / MARK
     if not provenance.exists():
         return True
@@ -24,7 +24,7 @@ def is_seen(root: Path) -> bool:
 
 
 def see(root: Path) -> None:
-    """Remember provenance.json as the one that Snakemake's records agree with."""
+    """Mark provenance.json as the one that Snakemake's records agree with."""
     mark = root / MARK
     mark.parent.mkdir(exist_ok=True)
     mark.write_text(_digest(root / PROVENANCE), encoding="utf-8")

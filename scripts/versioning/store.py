@@ -1,4 +1,4 @@
-"""DVC, through its own command line."""
+"""Calls DVC: commit, pull, unprotect, changes."""
 
 import json
 import os
@@ -15,22 +15,22 @@ from scripts.lib.errors import InputError
 STAGE = "atlas"
 LOCK = "dvc.lock"
 BEFORE = ".dvc/tmp/before.dvc.lock"
-"""dvc.lock as it was when a record began; empty where there was none. It is there while a record runs."""
+"""Copy of dvc.lock from before a record began, empty if there was none. It exists only while a record runs."""
 
 
 def dvc(root: Path, *arguments: str) -> None:
-    """Run `dvc <arguments>`, its messages shown; InputError when it fails."""
+    """Run `dvc <arguments>`, showing its messages. Raises InputError if it fails."""
     _name_user()
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root)
     if done.returncode:
-        raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "mend what it says above")
+        raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "fix the error shown above")
 
 
 def commit(root: Path) -> None:
-    """Hash the outputs of the stage into the cache and dvc.lock; the files themselves stay as they are.
+    """Hash the outputs of the stage into the cache and dvc.lock; the files themselves are left unchanged.
 
-    DVC writes dvc.lock in place, and no command of it reads one that is cut: where it fails or is killed the lock
-    becomes again what it was.
+    DVC writes dvc.lock in place, and none of its commands can read a truncated one: if it fails or is killed, the
+    previous lock is restored.
     """
     _put_back(root)
     lock = root / LOCK
@@ -45,7 +45,7 @@ def commit(root: Path) -> None:
 
 
 def _put_back(root: Path) -> None:
-    """Make dvc.lock what it was before a record that did not come to its end, if there is one."""
+    """Restore dvc.lock to its state before a record that did not finish, if there is one."""
     before = root / BEFORE
     if before.exists() and before.stat().st_size:
         os.replace(before, root / LOCK)
@@ -55,10 +55,10 @@ def _put_back(root: Path) -> None:
 
 
 def pull(root: Path, paths: Sequence[str]) -> None:
-    """Bring all outputs or some from the default remote; from the cache alone where no remote is set.
+    """Bring all outputs or some from the default remote, or only from the cache if no remote is set.
 
-    DVC 3.67 keeps an index of what a pull needs without the paths that it was asked for: after two pulls of a part it
-    takes that part for the whole, fetches nothing more, and deletes the folder. So the index goes first.
+    DVC 3.67 keeps an index of what a pull needs without the paths given to it: after two partial pulls it takes the
+    part for the whole, fetches nothing more, and deletes the folder. So the index is dropped first.
     """
     from dvc.repo import Repo
 
@@ -73,7 +73,7 @@ def has_remote(root: Path) -> bool:
 
 
 def cache(root: Path) -> Path:
-    """The folder of the files of DVC's cache, named by their MD5."""
+    """The folder with the files of DVC's cache, named by their MD5."""
     from dvc.repo import Repo
 
     _name_user()
@@ -82,30 +82,30 @@ def cache(root: Path) -> Path:
 
 
 def unprotect(root: Path, path: str) -> None:
-    """Turn links to the cache into files of their own that can be written."""
+    """Replace links to the cache by separate writable files."""
     dvc(root, "unprotect", path)
 
 
 def changes(root: Path) -> dict[str, list[str]]:
-    """How the files here differ from those recorded: added, modified, deleted. Folders themselves are left out."""
+    """How the files here differ from the recorded ones: added, modified, deleted. Folders themselves are left out."""
     found: dict[str, Any] = json.loads(_text(root, "data", "status", "--granular", "--json"))
     kinds = ("added", "modified", "deleted")
     return {kind: [path for path in found.get("uncommitted", {}).get(kind, []) if path[-1] != "/"] for kind in kinds}
 
 
 def _text(root: Path, *arguments: str, empty: bool = False) -> str:
-    """What `dvc <arguments>` prints; with empty, the empty text when it fails."""
+    """The output of `dvc <arguments>`; with ``empty``, an empty text if it fails."""
     _name_user()
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode and not empty:
         print(done.stderr, end="", file=sys.stderr)
-        raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "mend what it says above")
+        raise InputError(f"dvc {arguments[0]}", f"ended with status {done.returncode}", "fix the error shown above")
     return "" if done.returncode else done.stdout
 
 
 def _name_user() -> None:
-    """DVC asks for the user's name and fails for an id without one (containers), unless USER is set."""
+    """DVC asks for the user's name, and fails for an id without one (in containers) unless USER is set."""
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:

@@ -1,4 +1,4 @@
-"""What of the repository's own text a rule's parameters carry, so that a change of it runs the rule again."""
+"""Fingerprints and digests of the repository's code for rules' parameters: a change runs the rule again."""
 
 import ast
 import hashlib
@@ -20,7 +20,7 @@ ROOMS = "studies"
 
 @cache
 def modules_of_room(step: str, repository: Path) -> frozenset[str]:
-    """A study's step and the modules under studies/ that it imports, directly or through others."""
+    """A study's step and the modules under studies/ that it imports, directly or indirectly."""
     found: set[str] = set()
     ahead = [step]
     while ahead:
@@ -41,47 +41,47 @@ def modules_of_room(step: str, repository: Path) -> frozenset[str]:
 
 
 class Code:
-    """Fingerprints and digests of the code under one repository."""
+    """Fingerprints and digests of the code of one repository."""
 
     def __init__(self, repository: Path) -> None:
         self.repository = repository
 
     def of(self, *steps: str) -> list[str]:
-        """The fingerprint of each step, such as ``scripts.pairs.tiers``; of a study's, of all its modules there."""
+        """The fingerprint of each step, such as ``scripts.pairs.tiers``; for a study's step, of all modules it uses."""
         return [self._of_room(step) if step.startswith(f"{ROOMS}.") else self._of(step) for step in steps]
 
     def _of(self, step: str, unused: Iterable[str] = ()) -> str:
         return fingerprint(step, self.repository, frozenset(unused))
 
     def _of_room(self, step: str) -> str:
-        """Definition by definition in scripts/, module by module in the room: its parts are small and cheap to run."""
+        """By definition in scripts/, by module in the study's folder, whose parts are small and cheap to run."""
         modules = sorted(modules_of_room(step, self.repository))
         return _digest(f"{name} {self._of(name)}\n".encode() for name in modules)
 
     def of_training(self, step: str, objective: str) -> list[str]:
-        """As of(), of a run: of the objectives its own alone."""
+        """As of(), for a run: only with its own objective."""
         return [self._of(step, objective_options().keys() - {objective})]
 
     def of_inference(self, step: str, entry: Any) -> list[str]:
-        """As of(), of a step that runs a model forward: of the backends the entry's own alone."""
+        """As of(), for a step that runs a model forward: only with the backend in its entry."""
         return [self._of(step, set(BACKENDS) - {getattr(entry, "backend", None)})]
 
     def of_ranking(self, step: str, pairs: Any) -> list[str]:
-        """As of(), of a step that a ranker or a scorer orders: without the code of rankers where it is a scorer."""
+        """As of(), for a step that uses a ranker or a scorer: without the rankers' code if it is a scorer."""
         return [self._of(step, () if pairs.ranker else {"ranker_of"})]
 
     def yaml_in(self, folder: str) -> str:
-        """Digest of what the YAML files of a folder say, comments and formatting left out."""
+        """Digest of the content of the YAML files in a folder, comments and formatting left out."""
         texts = (path.read_text(encoding="utf-8") for path in sorted((self.repository / folder).glob("*.yaml")))
         return _digest(yaml.serialize(yaml.compose(text)).encode("utf-8") for text in texts)
 
     def files_in(self, folder: str) -> str:
-        """Digest of the files in a folder that a step reads beside its own code."""
+        """Digest of the files in a folder that a step reads besides its own code."""
         return _digest(path.read_bytes() for path in sorted((self.repository / folder).iterdir()) if path.is_file())
 
     def templates(self, study: str) -> str:
-        """Digest of the templates that a study's section is made by: all pages', and the room's own."""
-        own = sorted((self.repository / "studies" / study).glob("*.html"))
+        """Digest of the templates of a study's section: the shared ones, and the study's own."""
+        own = sorted((self.repository / ROOMS / study).glob("*.html"))
         shared = sorted((self.repository / "scripts/report/templates").iterdir())
         return _digest(path.read_bytes() for path in [*shared, *own])
 
@@ -90,7 +90,7 @@ class Code:
         return _digest(part for path in self._rule_files() for part in _tokens(path))
 
     def _rule_files(self) -> list[Path]:
-        found = [*self.repository.glob("rules/*.smk"), *self.repository.glob("studies/*/rules.smk")]
+        found = [*self.repository.glob("rules/*.smk"), *self.repository.glob(f"{ROOMS}/*/rules.smk")]
         return [self.repository / "Snakefile", *sorted(found)]
 
 

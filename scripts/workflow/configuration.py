@@ -1,8 +1,8 @@
-"""The configuration as the workflow reads it: which files it is made of, the checked whole, and its studies.
+"""Loads the configuration for the workflow: the files that it consists of, its checks, and its studies.
 
-Each study that is on brings ``studies/<study>/didactic.yaml``: its own key, and entries of its own in the shared
-sections. ``config.yaml``, which has what studies share, is laid over these, and files given by --configfile over
-it. A file that says ``standalone: true`` is laid over nothing.
+Each active study contributes ``studies/<study>/didactic.yaml``: its own key, and its own entries in the shared
+sections. ``config.yaml``, with what studies share, is laid over these, and files given by --configfile over it. A file
+that says ``standalone: true`` is laid over nothing.
 """
 
 import json
@@ -35,7 +35,7 @@ SECTIONS = (
     ("training", "variants"),
     ("evaluation", "suites"),
 )
-"""Where a room's fragment may add entries, each under a name that no other file has."""
+"""Sections to which a study's fragment may add entries, each under a name that no other file uses."""
 
 
 @cache
@@ -45,9 +45,9 @@ def types() -> dict[str, type[StudyConfig]]:
 
 
 def defaults(repository: Path, given: Mapping[str, Any]) -> list[Path]:
-    """What the files given by --configfile are laid over, the weakest first; nothing where they stand alone.
+    """The files below those given by --configfile, lowest priority first; empty if those are standalone.
 
-    given: what --configfile and --config say together.
+    given: the content of --configfile and --config together.
     """
     if given.get("standalone") is True:
         return []
@@ -61,7 +61,7 @@ def defaults(repository: Path, given: Mapping[str, Any]) -> list[Path]:
 
 
 def check_fragments(fragments: Sequence[Path]) -> None:
-    """InputError: a room's fragment is no configuration, changes what is not its own, or takes another one's name."""
+    """Raises InputError if a study's fragment is invalid, changes something shared, or reuses another one's name."""
     entries: dict[tuple[str, ...], Path] = {}
     for path in fragments:
         files.check(path)
@@ -70,7 +70,7 @@ def check_fragments(fragments: Sequence[Path]) -> None:
             raise InputError(path, f"sets {', '.join(astray)}, which all studies share", f"set it in {SHARED}")
         for at, entry in _entries(says):
             if at in entries and entry != _at(_says(entries[at]), at):
-                raise InputError(path, f"{'.'.join(at)} is also an entry of {entries[at]}", "give one another name")
+                raise InputError(path, f"{'.'.join(at)} is also an entry of {entries[at]}", "rename one of them")
             entries.setdefault(at, path)
 
 
@@ -79,7 +79,7 @@ def _says(path: str | Path) -> dict[str, Any]:
 
 
 def _keys(says: Mapping[str, Any]) -> set[str]:
-    """The keys at the top, or below a section that holds more than entries, as ``training.beta``."""
+    """The top-level keys, or ``training.beta`` for keys in a section that has more than entries."""
     nested = {section[0]: section[1] for section in SECTIONS if len(section) > 1}
     found = set()
     for key, value in says.items():
@@ -102,9 +102,9 @@ def _at(says: Any, path: Iterable[str]) -> Any:
 
 
 def checked(raw: dict[str, Any], files: Sequence[str | Path]) -> AtlasConfig:
-    """The configuration with all that its studies say of it; ``files`` made it, the strongest first.
+    """The configuration, with its studies' checks; ``files`` are its sources, highest priority first.
 
-    InputError: every mistake, with its place.
+    Raises InputError with every mistake and its place.
     """
     atlas = root.load(raw, files, types())
     if problems := list(lineages.problems(atlas, rooms(atlas))):
@@ -113,7 +113,7 @@ def checked(raw: dict[str, Any], files: Sequence[str | Path]) -> AtlasConfig:
 
 
 def rooms(atlas: AtlasConfig) -> dict[str, Study]:
-    """The studies that are on, in the configuration's order."""
+    """The active studies, in the configuration's order."""
     return {
         name: import_module(f"studies.{name}.study").Room(name, getattr(atlas, name), atlas) for name in atlas.studies
     }

@@ -1,4 +1,4 @@
-"""Which files belong to what, as the configuration says: what rules ask that need or make more than one."""
+"""Paths of files by the configuration, for rules that need or make several files."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,38 +6,40 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib import lineage
+from scripts.lib.config.evaluation import PaidJudge
 from scripts.lib.config.root import AtlasConfig
 
 CLASSIFIER = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]
-"""The files of a reward model or ranker that was trained here, beside its card."""
+"""The files of a reward model or ranker, besides its card: lib/classifiers.py's, without importing torch."""
 MODEL = [CLASSIFIER[0], "generation_config.json", *CLASSIFIER[1:]]
-"""The files of a policy that was trained here, beside policy.json."""
+"""The files of a trained policy, besides policy.json: lib/models.py's, without importing torch."""
 LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
+"""The files of a fitted length control: evaluation/rates.py's, without importing alpaca-eval."""
 
 
 def of_kind(section: Mapping[str, Any], *kinds: str) -> list[str]:
-    """The entries of a section of the configuration that are of some kinds."""
+    """The entries of a section of the configuration that are of the given kinds."""
     return [name for name, entry in section.items() if entry.kind in kinds]
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A wildcard constraint that only these names fit."""
+    """A wildcard constraint that matches only these names."""
     return "|".join(names) or "(?!)"
 
 
 def spec(section: Mapping[str, Any], name: str) -> str:
-    """One entry of the configuration, as the JSON that a step takes."""
+    """One entry of the configuration, as JSON for a step."""
     return section[name].model_dump_json()
 
 
 def local_files(path: str | None) -> list[str]:
-    """A local file, or the files of a local folder, as inputs, so that a change is seen; nothing for a hub id."""
+    """A local file, or the files in a local folder, as inputs, so that changes are noticed; empty for a hub id."""
     found = [Path(path), *Path(path).rglob("*")] if path and os.path.exists(path) else []
     return [str(each) for each in sorted(found) if each.is_file()]
 
 
 def python_for(gpus: int) -> str:
-    """How a module is run by one process, or by several together, each with a GPU of its own where there are any."""
+    """The command to run a module in one process, or in several, each with its own GPU if there are any."""
     if gpus < 2:
         return "python -m"
     # Without the last "--", torchrun takes the step's options for abbreviations of its own.
@@ -46,26 +48,26 @@ def python_for(gpus: int) -> str:
 
 
 def inference_environment(entry: Any) -> str:
-    """Where a step runs a model forward, as a rule's file names it."""
+    """The environment of a step that runs a model forward, relative to a rules file."""
     return "../envs/vllm.yaml" if getattr(entry, "backend", None) == "vllm" else "../envs/train.yaml"
 
 
 class Files:
-    """The files of one configuration."""
+    """The paths of one configuration's files."""
 
     def __init__(self, atlas: AtlasConfig) -> None:
         self.atlas = atlas
         self.suites = atlas.evaluation.suites
 
-    # Policies and the small models that are trained here
+    # Policies and the small models trained here
 
     def policy(self, policy: str) -> list[str]:
-        """All files of a policy or run; a given one is policy.json alone, which names the model and its hashes."""
+        """All files of a policy or run; a given policy has only policy.json, which names the model and its hashes."""
         files = [] if policy in of_kind(self.atlas.policies, "given") else MODEL
         return [f"results/policies/{policy}/{name}" for name in ["policy.json", *files]]
 
     def scorer(self, scorer: str) -> list[str]:
-        """The files of a reward model trained here; none for other scorers."""
+        """The files of a reward model trained here; empty for other scorers."""
         if self.atlas.scorers[scorer].kind != "scratch":
             return []
         return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
@@ -74,12 +76,12 @@ class Files:
         return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER]]
 
     def variants(self, *, online: bool) -> list[str]:
-        """The training variants that are online, or that are not."""
+        """The training variants that are online, or those that are not."""
         training = self.atlas.training
         return [name for name in training.variants if (training.variant(name).online is not None) == online]
 
     def root_of(self, policy: str) -> Any:
-        """The configuration's entry of the policy that a lineage begins with."""
+        """The configuration's entry of the policy at the beginning of a lineage."""
         return self.atlas.policies[policy.split(".")[0]]
 
     # Families: their prompts, responses and scores
@@ -88,39 +90,39 @@ class Files:
         return lineage.families_of(self.atlas, prompt_set)
 
     def is_sampled(self, family: str) -> bool:
-        """Whether a family is a sample set's and not a generator's."""
+        """Whether a family is a sample set's rather than a generator's."""
         prompt_set, _, name = lineage.without_start(family).partition(".")
         return name in self.atlas.samples and self.atlas.samples[name].prompt_set == prompt_set
 
     def samples(self, family: str, table: str = "parquet") -> str:
-        """The samples of a sample set's family, or with "responses.parquet" the distinct responses among them."""
+        """The samples of a sample set's family; with "responses.parquet", its distinct responses."""
         return f"results/samples/{lineage.sampled_policy(self.atlas, family)}/{family}.{table}"
 
     def samples_for(self, sample_set: str, start: str | None, table: str = "parquet") -> str:
-        """As samples(), of what a sample set is for a start."""
+        """As samples(), for a sample set and a start."""
         return self.samples(lineage.sampled_family(self.atlas, sample_set, start), table)
 
     def sampled_family(self, sample_set: str, start: str | None) -> str:
         return lineage.sampled_family(self.atlas, sample_set, start)
 
     def sample_set(self, sample_set: str) -> Any:
-        """The configuration's entry of a sample set, for whichever start."""
+        """The configuration's entry of a sample set, whatever its start."""
         return self.atlas.samples[lineage.without_start(sample_set)]
 
     def sample_sets(self, *, sharded: bool) -> str:
-        """A wildcard constraint that the sample sets drawn in shards fit, or those drawn in one job."""
+        """A wildcard constraint for the sample sets that are drawn in shards, or for those drawn in one job."""
         names = [name for name, entry in self.atlas.samples.items() if (entry.shards > 1) == sharded]
         return rf"({one_of(names)})(@.+)?"
 
     def sampling(self, sample_set: str) -> str:
-        """How a sample set is drawn, as the JSON that the step takes."""
+        """How a sample set is drawn, as JSON for the step."""
         return self.sample_set(sample_set).model_dump_json(exclude={"policy", "prompt_set", "shards"})
 
     def prompts(self, family: str) -> str:
         return f"results/prompt_sets/{family.split('.')[0]}/prompts.parquet"
 
     def responses(self, family: str) -> str:
-        """The responses table that holds a family."""
+        """The responses table that contains a family."""
         if self.is_sampled(family):
             return self.samples(family, "responses.parquet")
         return f"results/prompt_sets/{family.split('.')[0]}/responses.parquet"
@@ -137,36 +139,36 @@ class Files:
         family = f"{prompt_set}.{sample_set}"
         return [f"results/samples/{policy}/{family}.{shard}-of-{of}.parquet" for shard in range(1, of + 1)]
 
-    # Pairs: what they are made from, and the text behind them
+    # Pairs: what they are made from, and their texts
 
     def pairs_of(self, dataset: str) -> Any:
-        """The configuration's entry of a pairs dataset, for whichever start."""
+        """The configuration's entry of a pairs dataset, whatever its start."""
         return self.atlas.pairs[lineage.without_start(dataset)]
 
     def pairs_of_kind(self, kind: str) -> str:
-        """A wildcard constraint that the pairs datasets of a kind fit, for any start."""
+        """A wildcard constraint for the pairs datasets of a kind, with any start."""
         return rf"({one_of(of_kind(self.atlas.pairs, kind))})(@.+)?"
 
     def preferences(self, dataset: str) -> list[str]:
-        """What the sources of a labelled pairs dataset prefer."""
+        """The preferences of the sources behind a labelled pairs dataset."""
         pairs = self.atlas.pairs[dataset]
         sources = pairs.sources or self.atlas.prompt_sets[pairs.prompt_set].sources
         return [f"results/data/{source}/preferences.parquet" for source in sources]
 
     def ranked_responses(self, dataset: str) -> str:
-        """The responses of which a ranked pairs dataset takes two of each prompt."""
+        """The responses from which a ranked pairs dataset draws two per prompt."""
         pairs = self.pairs_of(dataset)
         if pairs.samples:
             return self.samples_for(pairs.samples, lineage.start_in(dataset), "responses.parquet")
         return f"results/prompt_sets/{pairs.prompt_set}/responses.parquet"
 
     def ranking_model(self, dataset: str) -> list[str]:
-        """The ranker behind a ranked pairs dataset, if one orders it."""
+        """The files of the ranker behind a ranked pairs dataset, if it uses one."""
         pairs = self.pairs_of(dataset)
         return self.ranker(pairs.ranker) if pairs.ranker else []
 
     def ranking_flags(self, dataset: str) -> list[str]:
-        """What orders a ranked pairs dataset, as flags."""
+        """The flags for the ranker or the scores behind a ranked pairs dataset."""
         pairs = self.pairs_of(dataset)
         if not pairs.ranker:
             return ["--scores", *self.scores_behind(dataset)]
@@ -177,7 +179,7 @@ class Files:
         ]
 
     def named_pairs(self, dataset: str | None, start: str | None = None) -> list[str]:
-        """The file of a pairs dataset of the configuration, for a start where it depends on one; none for no name."""
+        """The file of a configured pairs dataset, for a start if it depends on one; empty without a name."""
         if not dataset:
             return []
         return [f"results/pairs/{lineage.pairs_for(self.atlas, dataset, start) if start else dataset}.parquet"]
@@ -189,16 +191,16 @@ class Files:
         return self.scores(scorer, lineage.scored_families(self.atlas, name, start)) if scorer else []
 
     def references(self, dataset: str, start: str) -> list[str]:
-        """The log-probs under a start of every response that a pairs dataset may hold."""
+        """The log-probs, under a start, of every response that a pairs dataset may contain."""
         families = lineage.families_behind(self.atlas, dataset, start)
         return [f"results/logprobs/{start}/{family}.parquet" for family in families]
 
     def prompts_behind(self, datasets: Sequence[str]) -> list[str]:
-        """The prompts that some pairs datasets draw on."""
+        """The prompts behind some pairs datasets."""
         return [f"results/prompt_sets/{name}/prompts.parquet" for name in self.prompt_sets_behind(datasets)]
 
     def responses_behind(self, datasets: Sequence[str], start: str | None = None) -> list[str]:
-        """The responses that some pairs datasets draw on: of prompt sets, and of sample sets for a start."""
+        """The responses behind some pairs datasets: of prompt sets, and of sample sets for a start."""
         held = [each for each in datasets if lineage.holds_prompt_set(self.atlas, each)]
         sets = [name for each in datasets for name in lineage.sample_sets_behind(self.atlas, each)]
         return [
@@ -212,15 +214,15 @@ class Files:
     # Suites
 
     def questions(self, suite: str) -> list[str]:
-        """The questions of a suite of the didactic world; nothing for others."""
+        """The questions of a suite of the didactic world; empty for others."""
         return [f"results/suites/{suite}/questions.jsonl"] if self.suites[suite].data == "world" else []
 
     def is_paid(self, suite: str) -> bool:
         """Whether a suite's judge is an LLM behind an API."""
-        return self.suites[suite].judge.kind in ("alpaca_eval", "openai")
+        return isinstance(self.suites[suite].judge, PaidJudge)
 
     def fits_length_control(self, suite: str) -> bool:
-        """Whether what length control needs is fitted here: on the didactic world, whose judge nobody has published."""
+        """Whether length control is fitted here: for the didactic world, whose judge has no published files."""
         return self.suites[suite].data == "world" and not self.is_paid(suite)
 
     def length_control(self, suite: str) -> list[str]:
@@ -228,23 +230,23 @@ class Files:
         return [f"results/suites/{suite}/length_control/{name}" for name in names]
 
     def judging_texts(self, suite: str) -> list[str]:
-        """What an LLM judge is asked by, where that is a file or folder of one's own."""
+        """The local files of an LLM judge's prompt or annotator configuration, if it has its own."""
         judge = self.suites[suite].judge
         own = {"alpaca_eval": "annotators_config", "openai": "prompt"}
         return local_files(getattr(judge, own[judge.kind])) if judge.kind in own else []
 
     def judging_model(self, suite: str) -> list[str]:
-        """The files of the scorer behind a judge, where it was trained here."""
+        """The files of the scorer behind a judge, if it was trained here."""
         judge = self.suites[suite].judge
         return self.scorer(judge.scorer) if judge.kind == "scorer" else []
 
     def judging_flags(self, suite: str) -> list[str]:
-        """The scorer behind a judge, as flags."""
+        """The flags for the scorer behind a judge."""
         judge = self.suites[suite].judge
         if judge.kind != "scorer":
             return []
         folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if self.judging_model(suite) else []
         scorer = self.atlas.scorers[judge.scorer]
-        if getattr(scorer, "backend", None) == "vllm":  # whose environment has no alpaca-eval
+        if getattr(scorer, "backend", None) == "vllm":  # its environment has no alpaca-eval
             scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
         return ["--scorer", scorer.model_dump_json(), *folder]

@@ -1,9 +1,9 @@
-"""Which suites of lm-eval are asked in one process.
+"""Groups the lm-eval suites that are evaluated in one process.
 
-A process that asks questions takes seconds to start, so a policy is asked all that is wanted of it at once. But a
-Snakemake job runs as a whole or not at all: were the suites that a policy has answered a part of a new job, one more
-suite would ask it all of them again. So suites stay together as they were asked, which Snakemake's own records say,
-and what is new is asked by itself.
+A process takes seconds to start, so a policy is evaluated on all its suites at once. But a Snakemake job runs as a
+whole or not at all: if suites that a policy has already answered became part of a new job, adding one suite would
+repeat all of them. So suites stay grouped as they were evaluated, according to Snakemake's own records, and new suites
+form a group of their own.
 """
 
 import ast
@@ -18,14 +18,14 @@ from snakemake.persistence.file import FilePersistence
 
 Suites = tuple[str, ...]
 Asked = Callable[[str, str], Suites]
-"""(policy, suite) -> the suites that were asked in the process that asked this one; none where it never was."""
+"""(policy, suite) -> the suites evaluated in the same process as this one; empty if it never was evaluated."""
 
 
 def together(policies: Mapping[str, Sequence[str]], asked: Asked) -> dict[Suites, list[str]]:
-    """Suites that one process asks -> the policies that it asks them of.
+    """Suites of one process -> the policies that it evaluates on them.
 
-    policies: policy -> the suites wanted of it. Every wanted suite of a policy is in exactly one process; one that
-    was asked together with others stays with them, wanted today or not.
+    policies: policy -> its suites. Every suite of a policy is in exactly one process; one that was evaluated together
+    with others stays with them, whether those are still wanted or not.
     """
     found: dict[Suites, list[str]] = {}
     for policy, wanted in policies.items():
@@ -42,7 +42,7 @@ def together(policies: Mapping[str, Sequence[str]], asked: Asked) -> dict[Suites
 
 
 def asked_in(folder: Path, known: Sequence[str]) -> Asked:
-    """What Snakemake's records in a working folder say; suites that the configuration has no more are left out."""
+    """The groups in a working folder's Snakemake records; those with unconfigured suites are ignored."""
     records = FilePersistence(nolock=True, path=folder / ".snakemake")
 
     def asked(policy: str, suite: str) -> Suites:
@@ -54,7 +54,7 @@ def asked_in(folder: Path, known: Sequence[str]) -> Asked:
 
 
 def _suites_in(params: Sequence[Any]) -> Suites:
-    """The suites in the parameters of a job of rule harness, as Snakemake keeps them."""
+    """The suites in the parameters of a job of rule harness, as Snakemake stores them."""
     for param in params or []:
         try:
             value = json.loads(ast.literal_eval(param))
@@ -67,7 +67,7 @@ def _suites_in(params: Sequence[Any]) -> Suites:
 
 @dataclass(frozen=True)
 class Asking:
-    """A rule: its name, the suites that one process of it asks, and the wildcard constraint of its policies."""
+    """A rule: its name, the suites of one process, and the wildcard constraint of its policies."""
 
     name: str
     suites: Suites
@@ -75,9 +75,9 @@ class Asking:
 
 
 def rules(parts: Mapping[Suites, Sequence[str]], any_policy: str) -> list[Asking]:
-    """One rule for each set of suites that is asked together; the most common one is of every policy not named.
+    """One rule per group of suites; the rule of the most common group applies to every policy not named by another.
 
-    parts: as together() gives them. any_policy: the wildcard constraint of a policy.
+    parts: from together(). any_policy: the wildcard constraint of a policy.
     """
     if not parts:
         return []
@@ -96,7 +96,7 @@ def _one_of(policies: Sequence[str] | set[str]) -> str:
 
 
 def as_harness(workflow: Any, name: str) -> None:
-    """Let what a profile says of rule harness (threads, resources, group) go for another of its rules too."""
+    """Apply a profile's settings for rule harness (threads, resources, group) to another of its rules too."""
     settings = workflow.resource_settings
     said_of = [
         settings._parsed_overwrite_threads,

@@ -1,4 +1,4 @@
-"""What all runs together must be: trainable from where they start, and named so that a file system takes it."""
+"""Checks of all runs together: each must be trainable from its start, and its name must fit a file system."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,18 +8,18 @@ from scripts.lib.lineage import Run, lineage_of, pairs_for, sample_sets_behind, 
 from scripts.lib.study import Study
 
 LONGEST = 255
-"""Bytes of a file's name, as most file systems have it."""
+"""The most bytes of a file name on most file systems."""
 ROOM = 40
-"""Bytes that the longest ending of a name takes, a hidden temporary file's among them."""
+"""Bytes reserved for the longest suffix of a name, including that of a hidden temporary file."""
 
 
 def runs_behind(policies: list[str]) -> list[Run]:
-    """Every run behind some policies, each once, none before the run that it starts from."""
+    """Every run behind some policies, once, after the run that it starts from."""
     return list(dict.fromkeys(run for policy in policies for run in lineage_of(policy)))
 
 
 def problems(atlas: AtlasConfig, rooms: Mapping[str, Study]) -> Iterator[Problem]:
-    """What no run of the studies may be."""
+    """The problems of all runs of the studies."""
     seen: set[str] = set()
     for study, room in rooms.items():
         for policy, _ in room.measured:
@@ -54,7 +54,7 @@ def _problems_of(atlas: AtlasConfig, run: Run, at: Location) -> Iterator[Problem
 
 
 def too_long(atlas: AtlasConfig, run: Run) -> str | None:
-    """The longest name of a file that a run has or needs, if it is too long for a file system."""
+    """The longest file name that a run has or needs, if it is too long for a file system."""
     sampled = [sampled_family(atlas, each, run.start) for each in sample_sets_behind(atlas, run.pairs)]
     longest = max([run.name, pairs_for(atlas, run.pairs, run.start), *sampled], key=len)
     return longest if len(longest.encode()) + ROOM > LONGEST else None

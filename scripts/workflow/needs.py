@@ -1,4 +1,4 @@
-"""What the studies need: the policies to measure, the runs behind them, and what these are made from."""
+"""What the studies need: policies to evaluate, the runs behind them, and what those are made from."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,12 +14,12 @@ from scripts.workflow.lineages import runs_behind
 
 
 def distinct(items: Iterable) -> list:
-    """Each once, in the order of its first."""
+    """The items without duplicates, in order of first appearance."""
     return list(dict.fromkeys(items))
 
 
 class Needs:
-    """What some (policy, suite) pairs need. Everything once, in the order in which it is first asked for."""
+    """What some (policy, suite) pairs need, without duplicates, in order of first use."""
 
     def __init__(self, atlas: AtlasConfig, measured: Sequence[tuple[str, str]]) -> None:
         self.atlas = atlas
@@ -28,7 +28,7 @@ class Needs:
 
     @cached_property
     def policies(self) -> list[str]:
-        """What is measured."""
+        """The policies and runs to evaluate."""
         return distinct(policy for policy, _ in self.measured)
 
     @cached_property
@@ -39,22 +39,22 @@ class Needs:
         return [suite for suite in self.suites if self.atlas.evaluation.suites[suite].kind in kinds]
 
     def asked(self, policy: str) -> list[str]:
-        """The suites of lm-eval that are wanted of a policy."""
+        """The lm-eval suites on which a policy is evaluated."""
         return [suite for of, suite in self.measured if of == policy and suite in self.suites_of("harness")]
 
     @cached_property
     def runs(self) -> list[Run]:
-        """Every run that is measured or that another one starts from."""
+        """Every run that is evaluated or that another one starts from."""
         return runs_behind(self.policies)
 
     @cached_property
     def datasets(self) -> list[str]:
-        """The pairs datasets that the runs train on, as the configuration names them."""
+        """The pairs datasets that the runs train on, by their names in the configuration."""
         return distinct(run.pairs for run in self.runs)
 
     @cached_property
     def pairs(self) -> list[str]:
-        """The same, for each start that matters to one."""
+        """The same, once for each start if a dataset depends on it."""
         return distinct(self.pairs_of(run) for run in self.runs)
 
     def pairs_of(self, run: Run) -> str:
@@ -66,12 +66,12 @@ class Needs:
 
     @cached_property
     def training(self) -> list[str]:
-        """The runs' own tables, one row per step."""
+        """The runs' training tables, one row per step."""
         return [f"results/training/{run.name}.parquet" for run in self.runs]
 
     @cached_property
     def references(self) -> list[str]:
-        """The log-probs that the runs take their references from."""
+        """The log-probs that the runs use as references."""
         return distinct(path for run in self.runs for path in self.files.references(run.pairs, run.start))
 
     def scores_of(self, run: Run) -> list[str]:
@@ -84,7 +84,7 @@ class Needs:
 
     @cached_property
     def sampled(self) -> list[str]:
-        """The families of the sample sets that the runs' pairs may hold."""
+        """The families of the sample sets that the runs' pairs may contain."""
         return distinct(
             lineage.sampled_family(self.atlas, name, run.start)
             for run in self.runs
@@ -119,14 +119,14 @@ class Needs:
 
     @cached_property
     def on_the_world(self) -> bool:
-        """Whether all text is the didactic world's."""
+        """Whether all text is from the didactic world."""
         return all(self.atlas.sources[source].kind == "world" for source in self.sources)
 
-    # What is counted as shared: scripts/studies/sharing.py
+    # Inputs of the sharing counts: scripts/studies/sharing.py
 
     @cached_property
     def of_each_run(self) -> list[dict[str, Any]]:
-        """Of each run: its pairs, and the scores that these are made from."""
+        """For each run: its pairs, and the scores that these are made from."""
         return [
             {"pairs": f"results/pairs/{self.pairs_of(run)}.parquet", "scores": self.scores_of(run)} for run in self.runs
         ]
@@ -144,7 +144,7 @@ class Needs:
 
 
 class Studies:
-    """The studies that are on, one by one and together."""
+    """The active studies, one by one and together."""
 
     def __init__(self, atlas: AtlasConfig, rooms: Mapping[str, Study]) -> None:
         self.atlas = atlas
@@ -161,7 +161,7 @@ class Studies:
 
     @property
     def headings(self) -> list[dict[str, str]]:
-        """What the page calls each study, and its lead."""
+        """Each study's name, title and lead for the page."""
         return [{"name": name, "title": room.title, "lead": room.lead} for name, room in self.rooms.items()]
 
     @property
@@ -174,28 +174,30 @@ class Studies:
         return distinct(name for room in self.rooms.values() for name in room.figures)
 
     def targets(self, study: str) -> list[str]:
-        """The files that one study ends in; none of a study that is off."""
+        """The final files of one study; empty for an inactive study."""
         if (room := self.rooms.get(study)) is None:
             return []
         figures = [*room.figures, *self.common_figures(study)]
         return [
             *(room.table(name) for name in [*room.tables, *(["sharing"] if self.of(study).runs else [])]),
             *(path for name in figures for path in room.figure(name)),
+            *([f"results/claims/{study}.csv"] if room.claims else []),
+            f"results/sections/{study}.html",
             *room.made,
         ]
 
     def common_figures(self, study: str) -> list[str]:
-        """The figures that every study has of what it trains on: rules/studies.smk makes them."""
+        """The figures of training data and runs that every study has; made by rules/studies.smk."""
         needs = self.of(study)
         return [*(["tier_scores"] if needs.tiers else []), *(["pair_scores", "training_curves"] if needs.runs else [])]
 
     def names(self, study: str) -> dict[str, PairsName]:
-        """Pairs dataset -> what tables and figures call it; of a dataset for a start, the same."""
+        """Pairs dataset -> its name in tables and figures; the same name for all starts."""
         names = self.rooms[study].names
         return {pairs: names[lineage.without_start(pairs)] for pairs in self.of(study).pairs}
 
     def titles(self, prompt_sets: Sequence[str]) -> list[str]:
-        """What the studies call the data of some prompt sets."""
+        """The studies' names for the data of some prompt sets."""
         called: dict[str, str] = {}
         for room in self.rooms.values():
             for dataset, name in room.names.items():

@@ -1,4 +1,4 @@
-"""Which phase each rule belongs to: what the display of progress and the drawing of the workflow call it by."""
+"""The phase of each rule, for the progress display and the drawing of the workflow."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -10,18 +10,18 @@ TARGETS = "targets"
 
 
 class Rule(Protocol):
-    """As much of Snakemake's rules as is asked for here."""
+    """The part of Snakemake's rule that is used here."""
 
     name: str
     snakefile: object
-    """The file that holds the rule: its path, or of `use rule ... with` an object whose text is the path."""
+    """The file that contains the rule: its path, or for `use rule ... with` an object whose text is the path."""
 
 
 def phases(rules: Iterable[Rule]) -> dict[str, str]:
     """Rule -> phase, in the order of ``workflow.rules``, which is that of inclusion.
 
-    A phase is a file under rules/. What a study has of its own, studies/<study>/rules.smk, is of the phase "studies",
-    and what stands in the Snakefile itself is of "targets".
+    A phase is a file under rules/. Rules of a study, in studies/<study>/rules.smk, belong to the phase "studies", and
+    rules in the Snakefile itself to "targets".
     """
     return {rule.name: _phase(PurePath(str(rule.snakefile))) for rule in rules}
 

@@ -1,4 +1,4 @@
-"""What the plan counts: every output of the studies that a model works for, as scripts/studies/plan.py takes it."""
+"""The jobs to plan: every output of the studies that needs a model, in the form of scripts/studies/plan.py."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ Job = dict[str, Any]
 
 
 class Planning:
-    """The jobs behind what some studies need."""
+    """The jobs behind the needs of some studies."""
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
@@ -28,18 +28,18 @@ class Planning:
         return [f"results/prompt_sets/{name}" for name in self.needs.prompt_sets]
 
     def counted_suites(self, *kinds: str) -> list[str]:
-        """The folders of their suites, of some kinds or of all."""
+        """The folders of their suites, of some kinds or all."""
         return [f"results/suites/{name}" for name in (self.needs.suites_of(*kinds) if kinds else self.needs.suites)]
 
     def _counted(self, family: str) -> Job:
-        """What a family's responses are counted by: themselves, or the prompts that a policy is yet to answer."""
+        """What a family's responses are counted by: themselves, or the prompts that a policy has yet to answer."""
         if self.files.is_sampled(family):
             prompt_set, _, name = lineage.without_start(family).partition(".")
             return {"of": f"{prompt_set}/prompts", "times": self.atlas.samples[name].samples}
         return {"of": family}
 
     def _work_of(self, kind: str, path: str) -> Job:
-        """Work on the family that a file of scores or log-probs is named after."""
+        """Work on the family named in a path of scores or log-probs."""
         return {"kind": kind, "out": path} | self._counted(Path(path).name.removesuffix(".parquet"))
 
     def _scoring(self) -> list[Job]:
@@ -47,7 +47,7 @@ class Planning:
         return [self._work_of("score", path) | {"separate": asked.count(path)} for path in distinct(asked)]
 
     def _sampling(self) -> list[Job]:
-        """For pairs, where a run by itself would sample what it takes; and for win rates."""
+        """For pairs, with the share that a separate run would sample itself; and for win rates."""
         return [
             {
                 "kind": "sample",
@@ -63,7 +63,7 @@ class Planning:
         ]
 
     def _share(self, run: Run, family: str) -> float:
-        """The share of a sample set's family that a run by itself would draw: of a mixture its ratio."""
+        """The share of a sample set's family that a separate run would sample: for a mixture, its ratio."""
         sets = lineage.sample_sets_behind(self.atlas, run.pairs)
         if family not in [lineage.sampled_family(self.atlas, name, run.start) for name in sets]:
             return 0.0
@@ -78,7 +78,7 @@ class Planning:
         }
 
     def _asking(self) -> list[Job]:
-        """One job asks a policy the questions of all suites of lm-eval that are wanted of it."""
+        """One job evaluates a policy on all its lm-eval suites."""
         suites = self.needs.suites_of("harness")
         asked = [(policy, suite) for policy, suite in self.needs.measured if suite in suites]
         return [

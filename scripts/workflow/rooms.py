@@ -1,6 +1,6 @@
-"""What a room's rules.smk may do to the rules of all: add rules of its own, and nothing else.
+"""Checks a study's rules.smk: it may only add rules of its own.
 
-Included files share one namespace with all others: two that set one name would give one of them the other's value.
+Included files share one namespace: if two set the same name, one of them would get the other's value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,9 @@ from scripts.lib.errors import InputError
 
 
 def check(file: Path, before: Mapping[str, Any], after: Mapping[str, Any], rules: Iterable[Any]) -> None:
-    """InputError: the included file set a name for all rules, or makes a file that is in no folder of its study.
+    """Raises InputError if the included file set a name for all rules, or makes a file outside its study's folders.
 
-    before, after: the names of the rules' namespace. rules: Snakemake's, of all files.
+    before, after: the names in the rules' namespace. rules: Snakemake's, from all files.
     """
     study = file.parent.name
     new = [name for name in after if after[name] is not before.get(name, before) and not name.startswith("__")]

@@ -1,4 +1,4 @@
-"""What the didactic world has beside the studies' own tables: figures of its base policies, scorers and rankers."""
+"""Targets of the didactic world besides the studies: figures of its base policies, scorers and rankers."""
 
 from functools import cached_property
 
@@ -7,7 +7,7 @@ from scripts.workflow.needs import Needs
 
 
 class World:
-    """What ``snakemake world`` makes; nothing where some text is not the didactic world's."""
+    """The targets of ``snakemake world``; empty if any text is not from the didactic world."""
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
@@ -23,23 +23,23 @@ class World:
 
     @cached_property
     def suites(self) -> list[str]:
-        """What all policies that runs start from are measured by: the suites of each that a study measures."""
+        """Suites shared by all policies that runs start from: those on which a study evaluates each of them."""
         measured = [[s for p, s in self.needs.measured if p == policy] for policy in self.atlas.policies]
         return [suite for suite in self.needs.suites if all(suite in each for each in measured if each)]
 
     @property
     def asked(self) -> list[str]:
-        """Those of lm-eval."""
+        """The lm-eval suites among them."""
         return [suite for suite in self.suites if suite in self.needs.suites_of("harness")]
 
     @cached_property
     def evaluations(self) -> list[str]:
-        """Every policy that runs may start from on these suites."""
+        """Evaluations of every policy that runs may start from on these suites."""
         return [f"results/evaluations/{policy}/{suite}.json" for policy in self.atlas.policies for suite in self.suites]
 
     @cached_property
     def rankings(self) -> list[str]:
-        """Each ranker's word on the pairs that it could have learnt from."""
+        """Each ranker's rankings of the pairs that it could have been trained on."""
         return [
             f"results/rankings/{ranker}/{dataset}.parquet"
             for ranker, entry in self.atlas.rankers.items()

@@ -1,1 +1,1 @@
-"""What Matters in Data for DPO? Its tables, its claims, its theory."""
+"""The study of "What Matters in Data for DPO?": its tables, claims and theory."""

@@ -1,4 +1,4 @@
-"""What the claims are computed from: every question's points, run by run, and the paper's means."""
+"""Inputs of the claims: points per question and run, and the paper's means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Inputs:
 
 
 def answers(policies: Sequence[Sequence[str]], benchmarks: Sequence[str], evaluations: Path) -> list[np.ndarray]:
-    """One array (policies, seeds, questions) a benchmark; ``policies`` are the runs of each, one a seed."""
+    """One array (policies, seeds, questions) per benchmark; ``policies`` are the runs of each, one per seed."""
     of_all = [run for runs in policies for run in runs]
     shape = (len(policies), len(policies[0]), -1)
     return [read_runs(evaluations, of_all, benchmark).reshape(shape) for benchmark in benchmarks]
@@ -30,5 +30,5 @@ def answers(policies: Sequence[Sequence[str]], benchmarks: Sequence[str], evalua
 def published_means(
     published: dict[tuple[str, ...], dict[str, float]], keys: Sequence[tuple[str, ...]], benchmarks: Sequence[str]
 ) -> np.ndarray:
-    """The paper's numbers (keys, benchmarks); NaN where it has none."""
+    """The paper's numbers (keys, benchmarks); NaN if it has none."""
     return np.array([[published.get(key, {}).get(name, np.nan) for name in benchmarks] for key in keys])

@@ -1,8 +1,8 @@
-"""Every claim of "What Matters in Data for DPO?" that the configuration has tables for.
+"""Step: judges every claim of "What Matters in Data for DPO?" for which the configuration has tables.
 
 Statistics and margins are in tier_claims.py (Table 1), contrast_claims.py (Tables 2 to 4) and theory/claims.py
-(section 4); scripts/studies/verdicts.py has the rules of judgement that all share. `published` is the same statistic of
-the paper's numbers.
+(section 4); the rules of judgement that all share are in scripts/studies/verdicts.py. `published` is the same statistic
+computed from the paper's numbers.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from studies.what_matters.theory.claims import read_theory, theory_claims
 
 
 def claims(spec: Config, inputs: Inputs) -> list[Claim]:
-    """Table by table, then those of section 4."""
+    """Table by table, then the claims of section 4."""
     theory = theory_claims(read_theory(inputs.tables / "theory.csv"))
     return tier_claims.claims(spec, inputs) + contrast_claims.claims(spec, inputs) + theory
 

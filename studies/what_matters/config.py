@@ -11,7 +11,7 @@ from scripts.lib.config.studies import Problem, StudyConfig
 
 
 class TableDataset(Spec):
-    """A prompt set that stands in Table 1 with all tiers pairs over it."""
+    """A prompt set that appears in Table 1 with all tiers pairs over it."""
 
     prompt_set: PromptSetRef
     name: str = Field(description="What the table calls it; published numbers are found by the paper's own name.")
@@ -63,7 +63,7 @@ class Config(StudyConfig):
     table4: OnPolicyTable | None = None
 
     def problems(self, atlas: AtlasConfig) -> Iterator[Problem]:
-        """Datasets without tiers; benchmarks, variants and mixtures that do not play the parts they are named for."""
+        """Datasets without tiers; benchmarks, variants and mixtures that do not fit their role."""
         yield from self._tiers_problems(atlas)
         if self.headline not in self.benchmarks and self.table3:
             others = ", ".join(self.benchmarks)

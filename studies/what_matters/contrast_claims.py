@@ -3,8 +3,8 @@
 Statistics, margins and rules were fixed on 2026-11-21, before any run of these tables had been trained.
 
 online_is_sft (section 5.2, Table 2). "The performance profiles of Online-DPO and Continual SFT are nearly
-    identical." Statistic: online DPO minus continual SFT on each benchmark, in points. Sameness is a claim of
-    equivalence: it holds where every interval lies within a margin of a quarter of what continual SFT changed against
+    identical." Statistic: online DPO minus continual SFT on each benchmark, in points. Being the same is a claim of
+    equivalence: it holds if every interval lies within a margin of a quarter of what continual SFT changed against
     the baseline on that benchmark, but at least two points. The paper's own differences lie within it.
 quality_over_gap (section 5.3, Table 3). "The gain from higher chosen quality (Part 1) is consistently and
     significantly larger than the gain from a wider preference gap (Part 2)." Statistic: the mean gain of Part 1's two
@@ -15,10 +15,10 @@ gap_over_counterfactual. "The counterfactuals in Part 3 further confirm this": t
 on_policy_needs_quality (section 5.3, Table 4). "Introducing on-policy responses yields substantial gains in LC-AE2
     and GSM8K metrics. However, such benefit strictly depends on the base data quality." Statistic: the mean gain of
     the mixtures over the high-quality base minus that over the low-quality base, on each of the two benchmarks.
-    Holds where it is above zero on both.
+    Holds if it is above zero on both.
 
-After two studies had been seen to disagree, the length-controlled win rate's values a question were given the answers'
-spread (scripts/evaluation/rates.py): its intervals became wider, and nothing else changed.
+After two studies had been seen to disagree, the length-controlled win rate's values per question were given the
+answers' spread (scripts/evaluation/rates.py): its intervals became wider, and nothing else changed.
 """
 
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ from studies.what_matters.layout import COMPARISONS, STUDY, Row
 from studies.what_matters.tables import table2, table3, table4
 
 LEAST_MARGIN = 2.0
-"""Points by which online DPO may always differ from continual SFT and count as the same."""
+"""Points: a difference between online DPO and continual SFT below this always counts as the same."""
 MARGIN_SHARE = 0.25
-"""The share of continual SFT's change against the baseline by which online DPO may differ from it."""
+"""The largest difference, as a share of continual SFT's change against the baseline."""
 ON_POLICY_BENCHMARKS = ("lc_ae2", "gsm8k")
 
 
@@ -60,7 +60,7 @@ class Means:
 
 
 def claims(spec: Config, inputs: Inputs) -> list[Claim]:
-    """Of the tables that the configuration asks for, in their order."""
+    """The claims about the configured tables, in their order."""
     found = []
     if spec.table2:
         found += chosen_only_claims(spec, inputs)
@@ -72,7 +72,7 @@ def claims(spec: Config, inputs: Inputs) -> list[Claim]:
 
 
 def chosen_only_claims(spec: Config, inputs: Inputs) -> list[Claim]:
-    """online_is_sft, a dataset at a time."""
+    """online_is_sft, dataset by dataset."""
     baseline, *rows = layout.table2(spec, inputs.pairs)
     seeds, found = len(spec.seeds), []
     start = [values.mean() for values in answers([baseline.runs], spec.benchmarks, inputs.evaluations)]

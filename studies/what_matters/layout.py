@@ -1,6 +1,6 @@
-"""Which rows the tables of "What Matters in Data for DPO?" have, and which runs and pairs datasets stand behind them.
+"""The rows of the tables of "What Matters in Data for DPO?", with the runs and pairs datasets behind each row.
 
-Light enough for the workflow itself to read: it asks here what to train.
+Light enough to be imported by the workflow, which asks here what to train.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ BASELINE = "SFT baseline"
 RISING = tuple(reversed(TIERS))
 QUALITIES = {"lg_hq": "LG-HQ", "lg_lq": "LG-LQ", "sg_hq": "SG-HQ", "sg_lq": "SG-LQ"}
 INVERSES = {"lg_hq_inverse": ("LG-HQ", "SG-HQ"), "sg_hq_inverse": ("SG-HQ", "SG-LQ")}
-"""Dataset of Table 3 -> whose chosen and whose rejected responses it has."""
+"""Dataset of Table 3 -> the datasets of its chosen and of its rejected responses."""
 GAP_NAMES = QUALITIES | {"lg_hq_inverse": "LG-HQ-inv", "sg_hq_inverse": "SG-HQ-inv"}
 COMPARISONS = {
     "Part 1: chosen quality, the gap held": [("lg_hq", "lg_lq"), ("sg_hq", "sg_lq")],
@@ -31,7 +31,7 @@ Specs = dict[str, PairsSpec]
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: the cells that name it, the key of its published numbers, its runs, one a seed, their pairs."""
+    """A row of a table: its label cells, the key of its published numbers, its runs, one per seed, and their pairs."""
 
     labels: dict[str, str]
     published: tuple[str, ...]
@@ -49,11 +49,11 @@ class TierDataset:
     pairs: dict[tuple[str, str], str]
 
     def fixed_best(self) -> list[tuple[str, str]]:
-        """Best against worst, low, medium, high: those that there are."""
+        """Best against worst, low, medium, high, as far as they exist."""
         return [at for rejected in RISING if (at := ("best", rejected)) in self.pairs]
 
     def fixed_worst(self) -> list[tuple[str, str]]:
-        """Low, medium, high, best against worst: those that there are."""
+        """Low, medium, high, best against worst, as far as they exist."""
         return [at for chosen in RISING if (at := (chosen, "worst")) in self.pairs]
 
     def other(self) -> list[tuple[str, str]]:
@@ -62,7 +62,7 @@ class TierDataset:
 
 
 def tier_datasets(spec: Config, pairs: Specs) -> list[TierDataset]:
-    """The study's datasets in its order. A prompt set tiered by several scorers is one dataset a scorer."""
+    """The study's datasets in its order. A prompt set tiered by several scorers gives one dataset per scorer."""
     found = []
     for prompt_set, name in ((entry.prompt_set, entry.name) for entry in spec.datasets):
         over = {
@@ -86,7 +86,7 @@ def tier_datasets(spec: Config, pairs: Specs) -> list[TierDataset]:
 
 
 def runs(spec: Config, pairs: str, variant: str | None = None) -> tuple[str, ...]:
-    """The study's runs on one pairs dataset, one a seed."""
+    """The study's runs on one pairs dataset, one per seed."""
     return tuple(Run(spec.policy, pairs, variant or spec.variant, seed).name for seed in spec.seeds)
 
 
@@ -116,13 +116,13 @@ def table2(spec: Config, pairs: Specs) -> list[Row]:
 
 
 def best_pairs(dataset: TierDataset) -> str | None:
-    """The pairs whose chosen responses are Table 2's: the best tier's, over the lowest tier that there is."""
+    """The pairs with Table 2's chosen responses: the best tier over the lowest tier available."""
     fixed = dataset.fixed_best()
     return dataset.pairs[fixed[0]] if fixed else None
 
 
 def table3(spec: Config, pairs: Specs) -> list[Row]:
-    """Two rows a comparison, the one that is expected to gain first."""
+    """Two rows per comparison, the one that is expected to gain first."""
     found = []
     for part, compared in COMPARISONS.items():
         for field in (each for both in compared for each in both):
@@ -133,7 +133,7 @@ def table3(spec: Config, pairs: Specs) -> list[Row]:
 
 
 def table4(spec: Config, pairs: Specs) -> list[Row]:
-    """For each base dataset its offline self, then its mixtures."""
+    """For each base dataset, itself without mixing, then its mixtures."""
     halves = {"high": spec.table4.high, "low": spec.table4.low}
     found = []
     for quality, half in halves.items():
@@ -145,7 +145,7 @@ def table4(spec: Config, pairs: Specs) -> list[Row]:
 
 
 def percent_of(pairs: Specs, half: OnPolicy, dataset: str) -> str:
-    """The share of on-policy pairs, in percent, as the table writes it."""
+    """The share of on-policy pairs, in percent, as written in the table."""
     return "0" if dataset == half.base else f"{100 * pairs[dataset].ratio:g}"
 
 
@@ -171,17 +171,17 @@ def specs_of(table: str, spec: Config, pairs: Specs) -> Specs:
 
 
 def pairs_of(tables: list[str], spec: Config, pairs: Specs) -> list[str]:
-    """The pairs datasets of some tables' rows, each once, in the rows' order."""
+    """The pairs datasets in some tables' rows, without duplicates, in the rows' order."""
     return list(dict.fromkeys(row.pairs for table in tables for row in LAYOUTS[table](spec, pairs) if row.pairs))
 
 
 def runs_of(tables: list[str], spec: Config, pairs: Specs) -> list[str]:
-    """The policies behind some tables' rows, the base policy among them, each once."""
+    """The policies in some tables' rows, including the base policy, without duplicates."""
     return list(dict.fromkeys(run for table in tables for row in LAYOUTS[table](spec, pairs) for run in row.runs))
 
 
 def names(spec: Config, pairs: Specs) -> dict[str, PairsName]:
-    """What Table 5 and the figures call each pairs dataset of the study."""
+    """The names of the study's pairs datasets in Table 5 and in figures."""
     called = {}
     for dataset in tier_datasets(spec, pairs):
         for (chosen, rejected), name in dataset.pairs.items():

@@ -1,4 +1,4 @@
-"""What Matters in Data for DPO?: what the general rules cannot make.
+"""What Matters in Data for DPO?: what the general rules of rules/studies.smk cannot make.
 
 Needs: nothing
 Makes: results/tables/what_matters/theory.csv, figure1.csv
@@ -6,7 +6,7 @@ Makes: results/tables/what_matters/theory.csv, figure1.csv
 
 
 rule what_matters_theory:
-    """Section 4's theorems, checked numerically on tabular policies, and the densities of Figure 1."""
+    """The theorems of section 4, checked numerically on tabular policies, and the densities of Figure 1."""
     output:
         table="results/tables/what_matters/theory.csv",
         picture="results/tables/what_matters/figure1.csv",

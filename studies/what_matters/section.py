@@ -1,4 +1,4 @@
-"""The study's part of the page: Tables 1 to 5 beside the paper's numbers, section 4's theory, and their figures."""
+"""The study's section of the page: Tables 1 to 5 next to the paper's numbers, section 4's theory, and their figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from studies.what_matters.theory.claims import read_theory
 
 
 def table1(frame: pd.DataFrame) -> Table:
-    """Named by the tiers of chosen and rejected; the baseline has neither."""
+    """Labelled by the tiers of chosen and rejected; the baseline has neither."""
     benchmarks = measured_in(frame)
     rows = []
     for row in frame.to_dict("records"):
@@ -27,9 +27,9 @@ def table1(frame: pd.DataFrame) -> Table:
 
 
 def contrast(frame: pd.DataFrame, *, group: str, label: str, called: str, scores: tuple[str, ...] = ()) -> Table:
-    """Tables 2 to 4: ``group`` opens a block of rows, ``label`` names a row of it and is ``called`` so.
+    """Tables 2 to 4: ``group`` opens a block of rows, ``label`` names a row in it, under the heading ``called``.
 
-    scores: what stands before the benchmarks.
+    scores: columns before the benchmarks.
     """
     benchmarks = [each for each in measured_in(frame) if each not in scores]
     rows = []
@@ -110,7 +110,7 @@ TABLES = {
 
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
-    """The fragment, as scripts/report/section.py describes it. tables: by name; those that there are."""
+    """The fragment described in scripts/report/section.py. tables: by name, those that exist."""
     return (
         environment(Path(__file__).parent)
         .get_template("section.html")

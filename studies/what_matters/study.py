@@ -1,4 +1,4 @@
-"""What the spine asks of the study: what to measure, and how its tables, figures, claims and section are made."""
+"""The study as seen by the workflow: what to evaluate, and how its tables, figures, claims and section are made."""
 
 from functools import cached_property
 

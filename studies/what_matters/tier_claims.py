@@ -4,23 +4,23 @@ Statistics, margins and rules were fixed on 2026-11-21, before any run of this s
 
 chosen_raises. "As the chosen response quality increases from Low to Best, performance shows a
     universally climbing pattern for each of the benchmarks." Statistic: the least-squares slope over the
-    chosen tiers low, medium, high, best against worst, in points per tier. Holds above zero. (Read
-    literally, the paper's own Table 1 steps down in 5 of its 30 steps; its slopes are all positive.)
+    chosen tiers low, medium, high, best against worst, in points per tier. Holds above zero. (Taken literally, the
+    paper's own Table 1 goes down in 5 of its 30 steps; its slopes are all positive.)
 rejected_no_trend. "When the chosen response is fixed to the best quality, the performance does not
     exhibit a monotonic trend as the quality of the rejected response increases or decreases."
-    Statistic: the slope over the rejected tiers worst, low, medium, high against best. Absence cannot
-    be shown by a wide interval, so this is a claim of equivalence: the slope is negligible beside that over
-    chosen tiers. Margin: half the measured slope over chosen tiers of the same data and benchmark, but at
-    least one point per tier. The paper's own slopes lie within it, the largest at 0.90 of its margin.
+    Statistic: the slope over the rejected tiers worst, low, medium, high against best. A wide interval cannot show
+    absence, so this is a claim of equivalence: the slope is negligible compared with that over chosen tiers. Margin:
+    half the measured slope over chosen tiers on the same data and benchmark, but at least one point per tier. The
+    paper's own slopes lie within it, the largest at 0.90 of its margin.
 chosen_over_rejected. "The quality of the chosen response is the primary determinant of the model's
     final performance." Statistic: the mean over benchmarks of |slope over chosen tiers| minus that of
-    |slope over rejected tiers|. Holds above zero. Chance lengthens both terms alike where both slopes
-    are small, and the second more where the claim is true: the statistic leans against the claim.
+    |slope over rejected tiers|. Holds above zero. Chance increases both terms alike if both slopes are small, and the
+    second one more if the claim is true: the statistic is biased against the claim.
 
 Best/Worst is one policy in both slopes; the draws keep that.
 
-After two studies had been seen to disagree, the length-controlled win rate's values a question were given the answers'
-spread (scripts/evaluation/rates.py): its intervals became wider, and nothing else changed.
+After two studies had been seen to disagree, the length-controlled win rate's values per question were given the
+answers' spread (scripts/evaluation/rates.py): its intervals became wider, and nothing else changed.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,9 @@ from studies.what_matters.layout import RISING, STUDY, TierDataset, runs, tier_d
 from studies.what_matters.tables.table1 import KEY
 
 LEAST_MARGIN = 1.0
-"""Points per tier: what a slope over rejected tiers may always have and count as no trend."""
+"""Points per tier: a slope over rejected tiers below this always counts as no trend."""
 MARGIN_SHARE = 0.5
-"""The share of the slope over chosen tiers that a slope over rejected tiers may have."""
+"""The largest slope over rejected tiers, as a share of the slope over chosen tiers."""
 Tiers = tuple[str, str]
 
 
@@ -71,7 +71,7 @@ class Slopes:
 
 
 def claims(spec: Config, inputs: Inputs) -> list[Claim]:
-    """Every claim, a dataset at a time: the claim over all benchmarks first, then its parts."""
+    """Every claim, dataset by dataset: the claim over all benchmarks first, then its parts."""
     published = read_published(inputs.published / "table1.csv", KEY)
     found = []
     for data in tier_datasets(spec, inputs.pairs):

@@ -1,4 +1,4 @@
-"""The pairs and the policy that every variant of a benchmark is given."""
+"""Pairs and policy shared by all variants of a benchmark."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 
 SHAPE = Architecture(tokenizer="bpe", vocabulary=32_000, hidden_size=512, layers=4, heads=8)
 INTERMEDIATE = 1536
-"""30 million parameters, half of them the vocabulary's; widths that matrix products like, as large models have."""
+"""30 million parameters, half of them in the vocabulary; sizes that suit matrix products, as in large models."""
 
 MAX_LENGTH = 512
 
@@ -26,7 +26,7 @@ Texts = tuple[str, str, str]
 
 
 def real_texts(folder: Path) -> Iterator[Texts]:
-    """The pairs of a file (jsonl or parquet, of training by its name) in a folder of UltraFeedback binarized."""
+    """The pairs in a file (jsonl or parquet, train by its name) of a folder of UltraFeedback binarized."""
     files = [path for path in folder.rglob("*") if path.suffix in (".jsonl", ".parquet")]
     files.sort(key=lambda path: ("train" not in path.name, path))
     if not files:
@@ -44,7 +44,7 @@ def _text(value) -> str:
 
 
 def synthetic_texts(pairs: int) -> Iterator[Texts]:
-    """Words by Zipf's law; lengths as UltraFeedback's are, log-normal, in words."""
+    """Random text: words by Zipf's law; lengths log-normal in words, as UltraFeedback's."""
     draw = np.random.default_rng(0)
     syllables = [first + vowel + last for first in "bdfgklmnprst" for vowel in "aeiou" for last in ("", "n", "r", "s")]
 
@@ -57,9 +57,9 @@ def synthetic_texts(pairs: int) -> Iterator[Texts]:
 
 
 def make(folder: Path, texts: list[Texts], pairs: int) -> dict[str, float]:
-    """A tokenizer learnt from ``texts``, a policy with random weights, and ``pairs`` pairs as ids, all in ``folder``.
+    """Make a tokenizer from ``texts``, a policy with random weights, and ``pairs`` pairs as ids, all in ``folder``.
 
-    Returns what the policy and the pairs are like.
+    Returns a description of the policy and the pairs.
     """
     tokenizer = train_tokenizer(SHAPE.tokenizer, (text for pair in texts for text in pair), SHAPE.vocabulary)
     torch.manual_seed(0)
@@ -74,9 +74,9 @@ def make(folder: Path, texts: list[Texts], pairs: int) -> dict[str, float]:
 def make_pairs(
     folder: Path, tokenizer: PreTrainedTokenizerFast, texts: list[Texts], pairs: int, max_length: int
 ) -> dict[str, float]:
-    """At most ``pairs`` of the texts as ids in ``folder``, where :func:`read` finds them.
+    """Write at most ``pairs`` of the texts as ids into ``folder``, for :func:`read`.
 
-    Returns what they are like: mean tokens of prompts and responses, and the share that is cut.
+    Returns their statistics: mean tokens of prompts and responses, and the share that is cut.
     """
     encoded = []
     for prompt, *responses in texts:
@@ -99,7 +99,7 @@ def make_pairs(
 
 
 def read(folder: Path, first: int, count: int) -> list[tuple[Encoded, Encoded]]:
-    """So many pairs from the ``first`` on, from the beginning again where they end."""
+    """``pairs`` pairs from the ``first`` on, continuing at the beginning when they end."""
     ids = json.loads((folder / "pairs.json").read_text())
     return [
         (Encoded(prompt, chosen), Encoded(prompt, rejected))

@@ -1,10 +1,9 @@
-"""`make bench-data`: from sources to the pairs of Tables 1 to 4 at a size of one's choice, on synthetic text.
+"""`make bench-data`: from sources to the pairs of Tables 1 to 4 at any size, on synthetic text.
 
-Synthetic files in the formats of studies/what_matters/paper.yaml's four sources (as long as UltraFeedback's texts,
-words by Zipf's law) and its configuration laid over the default one; then Snakemake with two cores, once per phase,
-as a user runs it.
-The scores come with the data, so that no model runs. What a model makes is given: the policy's samples with their
-scores, and the prompts of the evaluation suites.
+Writes synthetic files in the formats of studies/what_matters/paper.yaml's four sources (texts as long as
+UltraFeedback's, words by Zipf's law), lays its configuration over the default one, and runs Snakemake with two cores,
+once per phase, as a user would. Scores come with the data, so that no model runs. Outputs of models are given: the
+policy's samples with their scores, and the prompts of the evaluation suites.
 """
 
 import argparse
@@ -36,7 +35,7 @@ SUITES = {"gsm8k": 1319, "lc_ae2": 805, "mmlu": 14042, "ifeval": 541, "truthfulq
 """Questions of each suite, as published."""
 ASPECTS = ("helpfulness", "honesty", "instruction_following", "truthfulness")
 FIRST = 4
-"""Responses that UltraFeedback itself has; the others are Mistral's."""
+"""Responses per prompt in UltraFeedback itself; the others are Mistral's."""
 SAMPLES = 8
 GAPS = {
     "gap_sg_hq": {"mean_chosen": 0.70, "mean_gap": 0.7},
@@ -44,15 +43,15 @@ GAPS = {
     "gap_lg_lq": {"mean_chosen": 0.30, "mean_gap": 1.2},
     "gap_sg_lq": {"mean_chosen": -0.15, "mean_gap": 0.75},
 }
-"""The targets of Table 3 for scores drawn from the normal distribution."""
+"""The targets of Table 3 for normally distributed scores."""
 PHASES = {"load": ["load"], "curate": ["curate"], "score": ["score"], "tiers": ["tiers"]} | {
-    "pairs": ["pair", "compare", "gap", "counterfactual", "mix"]
+    "pairs": ["pair", "comparisons", "gap", "counterfactual", "mix"]
 }
-"""Phase -> its rules; nothing else may run in it."""
+"""Phase -> its rules; no other rule may run in it."""
 
 
 class Writer:
-    """Synthetic text: prompts and responses of UltraFeedback's lengths, a few repeated or taken from the suites."""
+    """Synthetic text: prompts and responses of UltraFeedback's lengths, a few repeated or copied from the suites."""
 
     def __init__(self, seed: int, words: int) -> None:
         self.median = words
@@ -69,12 +68,12 @@ class Writer:
         return self.words[np.minimum(self.draw.zipf(1.2, size=n), len(self.words)) - 1].tolist()
 
     def prompt(self) -> str:
-        """New words; three of ten prompts open as others do."""
+        """New words; three of ten prompts begin like others."""
         text = " ".join(self.some_words(self.length(65, 1.0)))
         return f"{self.openings[self.draw.integers(60)]}\n{text}" if self.draw.random() < 0.3 else text
 
     def response(self) -> str:
-        """Words that follow one another in a pool of two million: no two responses are compared."""
+        """Consecutive words from a pool of two million; responses are never compared, so overlap does not matter."""
         n = self.length(self.median, 0.9)
         start = int(self.draw.integers(len(self.starts) - n - 1))
         return self.pool[self.starts[start] : self.starts[start + n] - 1]
@@ -83,7 +82,7 @@ class Writer:
         return int(np.clip(median * np.exp(spread * self.draw.normal()), 3, 4000))
 
     def prompts(self, n: int, questions: list[str]) -> Iterator[str]:
-        """n prompts: 1 % copies, 2 % near-copies (a word of a long text changed), 0.3 % suites' questions."""
+        """n prompts: 1 % copies, 2 % near-copies (one word of a long text changed), 0.3 % suites' questions."""
         earlier: list[str] = []
         for _ in range(n):
             kind, text = self.draw.random(), ""
@@ -125,7 +124,7 @@ def write_sources(folder: Path, prompts: int, responses: int, words: int) -> Non
             rows = []
             for at, (answer, score) in enumerate(zip(answers[:FIRST], scores, strict=False)):
                 rated = {name: {"Rating": str(rating)} for name, rating in zip(ASPECTS, (3, 4, 5, 2), strict=True)}
-                rated["rm_score"] = {"Rating": score}  # as Mistral's responses have one: a single scorer for all
+                rated["rm_score"] = {"Rating": score}  # as Mistral's responses have: one scorer for all
                 row = {"model": f"model_{at}", "response": answer, "overall_score": 7.5, "fine-grained_score": 4.25}
                 rows.append(row | {"annotations": rated})
             original.write(json.dumps({"instruction": prompt, "completions": rows}) + "\n")
@@ -151,7 +150,7 @@ def binarized(prompt: str, answers: list[str], scores: list[float]) -> dict:
 
 
 def configuration() -> dict:
-    """What is laid over studies/what_matters/paper.yaml: its data from local files, its scorers the annotations."""
+    """The overlay on studies/what_matters/paper.yaml: its data from local files, its scorers annotations."""
     pairs = merged(*DEFAULT)["pairs"]
     files = ("oasst2", "ultrafeedback_original", "ultrafeedback_tulu3", "ultrafeedback_mistral")
     scorers = {"open_assistant": "rank", "ultrafeedback": "rm_score"}
@@ -167,7 +166,7 @@ def configuration() -> dict:
 
 
 def write_samples(folder: Path, words: int) -> None:
-    """What a policy and its scorer would have made of the prompt set: eight responses a prompt, and scores."""
+    """Stand-in for the outputs of a policy and its scorer on the prompt set: eight responses per prompt, and scores."""
     text = Writer(1, words)
     prompts = pq.read_table(folder / "results/prompt_sets/ultrafeedback/prompts.parquet", columns=["prompt_id"])
     family = "ultrafeedback.on_policy"
@@ -211,7 +210,7 @@ def snakemake(folder: Path, rules: list[str], targets: list[str]) -> Cost:
 
 
 def targets(folder: Path) -> dict[str, list[str]]:
-    """Phase -> the files that it ends in."""
+    """Phase -> its final files."""
     sets = ("open_assistant", "ultrafeedback")
     ranked = ("open_assistant.rank", "ultrafeedback.rm_score")
     pairs = merged(*DEFAULT)["pairs"]
@@ -225,7 +224,7 @@ def targets(folder: Path) -> dict[str, list[str]]:
 
 
 def jobs(folder: Path) -> dict[str, dict]:
-    """What Snakemake's own benchmark files say of every job: seconds, and peak memory as sampled in MB."""
+    """Snakemake's own benchmark of every job: seconds, and peak memory as sampled, in MB."""
     found = {}
     for path in sorted((folder / "benchmarks").rglob("*.tsv")):
         row = pd.read_csv(path, sep="\t").iloc[0]
@@ -235,7 +234,7 @@ def jobs(folder: Path) -> dict[str, dict]:
 
 
 def measure(folder: Path, prompts: int, responses: int, words: int) -> dict:
-    """Every phase from scratch in ``folder``, which keeps what was made."""
+    """Run every phase from scratch in ``folder``, which keeps the results."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in LINKED:

@@ -1,8 +1,8 @@
-"""`make bench-gpu`: steps of full fine-tuning at the shape of Llama 3.1 8B on one GPU, in a process for each variant.
+"""`make bench-gpu`: full fine-tuning steps with the architecture of Llama 3.1 8B on one GPU, one process per variant.
 
-Weights are random (speed does not depend on them); text is real where a folder is given. Needs no network, and of this
-project's packages only torch, transformers, pydantic, pandas and pyarrow; the TRL variants are left out, and said to
-be, where trl cannot be imported.
+Weights are random (speed does not depend on them); text is real if a folder is given. Needs no network, and of this
+project's packages only torch, transformers, pydantic, pandas and pyarrow; without trl the TRL variants are left out,
+and reported as such.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SHAPES = {
     "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 4000}
     | {"num_attention_heads": 4, "num_key_value_heads": 2},
 }
-"""tiny is for trying the benchmark itself, on any machine."""
+"""tiny is for trying out the benchmark itself, on any machine."""
 
 MAX_LENGTH = 2048
 SPEC = Hyperparameters(batch_pairs=32, max_length=MAX_LENGTH, batch_tokens=8192, gradient_checkpointing=True)
@@ -49,7 +49,7 @@ Pairs = Sequence[tuple[Encoded, Encoded]]
 
 
 def new_model(shape: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
-    """A Llama with random weights, made where it will lie."""
+    """A Llama with random weights, created on its device."""
     config = LlamaConfig(**SHAPES[shape], max_position_embeddings=MAX_LENGTH, tie_word_embeddings=False, pad_token_id=0)
     torch.manual_seed(0)
     before = torch.get_default_dtype()
@@ -62,13 +62,13 @@ def new_model(shape: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
 
 
 def ours(packed: bool, spec: Hyperparameters = SPEC) -> Callable[[str, str, Pairs], dict]:
-    """The step of this project, on float32 weights with products in bfloat16; else the same loop with padding."""
+    """This project's step, on float32 weights with products in bfloat16, or the same loop with padding."""
 
     def run(shape: str, device: str, pairs: Pairs) -> dict:
         model = new_model(shape, device, torch.float32)
         model.train()
         checkpointing = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-        checkpointing()  # the second is its older name
+        checkpointing()  # the second is the older name
         optimizer = torch.optim.AdamW(model.parameters(), spec.learning_rate, (0.9, 0.99), weight_decay=0.0, fused=True)
         objective = with_options(spec.objective, spec.beta, spec.options)
         examples = [Example("c", "r", *pair, *reference_sums(model, pair)) for pair in pairs]
@@ -89,13 +89,13 @@ def ours(packed: bool, spec: Hyperparameters = SPEC) -> Callable[[str, str, Pair
 
 @torch.no_grad()
 def reference_sums(model: PreTrainedModel, pair: tuple[Encoded, Encoded]) -> list[float]:
-    """The log-probability of each response, padded, so that a packed first step must have loss log 2."""
+    """The log-probability of each response, computed with padding: the first packed step must have loss log 2."""
     with torch.autocast(model.device.type, torch.bfloat16):
         return [values.double().sum().item() for values in token_logprobs(model, pair, 0)]
 
 
 def of_trl(micro_batch: int) -> Callable[[str, str, Pairs], dict]:
-    """TRL's DPOTrainer with references precomputed; weights in bfloat16, since float32 ones leave it no memory."""
+    """TRL's DPOTrainer with precomputed references; weights in bfloat16, since float32 weights leave it no memory."""
 
     def run(shape: str, device: str, pairs: Pairs) -> dict:
         import datasets
@@ -183,10 +183,10 @@ def matrix_rate(device: str) -> float:
 
 
 def needed_flops(shape: str, pairs: Pairs) -> tuple[float, float]:
-    """FLOPs of forward and backward: (what a pair shares once and the head on responses alone, all tokens twice).
+    """FLOPs of forward and backward: (shared prefixes once and the head only on responses, all tokens twice).
 
-    Six a weight and token, and six a width and attended token for each of scores and values; what checkpointing
-    computes again is not counted, as is usual for MFU.
+    Six per weight and token, and for each of scores and values six per width and attended token; recomputation by
+    checkpointing is not counted, as is usual for MFU.
     """
     sizes = SHAPES[shape]
     hidden, layers = sizes["hidden_size"], sizes["num_hidden_layers"]
@@ -206,7 +206,7 @@ def needed_flops(shape: str, pairs: Pairs) -> tuple[float, float]:
 
 
 def measure(variant: str, shape: str, device: str, folder: Path, steps: int) -> dict:
-    """What one variant does in this process; the first steps are not counted."""
+    """Measure one variant in this process; the first steps are not counted."""
     pairs = data.read(folder, 0, (WARM_UP + steps) * SPEC.batch_pairs)
     counted = pairs[WARM_UP * SPEC.batch_pairs :]
     try:

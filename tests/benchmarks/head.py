@@ -1,6 +1,6 @@
-"""`make bench`: memory and speed of the loss head alone, at a large vocabulary, against all logits at once.
+"""`make bench`: memory and speed of the loss head alone, with a large vocabulary, compared with all logits at once.
 
-Forward and backward from hidden states to the gradients of hidden states and weight, in a process each, in turns.
+Forward and backward from hidden states to the gradients of hidden states and weight, one process each, in turns.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tests.benchmarks.turns import spread
 
 
 def measure(kind: str, vocabulary: int, tokens: int, hidden: int, responses: int, threads: int) -> dict:
-    """Seconds and the memory that the head adds to its inputs, its weight and the gradients of both, in GB."""
+    """Seconds, and the memory that the head needs besides its inputs, its weight and the gradients of both, in GB."""
     import torch
     from torch.nn.functional import cross_entropy
 

@@ -1,7 +1,7 @@
-"""`make bench`: sampling through transformers and through vLLM, scoring in batches and one response at a time.
+"""`make bench`: sampling with transformers and with vLLM; scoring in batches and one response at a time.
 
-In turns, in a process for each, on the same texts of real lengths; loading and the first few prompts are not counted.
-vLLM takes part where its Python is given.
+In turns, one process each, on the same texts of real lengths; loading and the first few prompts are not counted.
+vLLM is included if its Python is given.
 """
 
 import argparse
@@ -22,7 +22,7 @@ NEW_TOKENS = 64
 
 
 def sampling(backend: str, folder: Path) -> dict:
-    """New tokens a second; how many there are depends on where the responses end, so that none may end early."""
+    """New tokens per second; their number depends on where responses end, so none may end early."""
     from scripts.lib.chat import encode_prompt
     from scripts.lib.config.sampling import SamplingSpec
     from scripts.lib.models import read_policy
@@ -43,7 +43,7 @@ def sampling(backend: str, folder: Path) -> dict:
 
 
 def scoring(batch_tokens: int, folder: Path) -> dict:
-    """Responses a second."""
+    """Responses per second."""
     from scripts.lib.config.scorers import RewardModelScorer
     from scripts.lib.rewards import scorer_of
 

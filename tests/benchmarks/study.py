@@ -1,9 +1,9 @@
-"""`make bench`: one study of 14 runs, from raw responses to evaluations, against each run by itself from nothing.
+"""`make bench`: one study of 14 runs, from raw responses to evaluations, compared with each run from scratch.
 
 Policy and reward model are given, with random weights; the reward model has nearly four times the policy's parameters
-(in the paper 27B and 8B). All 14 datasets pair the responses of one prompt set, nine to a prompt. A separate run is the
-same Snakemake call in an empty results folder, for one evaluation alone: it scores all nine responses, since tiers
-need them. Separate runs do the same amount of work whatever their tiers, so that only some need be measured.
+(27B and 8B in the paper). All 14 datasets pair the responses of one prompt set, nine per prompt. A separate run is the
+same Snakemake call in an empty results folder, for only one evaluation: it scores all nine responses, since tiers need
+them. Separate runs do the same amount of work whatever their tiers, so only some need to be measured.
 """
 
 import argparse
@@ -35,7 +35,7 @@ RUNS = [
 
 
 def make_given(folder: Path, prompts: int) -> None:
-    """Policy, reward model and raw responses: what a user brings."""
+    """A user's input: policy, reward model and raw responses."""
     import torch
     from transformers import LlamaForCausalLM, LlamaForSequenceClassification
 
@@ -94,7 +94,7 @@ def configuration(given: Path) -> dict:
 
 
 def timed(house: House, targets: list[str], cores: int) -> dict:
-    """Seconds by the clock, and of the processor in all processes, of one call in a folder without results."""
+    """Elapsed seconds, and CPU seconds of all processes, of one call in a folder without results."""
     for name in ("results", "checkpoints", "logs", "benchmarks", ".snakemake"):
         shutil.rmtree(house.folder / name, ignore_errors=True)
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "bench.yaml", "--", *targets]

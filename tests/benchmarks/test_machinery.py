@@ -1,7 +1,7 @@
-"""What the machinery costs beside the work: the DAG of a large study, and versioning a thousand artifacts.
+"""Overhead: building the DAG of a large study, and versioning a thousand artifacts.
 
-Seconds are of processor time, which other users of the machine do not stretch; all of this runs on one core at a
-time, so that an idle machine takes as long by the clock.
+Seconds are CPU time, which does not depend on other users of the machine; everything here runs on one core at a time,
+so that on an idle machine the elapsed time is the same.
 """
 
 import os
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: of processor time, of a process and its children. gigabytes: the largest of them at its peak."""
+    """seconds: CPU time of a process and its children. gigabytes: the largest of them at its peak."""
 
     seconds: float
     gigabytes: float
@@ -53,7 +53,7 @@ def test_a_thousand_artifacts(tmp_path: Path) -> None:
 
 
 def test_the_dag_of_the_paper(tmp_path: Path) -> None:
-    """The paper's own study with so many seeds that it has 150 runs and more, and more suites to judge them by.
+    """The paper's own study with enough seeds for at least 150 runs, and more suites to evaluate them on.
 
     With three seeds and five suites it has 84 runs and 405 jobs.
     """

@@ -1,9 +1,9 @@
-"""`make bench`: the training step against TRL's DPOTrainer and a plain loop, in turns, on the same pairs.
+"""`make bench`: the training step compared with TRL's DPOTrainer and a plain loop, in turns, on the same pairs.
 
-Every measurement is a process of its own, so that its peak memory is its own. A turn runs every variant on the same
+Every measurement is a separate process, so that its peak memory is its own. A turn runs every variant on the same
 pairs, one after the other, and gives one ratio each; turns differ in their pairs. The file is written after every
-measurement, and a later call adds turns to what is there. The first step of a measurement, which alone fetches memory,
-counts in ratios named with_first alone. The ratios of tests.benchmarks.study are put beside.
+measurement, and a later call adds turns to it. The first step of a measurement, which alone allocates memory, counts
+only in ratios named with_first. The ratios of tests.benchmarks.study are added to the file.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.benchmarks.turns import spread
 TEXTS = 4000
 
 WARM_UP = 1
-"""Steps that do not count."""
+"""Steps that are not counted."""
 
 RATIOS = {
     "ratio_plain_loop": ("ours", ["plain_loop"]),
@@ -39,7 +39,7 @@ RATIOS = {
 
 
 def measure(variant: str, folder: Path, first: int, steps: int, threads: int) -> dict:
-    """What one variant does on the pairs from the ``first`` on, in this process: ``steps`` after the warm-up."""
+    """Measure one variant on the pairs from the ``first`` on, in this process: ``steps`` steps after the warm-up."""
     import torch
 
     from scripts.training.loop import batches
@@ -85,7 +85,7 @@ def in_process(variant: str, folder: Path, first: int, steps: int, threads: int)
 
 
 def summary(turns: list[dict]) -> dict:
-    """Medians and spreads over turns of each variant's measurements, and of the ratios within turns."""
+    """Medians and spreads over turns, of each variant's measurements and of the ratios within turns."""
 
     def ratios(key: str, mine: str, theirs: list[str]) -> list[float]:
         return [
@@ -113,7 +113,7 @@ def summary(turns: list[dict]) -> dict:
 
 
 def agreement(folder: Path, threads: int, updates: int = 5) -> dict:
-    """The losses before each of some updates and after the last, ours against the plain loop's."""
+    """The losses before each of some updates and after the last, ours compared with the plain loop's."""
     losses = {
         name: in_process(name, folder, 0, updates + 1 - WARM_UP, threads)["losses"] for name in ("ours", "plain_loop")
     }
@@ -122,7 +122,7 @@ def agreement(folder: Path, threads: int, updates: int = 5) -> dict:
 
 
 def prepare(folder: Path, given: Path | None) -> dict:
-    """The pairs and the policy in ``folder``, and what they are; made once."""
+    """The pairs and the policy in ``folder``, and their description; made once."""
     from tests.benchmarks import data
 
     about = folder / "about.json"
@@ -134,7 +134,7 @@ def prepare(folder: Path, given: Path | None) -> dict:
 
 
 def of_study(folder: Path) -> dict:
-    """The ratios that tests.benchmarks.study wrote into this folder, if it did."""
+    """The ratios that tests.benchmarks.study wrote into this folder, if any."""
     path = folder / "study.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     return {name: value for name, value in found.items() if name.startswith("study_time_ratio")}

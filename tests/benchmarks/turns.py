@@ -1,8 +1,8 @@
-"""What several turns of a measurement come to."""
+"""Summary of several turns of a measurement."""
 
 import statistics
 
 
 def spread(values: list[float]) -> dict:
-    """Median, lowest and highest, and how many there are."""
+    """Median, lowest, highest and number of values."""
     return {"median": statistics.median(values), "low": min(values), "high": max(values), "turns": len(values)}

@@ -1,6 +1,6 @@
-"""What is measured against what: each variant trains the same policy on the same pairs in the same order.
+"""The variants to compare: each trains the same policy on the same pairs in the same order.
 
-Every step is timed by itself, from its pairs to the update, so that what happens once a run can be told apart.
+Every step is timed separately, from its pairs to the update, so that one-time costs can be told apart.
 """
 
 import copy
@@ -37,9 +37,9 @@ SPEC = Hyperparameters(
 
 
 class Clock:
-    """The seconds of each step, on the wall and of all threads together.
+    """The elapsed time of each step, and its CPU time over all threads, in seconds.
 
-    The processor's say more than the wall's where others use the machine too.
+    CPU time is more reliable if others use the machine too.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Clock:
         self.wall, self.processor = time.perf_counter(), time.process_time()
 
     def stop(self) -> None:
-        """The end of a step, and the start of the next."""
+        """Marks the end of a step and the start of the next."""
         self.seconds.append(time.perf_counter() - self.wall)
         self.cpu_seconds.append(time.process_time() - self.processor)
         self.start()
@@ -59,9 +59,9 @@ class Clock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What each step took, on the wall and of the processor, and its loss.
+    """Elapsed and CPU time of each step, and its loss.
 
-    reference_seconds: the reference's forward passes over all pairs, where training does not hold them.
+    reference_seconds: the reference's forward passes over all pairs, for variants that compute them before training.
     """
 
     seconds: list[float]
@@ -86,7 +86,7 @@ def ours(spec: Hyperparameters) -> Variant:
 
 
 class _AtEveryStep:
-    """A renewal that leaves the pairs as they are: it is called before every step."""
+    """A renewal that leaves the pairs unchanged: it is called before every step."""
 
     every = 1
 
@@ -105,7 +105,7 @@ class _AtEveryStep:
 def with_references(
     model: PreTrainedModel, pairs: Pairs, spec: Hyperparameters, pad_id: int
 ) -> tuple[list[Example], float]:
-    """The pairs with their references, and the seconds that these took."""
+    """The pairs with their references, and the seconds that computing these took."""
     sequences = [each for pair in pairs for each in pair]
     found = [0.0] * len(sequences)
     begin = time.perf_counter()
@@ -119,7 +119,7 @@ def with_references(
 
 
 def plain_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs: Pairs, folder: Path) -> Outcome:
-    """The loop that one writes first: both sides padded, a forward pass for each, all logits; references given."""
+    """The straightforward loop: both sides padded, a forward pass for each, all logits; references given."""
     examples, reference_seconds = with_references(model, pairs, SPEC, tokenizer.pad_token_id)
 
     def logps(sequences: list[Encoded]) -> torch.Tensor:
@@ -156,10 +156,10 @@ def plain_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs
 
 
 def of_trl(micro_batch: int = SPEC.batch_pairs, **settings) -> Variant:
-    """TRL's DPOTrainer with departures from its own defaults; same hyperparameters, whatever the settings."""
+    """TRL's DPOTrainer with changes to its own defaults; the same hyperparameters with any settings."""
 
     def run(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs: Pairs, folder: Path) -> Outcome:
-        import datasets  # here, so that no other variant's memory holds them
+        import datasets  # imported here to keep them out of other variants' memory
         import trl
         from transformers import TrainerCallback
 
@@ -173,7 +173,7 @@ def of_trl(micro_batch: int = SPEC.batch_pairs, **settings) -> Variant:
                 clock.stop()
 
         class GivenDPOTrainer(trl.DPOTrainer):
-            """TRL's trainer on ids as they are given, in the order in which ours takes them."""
+            """TRL's trainer on the given ids, in the same order as ours."""
 
             def _prepare_dataset(self, dataset, *args):
                 return dataset
@@ -240,5 +240,5 @@ VARIANTS: dict[str, Variant] = {
     "ours_bfloat16": ours(BFLOAT16),
     "trl_bfloat16": of_trl(),
 }
-"""trl_default and trl_bfloat16 are as shipped, the first in float32; trl_precomputed is trl_default with references
-computed before; the tuned ones leave out activation checkpointing too."""
+"""trl_default and trl_bfloat16 are as shipped, the first in float32; trl_precomputed is trl_default with precomputed
+references; the tuned ones leave out activation checkpointing too."""

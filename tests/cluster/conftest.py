@@ -1,4 +1,4 @@
-"""One SLURM for all tests that want one."""
+"""One SLURM for all tests that need one."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
-"""As much of Kubernetes' interface as Snakemake's plugin uses: a job's command runs on this machine.
+"""The part of Kubernetes' API that Snakemake's plugin uses: a job's command runs on this machine.
 
-No cluster, no containers: it shows what pods would be asked to run and with what, and that running it ends well.
+No cluster, no containers: it shows what pods would be asked to run, and that running it succeeds.
 """
 
 import json
@@ -13,13 +13,13 @@ import yaml
 
 
 class Pretended:
-    """A server on loopback; ``jobs`` are the bodies that were posted, in order."""
+    """A server on loopback; ``jobs`` are the posted bodies, in order."""
 
     def __init__(self) -> None:
         self.jobs: list[dict] = []
         self.running: dict[str, subprocess.Popen] = {}
         self.refusals = 0
-        """How many questions about jobs are still to be answered with an error."""
+        """How many more queries about jobs are answered with an error."""
         cluster = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ class Pretended:
         self.jobs.append(body)
         container = body["spec"]["template"]["spec"]["containers"][0]
         command = [*container["command"], *container["args"]]
-        # Not where Snakemake runs: a pod begins in a folder of its own.
+        # Not in Snakemake's folder: a pod starts in its own.
         self.running[body["metadata"]["name"]] = subprocess.Popen(
             command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

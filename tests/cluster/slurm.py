@@ -1,4 +1,4 @@
-"""A real SLURM on this machine: one node on loopback with two pretended GPUs, started and ended by the tests."""
+"""A real SLURM on this machine: one node on loopback with two simulated GPUs, started and stopped by the tests."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 CONFIG = Path("/etc/slurm")
-"""Where SLURM's job steps look, whatever the environment says."""
+"""Where SLURM's job steps look for its configuration, whatever the environment says."""
 PROGRAMS = ["munged", "slurmctld", "slurmd", "squeue"]
 
 
 def why_not() -> str:
-    """Why SLURM cannot be started here; empty where it can."""
+    """Why SLURM cannot be started here; empty if it can."""
     if missing := [name for name in PROGRAMS if not shutil.which(name)]:
         return f"no {', '.join(missing)}: apt-get install slurm-wlm munge"
     if os.getuid():
@@ -25,7 +25,7 @@ def why_not() -> str:
 
 
 def until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait for a condition; TimeoutError with what was waited for."""
+    """Wait for a condition; raises TimeoutError with what it was waiting for."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -45,7 +45,7 @@ class Slurm:
         for name in ["state", "spool"]:
             (self.folder / name).mkdir(parents=True)
         for index in range(2):
-            (self.folder / f"gpu{index}").symlink_to("/dev/null")  # must look like a device
+            (self.folder / f"gpu{index}").symlink_to("/dev/null")  # must look like a device file
         CONFIG.mkdir(exist_ok=True)
         cores, memory = os.cpu_count(), 16000
         (CONFIG / "slurm.conf").write_text(
@@ -103,12 +103,12 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
         self._run("slurmd", "-D")
 
     def kill(self, daemon: str) -> None:
-        """As the power goes: no farewell."""
+        """Kill a daemon without warning, as in a power failure."""
         os.kill(self.daemons[daemon].pid, signal.SIGKILL)
         self.daemons.pop(daemon).wait()
 
-    def mend(self) -> None:
-        """Start what a test has killed, and leave no job behind."""
+    def repair(self) -> None:
+        """Restart what a test has killed, and cancel all jobs."""
         if "slurmctld" not in self.daemons:
             self.start_controller()
         if "slurmd" not in self.daemons:
@@ -123,7 +123,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
             (CONFIG / name).unlink(missing_ok=True)
 
     def __call__(self, *command: str) -> str:
-        """What one of SLURM's commands prints."""
+        """The output of one of SLURM's commands."""
         return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
     def jobs(self, *states: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The journal of open cluster jobs: what was written is there in the next call, and what was closed is not."""
+"""The journal of open cluster jobs: written jobs are there in the next call, closed ones are not."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def test_what_was_open_is_found_again(tmp_path: Path) -> None:
     again = Journal(tmp_path / "slurm")
     assert sorted(again.open(), key=lambda entry: int(entry.id)) == ENTRIES
     again.close("7")
-    again.close("7")  # closed by whoever comes first
+    again.close("7")  # closed twice: the first one counts
     assert list(journal.open()) == ENTRIES[1:]
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes: the whole study by a dry run; the toy against a server that pretends to be a cluster."""
+"""Kubernetes: the whole study in a dry run; the toy workflow on a simulated API server."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_dry_run_of_the_study(tmp_path: Path) -> None:
 
 
 def test_pods_work_in_the_shared_folder(tmp_path: Path) -> None:
-    """Every job runs in Snakemake's own folder, with its GPU as a limit; unanswered questions lose none."""
+    """Every job runs in Snakemake's own folder, with its GPU as a limit; failed status queries lose no job."""
     here = Checkout.build(tmp_path / "here")
     here.snakemake(TARGET)
     house = Checkout.build(tmp_path / "house")

@@ -1,4 +1,4 @@
-"""The cluster profiles: they parse, name every rule there is and no other, and keep the queue short."""
+"""The cluster profiles: they parse, name exactly the existing rules, and keep the queue short."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ import yte
 from tests.workflow.house import ROOT, House, evaluated
 
 LOCAL = {"all", "plan", "what_matters", "world"}
-"""As the Snakefile's localrules, and the studies' targets."""
+"""The Snakefile's localrules, and the studies' targets."""
 
 COUNTER = """
 import json, sys
@@ -34,25 +34,25 @@ def telling(self):
 dag.DAG.stats = telling
 cli.main(sys.argv[1:])
 """
-"""`snakemake -n` that also says what would go to the queue together."""
+"""`snakemake -n` that also prints which jobs would be submitted together."""
 
 
 def profile(name: str) -> dict:
-    """As Snakemake reads it, from the repository's folder."""
+    """A profile as Snakemake reads it from the repository's folder."""
     with chdir(ROOT), open(f"profiles/{name}/config.yaml", encoding="utf-8") as file:
         return yte.process_yaml(file, require_use_yte=True)
 
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Every rule that may go to a cluster, but for the studies' own, which say themselves what they need."""
+    """Every rule that may run on a cluster, except for the studies' own, which declare their resources themselves."""
     house = House.build(tmp_path_factory.mktemp("rules") / "house")
     shared = "[rule.name for rule in workflow.rules if not str(rule.snakefile).endswith('/rules.smk')]"
     return set(evaluated(house.folder, shared)) - LOCAL
 
 
 def entries(house: House, *arguments: str) -> list[tuple[Counter, int]]:
-    """What a dry run of the whole study would send to the queue: the rules in each entry, and its GPUs."""
+    """The queue entries of a dry run of the whole study: the rules in each entry, and its GPUs."""
     command = [sys.executable, "-c", COUNTER, "--dry-run", "--quiet", "rules", *arguments]
     done = subprocess.run(command, cwd=house.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -61,7 +61,7 @@ def entries(house: House, *arguments: str) -> list[tuple[Counter, int]]:
 
 
 def test_every_rule_has_its_resources(rules: set[str]) -> None:
-    """A new rule is given a line of its own, or joins the short jobs of a group; a rule that is gone leaves."""
+    """A new rule needs a line of its own or joins a group of short jobs; a removed rule must leave the profile."""
     asked = profile("slurm")
     assert set(asked["set-resources"]) | set(asked["groups"]) == rules
 
@@ -85,14 +85,14 @@ def test_rules_that_hold_a_large_model_ask_for_a_gpu() -> None:
 
 
 def test_a_group_asks_for_memory_that_nodes_have() -> None:
-    """The jobs of a group may run side by side, and then their needs add up."""
+    """The jobs of a group may run in parallel, and then their needs add up."""
     asked = profile("slurm")
     most = Counter()
     for rule, group in asked["groups"].items():
         memory = asked["set-resources"].get(rule, {}).get("mem_mb", 0)
         most[group] = max(most[group], memory if isinstance(memory, int) else 0, asked["default-resources"]["mem_mb"])
     for group, count in asked["group-components"].items():
-        if group != "sources":  # whose curate, the largest, is one job a prompt set
+        if group != "sources":  # its largest rule, curate, is one job per prompt set
             assert most[group] * count <= 160_000
 
 
@@ -104,13 +104,13 @@ def test_kubernetes_is_asked_for_the_same_gpus() -> None:
 
 
 def test_no_default_setting_is_lost() -> None:
-    """profiles/default is laid over every other by Snakemake itself: neither may say what the other says."""
+    """Snakemake itself lays profiles/default over every other profile: they must not have keys in common."""
     assert not profile("default").keys() & {key for name in ("slurm", "small", "kubernetes") for key in profile(name)}
 
 
 @pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")
 def test_queue_of_150_runs(tmp_path: Path) -> None:
-    """Three entries a run (its training, its harness, its win rates), and a few dozen for all else."""
+    """Three entries per run (its training, its harness, its win rates), and a few dozen for everything else."""
     house = House.build(tmp_path / "house")
     (house.folder / "seeds.yaml").write_text("what_matters: {seeds: [0, 1, 2, 3, 4, 5]}\n")
     queue = entries(house, "--profile", "profiles/slurm", "--configfile", "seeds.yaml")
@@ -125,7 +125,7 @@ def test_queue_of_150_runs(tmp_path: Path) -> None:
 @pytest.mark.skipif(not find_spec("snakemake_executor_plugin_slurm"), reason="no snakemake-executor-plugin-slurm")
 @pytest.mark.slow
 def test_queue_of_the_didactic_study(tmp_path: Path) -> None:
-    """Tiny jobs go together: a sixth of an entry a run for each of training, harness and win rates."""
+    """Tiny jobs are grouped: a sixth of an entry per run for each of training, harness and win rates."""
     queue = entries(House.build(tmp_path / "house"), "--profile", "profiles/slurm", "--profile", "profiles/small")
     runs = sum(rules["train"] + rules["train_online"] for rules, _ in queue)
     assert len(queue) <= runs / 2 + 40

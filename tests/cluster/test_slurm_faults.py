@@ -1,4 +1,4 @@
-"""Faults on a real SLURM: whatever is killed, the end is that of an undisturbed run on one machine."""
+"""Faults on a real SLURM: whatever is killed, the results are those of an undisturbed run on one machine."""
 
 import os
 import re
@@ -32,13 +32,13 @@ SLOW = (
     "&& echo ${{CUDA_VISIBLE_DEVICES:-}} >gpus/{wildcards.name} "
     "&& until [ -e go ]; do sleep 0.5; done && echo end >>marks/{wildcards.name} && "
 )
-"""A model leaves a mark at its start and at its end, and waits for the test to let it go on."""
+"""A model job leaves a mark at its start and at its end, and waits until the test lets it continue."""
 LIMIT = 400
-"""Seconds that a call may take."""
+"""The most seconds that a call may take."""
 
 
 def prepared(folder: Path) -> Checkout:
-    """The toy, whose two models last as long as the test wants."""
+    """The toy workflow, whose two models run until the test lets them finish."""
     house = Checkout.build(folder)
     (folder / "profiles/slurm/config.yaml").write_text(PROFILE)
     house.edit("Snakefile", '"python -m scripts.toy.model', f'"{SLOW}python -m scripts.toy.model')
@@ -46,7 +46,7 @@ def prepared(folder: Path) -> Checkout:
 
 
 def marks(house: Checkout) -> dict[str, list[str]]:
-    """Model -> what its jobs wrote, in order."""
+    """Model -> the marks of its jobs, in order."""
     return {path.name: path.read_text().split() for path in sorted((house.folder / "marks").glob("*"))}
 
 
@@ -100,11 +100,11 @@ class Call:
         self.process.wait()
 
     def says(self, words: str) -> int:
-        """How often it has said so."""
+        """How often the words occur in its log."""
         return self.log.read_text().count(words)
 
     def ends(self) -> str:
-        """What it said, when it has ended well."""
+        """Its output, once it has ended successfully."""
         try:
             status = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
@@ -116,7 +116,7 @@ class Call:
 
 
 def killed_half_way(house: Checkout) -> None:
-    """A call that dies while both models are made on the cluster, and the lock it leaves taken off."""
+    """A call that is killed while both models are being made on the cluster; its lock is removed."""
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")
     call.kill()
@@ -130,11 +130,11 @@ def house(slurm: Slurm, tmp_path: Path) -> Iterator[Checkout]:
         if call.process.poll() is None:
             call.kill()
     Call.begun.clear()
-    slurm.mend()
+    slurm.repair()
 
 
 def test_without_accounts(slurm: Slurm, house: Checkout) -> None:
-    """SLURM's own executor would wait without a word for what sacct can never say."""
+    """SLURM's own executor would wait silently for an answer that sacct can never give."""
     house.edit("profiles/slurm/config.yaml", "prefatlas-status-command: squeue\n", "")
     call = Call(house)
     assert call.process.wait(LIMIT) == 1
@@ -181,13 +181,13 @@ def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str,
 
 
 def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
-    """What is to be submitted waits, and none of it fails."""
+    """Jobs to be submitted wait, and none of them fails."""
     house.edit("Snakefile", 'configfile: "config.yaml"', 'configfile: "config.yaml"\nlocalrules: numbers')
     let_go(house)
     call = Call(house)
     until(lambda: call.says("numbers first"), LIMIT, "the first jobs, which run here")
     slurm.kill("slurmctld")
-    until(lambda: call.says("waiting with what is to be submitted"), LIMIT, "a word about it")
+    until(lambda: call.says("waiting to submit jobs"), LIMIT, "a message about it")
     slurm.start_controller()
     assert "sbatch failed" not in call.ends()
     assert house.results() == undisturbed
@@ -195,7 +195,7 @@ def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, un
 
 
 def test_killed_snakemake(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
-    """The next call waits for the jobs that live on, and runs none beside itself."""
+    """The next call waits for the surviving jobs, and starts none in parallel."""
     killed_half_way(house)
     call = Call(house)
     until(lambda: call.says("of an earlier call: waiting for that one") == 2, LIMIT, "both jobs to be taken over")
@@ -207,7 +207,7 @@ def test_killed_snakemake(slurm: Slurm, house: Checkout, undisturbed: dict[str, 
 
 
 def test_killed_snakemake_with_groups(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
-    """Of jobs that went to the queue together, the first have ended unseen and the last still run."""
+    """Of jobs submitted together, the first have finished unobserved and the last is still running."""
     with open(house.folder / "profiles/slurm/config.yaml", "a") as file:
         file.write("groups: {numbers: chain, model: chain}\n")
     killed_half_way(house)
@@ -223,7 +223,7 @@ def test_killed_snakemake_with_groups(slurm: Slurm, house: Checkout, undisturbed
 
 
 def test_killed_snakemake_found_late(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
-    """What the jobs finished unseen is kept, and how it was made is recorded: a changed parameter is seen later."""
+    """What jobs finished unobserved is kept, and how it was made is recorded: a changed parameter is noticed later."""
     killed_half_way(house)
     let_go(house)
     until(lambda: not slurm.jobs("pending", "running", "completing"), LIMIT, "the models to be made")
@@ -236,12 +236,12 @@ def test_killed_snakemake_found_late(slurm: Slurm, house: Checkout, undisturbed:
 
 
 def test_killed_snakemake_and_changed_parameter(slurm: Slurm, house: Checkout, changed: dict[str, bytes]) -> None:
-    """What lives on is not what is wanted: it is cancelled before its files are made anew."""
+    """A surviving job that makes something else is cancelled before its files are made again."""
     killed_half_way(house)
     house.edit("params.yaml", "beta: 0.1", "beta: 0.2")
     call = Call(house)
-    until(lambda: marks(house) == {name: ["start", "start"] for name in ONCE}, LIMIT, "both models to be begun anew")
-    assert call.says("of an earlier call: it is not what is wanted now") == 2
+    until(lambda: marks(house) == {name: ["start", "start"] for name in ONCE}, LIMIT, "both models to be started again")
+    assert call.says("of an earlier call: it is out of date") == 2
     let_go(house)
     call.ends()
     assert house.results() == changed
@@ -249,7 +249,7 @@ def test_killed_snakemake_and_changed_parameter(slurm: Slurm, house: Checkout, c
 
 
 def test_killed_snakemake_found_late_and_changed(slurm: Slurm, house: Checkout, changed: dict[str, bytes]) -> None:
-    """What was finished unseen with another parameter is never taken for what is wanted: two calls make it anew."""
+    """Files finished unobserved with another parameter are never taken for current ones: two calls make them again."""
     killed_half_way(house)
     let_go(house)
     until(lambda: not slurm.jobs("pending", "running", "completing"), LIMIT, "the models to be made")

@@ -1,4 +1,4 @@
-"""The study's own rules on a real SLURM, under the profiles that users are given, against a run on one machine."""
+"""The study's own rules on a real SLURM, with the profiles that users get, compared with a run on one machine."""
 
 from pathlib import Path
 

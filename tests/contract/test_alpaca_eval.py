@@ -1,4 +1,4 @@
-"""Our win rates are alpaca-eval's own, whatever the order of the rows and whichever of them are missing."""
+"""Our win rates are alpaca-eval's own, whatever the order of the rows and whichever are missing."""
 
 import alpaca_eval
 import huggingface_hub.constants as hub
@@ -27,7 +27,7 @@ IDS = [f"prompt {at}" for at in range(N)]
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory):
-    """(judgements of a model whose win depends on difficulty and length, control folder, hub cache of the same)."""
+    """(judgements of a model whose wins depend on difficulty and length, control folder, hub cache of the same)."""
     rng = np.random.default_rng(1)
     difficulty = 3 * rng.normal(size=N)
     reference, length = rng.integers(50, 400, size=N), rng.integers(80, 600, size=N)
@@ -179,7 +179,7 @@ def test_the_published_files_are_read_where_the_package_reads_them(board, in_cac
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_values_spread_as_the_length_controlled_win_rate_does_over_other_answers(board, in_cache):
-    """Judge outputs of the same quality again and again: what the fit moves by is what the values' spread says."""
+    """Judge outputs of equal quality repeatedly: the fit varies as much as the spread of the values says."""
     judgements, folder, _ = board
     draw = np.random.default_rng(0)
     chance = draw.uniform(0.1, 0.6, len(judgements))

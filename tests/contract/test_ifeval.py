@@ -1,8 +1,8 @@
-"""lm-eval's IFEval checkers say of a response what the instructions say, as Zhou et al. (2023) define them.
+"""lm-eval's IFEval checkers agree with the instructions as Zhou et al. (2023) define them.
 
-The definitions are written here once more, without regular expressions and each in a line or a few, and asked beside
-lm-eval's on real responses (--data) and on small ones made here. The published figures of GPT-4 are the paper's
-Table 3; its responses are the ones in the authors' repository.
+The definitions are implemented again here, without regular expressions and in a few lines each, and compared with
+lm-eval's on real responses (--data) and on small ones made here. The published figures of GPT-4 are from the paper's
+Table 3; its responses are those in the authors' repository.
 """
 
 import json
@@ -40,7 +40,7 @@ def keyword_frequency(text, relation, keyword, frequency):
 
 
 def no_forbidden_words(text, forbidden_words):
-    """None of them where no letter, digit or underscore touches it."""
+    """None of them adjacent to a letter, digit or underscore."""
     text = f" {text.lower()} "
     for word in forbidden_words:
         for at in range(1, len(text)):
@@ -55,14 +55,14 @@ def letter_frequency(text, letter, let_relation, let_frequency):
 
 
 def paragraphs(text, num_paragraphs):
-    """Paragraphs stand between lines of three asterisks; only the first and the last may be empty."""
+    """Paragraphs are separated by lines of three asterisks; only the first and the last may be empty."""
     found = [part.strip() for part in text.split("***")]
     inner = found[1:-1]
     return all(inner) and sum(map(bool, found)) == num_paragraphs
 
 
 def nth_paragraph(text, num_paragraphs, nth_paragraph, first_word):
-    """Paragraphs stand between empty lines."""
+    """Paragraphs are separated by empty lines."""
     found = text.split("\n\n")
     if sum(bool(part.strip()) for part in found) != num_paragraphs or not found[nth_paragraph - 1].strip():
         return False
@@ -72,7 +72,7 @@ def nth_paragraph(text, num_paragraphs, nth_paragraph, first_word):
 
 
 def placeholders(text, num_placeholders):
-    """Pairs of brackets on a line."""
+    """Pairs of brackets on one line."""
     found = 0
     for line in text.split("\n"):
         while "[" in line and "]" in line[line.index("[") :]:
@@ -88,7 +88,7 @@ def postscript(text, postscript_marker):
 
 
 def bullets(text, num_bullets):
-    """Lines that begin with a dash, or with one asterisk and something after it."""
+    """Lines that begin with a dash, or with one asterisk followed by something."""
     begun = [line.lstrip() for line in text.split("\n")]
     starred = [line for line in begun if line.startswith("*") and line[1:2] not in ("", "*")]
     return len(starred) + sum(line.startswith("-") for line in begun) == num_bullets
@@ -168,7 +168,7 @@ CHECKS = {
     "change_case:english_capital": lambda text: text == text.upper() != text.lower(),
     "change_case:english_lowercase": lambda text: text == text.lower() != text.upper(),
 }
-"""The 22 of IFEval's 25 instructions that need neither a sentence splitter nor a guess of the language."""
+"""The 22 of IFEval's 25 instructions that need neither a sentence splitter nor language detection."""
 
 
 YES_AND_NO = {
@@ -219,7 +219,7 @@ YES_AND_NO = {
 
 @pytest.fixture(scope="module")
 def checkers():
-    """lm-eval's module of IFEval, with its guesses of languages seeded as the harness seeds them."""
+    """lm-eval's IFEval module, with language detection seeded as in the harness."""
     from langdetect import DetectorFactory
     from lm_eval.defaults import DEFAULT_OTHER_SEED
     from lm_eval.tasks.ifeval import instructions_registry
@@ -258,12 +258,12 @@ def questions(real_data):
 
 @pytest.fixture(scope="module")
 def responses(real_data):
-    """GPT-4's, in the order of the questions. Of one question (key 2785) they answer an earlier wording."""
+    """GPT-4's, in the order of the questions. One of them (key 2785) answers an earlier wording of its question."""
     return lines(real_data / "ifeval" / "input_response_data_gpt4_20231107_145030.jsonl")
 
 
 def relaxed(text):
-    """The response, and some of what the loose metrics look at besides."""
+    """The response, and some of the variants that the loose metrics accept as well."""
     parts = text.split("\n")
     texts = [text, text.replace("*", ""), "\n".join(parts[1:]).strip(), "\n".join(parts[:-1]).strip()]
     return [each for each in texts if each.strip()]
@@ -276,9 +276,9 @@ def test_the_responses_answer_the_questions(questions, responses):
 
 
 def test_lm_eval_agrees_on_real_responses(checkers, questions, responses):
-    """They differ only where the instruction also says English, and langdetect guesses another language.
+    """They differ only if the instruction also says English, and langdetect detects another language.
 
-    Of a "letter" that is none, as in "at least 4 hashtags", lm-eval counts some random letter instead.
+    If the "letter" is not a letter, as in "at least 4 hashtags", lm-eval counts a random letter instead.
     """
     from langdetect import detect
 
@@ -301,7 +301,7 @@ def test_lm_eval_agrees_on_real_responses(checkers, questions, responses):
 
 
 NOT_ENGLISH_FOR_LANGDETECT = [202, 1843, 2341, 2571, 3456, 3617]
-"""Keys of questions answered in one or a few words, or by a list of names."""
+"""Keys of questions answered in one or a few words, or with a list of names."""
 
 NO_LETTERS = [1122, 1129]
 """Keys of questions about hashtags and exclamation marks."""
@@ -311,7 +311,7 @@ PUBLISHED["inst_level_loose_acc"] = 85.37
 
 
 def splitter_of(folder, abbreviations):
-    """Punkt parameters that end a sentence at each full stop but after these abbreviations, where NLTK finds them."""
+    """A folder for NLTK with punkt parameters that end a sentence at each full stop but after these abbreviations."""
     parameters = folder / "tokenizers" / "punkt_tab" / "english"
     parameters.mkdir(parents=True)
     for name in ("collocations.tab", "sent_starters.txt", "ortho_context.tab"):
@@ -348,10 +348,10 @@ def figures(splitter, questions, responses, monkeypatch, seed=0):
 def test_gpt4s_published_figures_lie_between_the_extremes_of_sentence_splitting(
     checkers, questions, responses, tmp_path, monkeypatch
 ):
-    """All words before a full stop are abbreviations, or none is: punkt's own parameters lie between.
+    """Extremes: every word before a full stop is an abbreviation, or none is; punkt's own parameters are in between.
 
-    With none, the strict figures are the published ones to the digit for one draw of the letters that lm-eval counts
-    in place of # and !, and the loose ones are two instructions above.
+    With none, the strict figures equal the published ones to the digit for one draw of the letters that lm-eval counts
+    in place of # and !, and the loose ones are two instructions higher.
     """
     texts = [response["response"] for response in responses]
     ended = {part.rstrip(".").lower() for text in texts for part in text.split() if part.endswith(".")}

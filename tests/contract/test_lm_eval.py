@@ -1,4 +1,4 @@
-"""What lm-eval says of a policy is what our own log-probs and our own sampler say."""
+"""lm-eval's results for a policy agree with our own log-probs and our own sampler."""
 
 import json
 import sys
@@ -118,7 +118,7 @@ def greedy(policy, prompts_):
 
 
 def renamed(policy, word, token):
-    """In place: ``token`` takes the part of ``word`` in the model, and is what the template ends a turn with."""
+    """In place: ``token`` takes the role of ``word`` in the model, and is what the template ends a turn with."""
     model, tokenizer = policy
     old, new = tokenizer.convert_tokens_to_ids([word, token])
     embedding = model.get_input_embeddings().weight.data

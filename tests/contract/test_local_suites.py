@@ -1,4 +1,4 @@
-"""The five suites that the paper reports, asked of a tiny model on the benchmarks' own files, without a network."""
+"""The five suites reported in the paper, evaluated on a tiny model with the benchmarks' own files, offline."""
 
 import csv
 import io
@@ -62,7 +62,7 @@ def suites_on(folder):
 
 @pytest.fixture(scope="module")
 def policy(real_data, tmp_path_factory):
-    """Folder of a Llama with random weights that reads any text, some thousand words of it at once."""
+    """Folder of a Llama with random weights that reads any text, with room for some thousand words."""
     folder = tmp_path_factory.mktemp("real") / "policy"
     texts = [row["question"] + row["answer"] for row in split_rows(real_data / "gsm8k", "main", "test")]
     tokenizer = train_tokenizer("bpe", texts, SHAPE.vocabulary)
@@ -77,7 +77,7 @@ def policy(real_data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def records(real_data, policy, tmp_path_factory):
-    """The evaluations that the harness writes, asked in one process, with no name to be looked up."""
+    """The evaluations that the harness writes, in one process, without any network lookup."""
 
     def unreachable(*_args, **_kwargs):
         raise OSError("no network here")
@@ -94,7 +94,7 @@ def records(real_data, policy, tmp_path_factory):
 
 @pytest.mark.slow
 def test_all_suites_are_asked(records):
-    """As many questions as the limit says: of MMLU's 57 subjects one each."""
+    """As many questions as the limit says: for MMLU, one for each of the 57 subjects."""
     assert {name: record.n for name, record in records.items()} == {
         name: (57 if name == "mmlu" else 1) * suite["limit"] for name, suite in SUITES.items()
     }
@@ -107,7 +107,7 @@ def test_all_suites_are_asked(records):
 
 
 class Model:
-    """The policy, asked without lm-eval."""
+    """The policy, queried without lm-eval."""
 
     def __init__(self, folder):
         card = read_policy(folder / "policy.json")
@@ -157,7 +157,7 @@ def test_mmlu_is_marked_as_the_zips_own_lines_and_our_logprobs_mark_it(real_data
 
 @pytest.mark.slow
 def test_truthfulqas_mc2_is_the_share_of_the_true_answers(real_data, policy, records):
-    """Of the probability that a model gives all answers, as Lin et al. (2022) define it."""
+    """The share of the probability of all answers that is on true ones, as Lin et al. (2022) define it."""
     suite, model = suites_on(real_data)["truthfulqa"], Model(policy)
     rows = json.loads((real_data / "truthfulqa" / "mc_task.json").read_text())[: suite.limit]
     texts = harness_texts("truthfulqa", suite, None)
@@ -170,7 +170,7 @@ def test_truthfulqas_mc2_is_the_share_of_the_true_answers(real_data, policy, rec
 
 
 def test_truthfulqas_answers_give_its_targets(real_data):
-    """817 questions of TruthfulQA.csv against mc_task.json; the two list them in orders of their own."""
+    """817 questions of TruthfulQA.csv compared with mc_task.json; the two list them in different orders."""
     folder = real_data / "truthfulqa"
     listed = {row["question"]: row for row in json.loads((folder / "mc_task.json").read_text())}
     derived = split_rows(folder / "TruthfulQA.csv", "multiple_choice", "validation")
@@ -182,7 +182,7 @@ def test_truthfulqas_answers_give_its_targets(real_data):
 
 
 def test_mmlu_has_all_its_questions(real_data):
-    """57 subjects, each with five examples; 1,531 questions to tune on and 14,042 to ask, as cais/mmlu counts them."""
+    """57 subjects, each with five examples; 1,531 validation and 14,042 test questions, as in cais/mmlu."""
     path = real_data / "mmlu" / "mmlu.zip"
     with zipfile.ZipFile(path) as archive:
         names = [name.split("/")[-1] for name in archive.namelist()]
@@ -198,7 +198,7 @@ def test_mmlu_has_all_its_questions(real_data):
 
 @pytest.mark.slow
 def test_alpaca_eval_judges_the_policy_against_a_models_outputs(real_data, policy, tmp_path, monkeypatch):
-    """Ten of the 805 instructions; the judge is a reward model of random weights, whose scores say what must come."""
+    """Ten of the 805 instructions; the judge is a reward model with random weights, whose scores say what to expect."""
     tokenizer = load_tokenizer(read_policy(policy / "policy.json"))
     config = tiny_llama_config(SHAPE, tokenizer, max_length=MAX_LENGTH)
     config.update({"num_labels": 1, "initializer_range": 0.3})

@@ -1,4 +1,4 @@
-"""Local files give the rows that ``datasets.load_dataset`` gives, wherever its types do not change them."""
+"""Local files give the rows that ``datasets.load_dataset`` gives, unless its types change them."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Ours and TRL's trainers agree, in float32, on the same token ids.
+"""Our trainer and TRL's agree, in float32, on the same token ids.
 
-TRL's own tokenisation is put aside: its data sets are given as ids, and everything after that is its own code
-(collator, loss, metrics, accumulation, optimiser, schedule).
+TRL's own tokenisation is bypassed: its datasets are given as ids, and everything after that is its own code (collator,
+loss, metrics, accumulation, optimiser, schedule).
 """
 
 import copy
@@ -38,7 +38,7 @@ PLAIN = {"use_cpu": True, "bf16": False, "activation_checkpointing": False, "rep
 
 
 class OurOrder(Sampler):
-    """The pairs in our order, a new one each epoch."""
+    """The pairs in our order, a new permutation each epoch."""
 
     def __init__(self, pairs: int) -> None:
         self.pairs, self.epoch = pairs, 0
@@ -53,7 +53,7 @@ class OurOrder(Sampler):
 
 
 class GivenDPOTrainer(trl.DPOTrainer):
-    """TRL's trainer on ids as they are given, in the order in which we take them."""
+    """TRL's trainer on the given ids, in the same order as ours."""
 
     def _prepare_dataset(self, dataset, *args):
         return dataset
@@ -74,7 +74,7 @@ def reference(tiny_policy):
 
 @pytest.fixture
 def policy(reference):
-    """The reference, moved a little: a loss off log 2 shows more."""
+    """The reference, slightly changed: a loss other than log 2 shows more."""
     moved = copy.deepcopy(reference)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -85,7 +85,7 @@ def policy(reference):
 
 @pytest.fixture
 def examples(reference, tokenizer) -> list[Example]:
-    """Eleven pairs of many lengths, so that the last step of an epoch is a short one."""
+    """Eleven pairs of many lengths, so that the last step of an epoch is short."""
     draw = np.random.default_rng(0)
 
     def words(least: int, most: int) -> list[int]:
@@ -128,7 +128,7 @@ def gradients(model) -> dict[str, torch.Tensor]:
 
 
 def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000, **options):
-    """Our loss and the other measurements, each a mean over pairs; the gradients are in a copy of ``model``."""
+    """Our loss and other measurements, each a mean over pairs; the gradients are in a copy of ``model``."""
     model = copy.deepcopy(model).train()
     spec = SPEC.model_copy(update={"objective": objective, "batch_tokens": batch_tokens})
     per_pair = accumulate(
@@ -168,7 +168,7 @@ def test_dpo_of_one_batch(policy, reference, tokenizer, examples, tmp_path) -> N
 
 
 def test_sft_of_one_batch(policy, tokenizer, examples, tmp_path) -> None:
-    """TRL's mean is over all tokens of a batch, ours over each response's first: the same for equal lengths."""
+    """TRL's mean is over all tokens of a batch, ours first over each response's: the same for equal lengths."""
     examples = [
         replace(each, chosen=Encoded(each.chosen.prompt_ids, each.chosen.response_ids[:6]))
         for each in examples
@@ -193,7 +193,7 @@ def test_sft_of_one_batch(policy, tokenizer, examples, tmp_path) -> None:
 
 
 def even(examples: list[Example], prompt: int | None = None, length: int = 6) -> list[Example]:
-    """Those with responses of ``length`` tokens or more, cut to that many, and the prompt to ``prompt`` tokens."""
+    """Examples with responses of at least ``length`` tokens, cut to that length, and prompts to ``prompt`` tokens."""
 
     def cut(encoded: Encoded) -> Encoded:
         return Encoded(encoded.prompt_ids[:prompt], encoded.response_ids[:length])
@@ -216,7 +216,7 @@ def even(examples: list[Example], prompt: int | None = None, length: int = 6) ->
 def test_objectives_of_one_batch_by_their_dpo_trainer(
     policy, reference, tokenizer, examples, tmp_path, objective, options, loss_types, beta, weights, scale
 ) -> None:
-    """Responses of six tokens, for TRL has IPO and SFT in nats a token: tests/contract/test_trl_objectives.py."""
+    """Responses of six tokens, because TRL has IPO and SFT in nats per token: tests/contract/test_trl_objectives.py."""
     examples = with_reference(even(examples), reference, tokenizer)
     arguments = {"loss_type": loss_types, "loss_weights": weights}
     trainer = dpo_trainer(
@@ -231,7 +231,7 @@ def test_objectives_of_one_batch_by_their_dpo_trainer(
 
 
 def padded_pairs(examples: list[Example], tokenizer) -> dict:
-    """A batch as TRL's collator for its experimental trainers makes it."""
+    """A batch in the form of TRL's collator for its experimental trainers."""
     rows = []
     for each in examples:
         row = {}
@@ -245,10 +245,10 @@ def padded_pairs(examples: list[Example], tokenizer) -> dict:
 
 @pytest.mark.parametrize("objective", ["simpo", "slic", "orpo"])
 def test_objectives_of_one_batch_by_their_trainers_without_a_reference(policy, tokenizer, examples, objective) -> None:
-    """The trainers are made without their constructors, which want text.
+    """The trainers are created without their constructors, which require text.
 
-    Their mean log-likelihoods are over a batch's tokens, and ORPO's has the prompt's too, the first token apart: for
-    SLiC and ORPO responses are of six tokens, and prompts of one.
+    Their mean log-likelihoods are over a batch's tokens, and ORPO's includes the prompt's, except the first token: for
+    SLiC and ORPO, responses have six tokens and prompts one.
     """
     if objective != "simpo":
         examples = even(examples, prompt=1)
@@ -257,7 +257,7 @@ def test_objectives_of_one_batch_by_their_trainers_without_a_reference(policy, t
     attributes |= {"padding_value": tokenizer.pad_token_id, "pad_token_id": tokenizer.pad_token_id}
     of_loss, options, scale = {
         "simpo": ({"beta": SPEC.beta, "loss_type": "simpo", "simpo_gamma": 0.4, "cpo_alpha": 0.0}, {"gamma": 0.4}, 1.0),
-        # their hinge is ours over delta, and a mean over six tokens a sixth of a sum
+        # their hinge is ours over delta; their mean over six tokens is a sixth of a sum
         "slic": ({"beta": 1 / 5, "loss_type": "hinge", "cpo_alpha": 6 * 0.3 / 5}, {"delta": 5.0, "eta": 0.3}, 5.0),
         "orpo": ({"beta": 0.7}, {"lam": 0.7}, 1.0),
     }[objective]
@@ -274,7 +274,7 @@ def test_objectives_of_one_batch_by_their_trainers_without_a_reference(policy, t
 @pytest.mark.parametrize("norm", [1000.0, 0.5], ids=["free", "clipped"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_a_run(reference, tokenizer, examples, tmp_path, weight_decay, norm) -> None:
-    """Two epochs of three steps, the last of each a short one: what is logged, and the weights in the end."""
+    """Two epochs of three steps, the last of each a short one: the logged values, and the final weights."""
     spec = SPEC.model_copy(update={"weight_decay": weight_decay, "max_gradient_norm": norm, "batch_tokens": 150})
     trainer = dpo_trainer(
         copy.deepcopy(reference),

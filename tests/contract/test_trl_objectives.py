@@ -1,7 +1,7 @@
 """Our losses and those in TRL's trainers agree, values and gradients, on the same log-probabilities.
 
-TRL's own code runs: the trainers are made without their constructors, and have what their losses ask of them; in
-DPOTrainer, whose loss is one with its forward pass, the model is one that gives the log-probabilities. Whole models
+TRL's own code runs: the trainers are created without their constructors, with only the attributes that their losses
+use; for DPOTrainer, whose loss includes its forward pass, the model returns the given log-probabilities. Whole models
 are compared in test_trl.py.
 """
 
@@ -33,7 +33,7 @@ LENGTHS = st.integers(1, 6)
 
 @dataclass(frozen=True)
 class Batch:
-    """Log-probabilities of the responses' tokens, one row a response, zero where a shorter one has ended."""
+    """Log-probabilities of the responses' tokens, one row per response, zero after the end of a shorter one."""
 
     chosen: Tensor
     rejected: Tensor
@@ -55,7 +55,7 @@ class Batch:
 
     @property
     def means(self) -> PairLogps:
-        """The same in nats a token, as if every response were one token."""
+        """The same in nats per token, as if every response were one token."""
         of = self.logps
         ones = torch.ones_like(of.chosen)
         sides = ((of.chosen, of.ref_chosen), (of.rejected, of.ref_rejected))
@@ -82,7 +82,7 @@ def batches(draw, lengths=LENGTHS) -> Batch:
 
 
 def made(kind: type, **attributes):
-    """A trainer that nothing has been built for."""
+    """A trainer object without a constructor call."""
     trainer = object.__new__(kind)
     for name, value in attributes.items():
         setattr(trainer, name, value)
@@ -146,7 +146,7 @@ def by_cpo_trainer(logps: PairLogps, loss_type: str, beta: float, gamma: float =
 
 
 def assert_same(batch: Batch, ours: Tensor, theirs: Tensor, rel: float = 1e-9) -> None:
-    """Mean losses, and their gradients in every token's log-probability."""
+    """Mean losses, and their gradients with respect to every token's log-probability."""
     leaves = [batch.chosen, batch.rejected]
     torch.testing.assert_close(ours.mean(), theirs.to(ours.dtype), rtol=rel, atol=rel)
     mine, other = (torch.autograd.grad(each, leaves, retain_graph=True) for each in (ours.mean(), theirs))
@@ -172,7 +172,7 @@ def test_ipo_of_nats_a_token_is_theirs(batch, eta) -> None:
 @pytest.mark.parametrize("length", [1, 2, 5])
 @given(data=st.data(), eta=BETA)
 def test_ipo_of_responses_of_one_length_is_theirs_in_other_units(length, data, eta) -> None:
-    """One token: the same. More: their target and their log-ratios are a token's, so that tau = eta |y|."""
+    """One token: the same. More: their target and their log-ratios are per token, so that tau = eta |y|."""
     batch = data.draw(batches(st.just(length)))
     assert_same(batch, ipo(batch.logps, eta), length**2 * by_dpo_trainer(batch, ["ipo"], beta=eta * length))
 

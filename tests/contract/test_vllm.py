@@ -1,4 +1,4 @@
-"""vLLM's own engine, on the CPU, beside the transformers backend: `make test-vllm`."""
+"""The real vLLM engine, on the CPU, compared with the transformers backend: `make test-vllm`."""
 
 import random
 import subprocess
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def conversation(at: int) -> list[dict[str, str]]:
-    """A prompt of one user's turn, or of three turns, or with a system's turn, and of many lengths."""
+    """A prompt of one user turn, or of three turns, or with a system turn, of many lengths."""
     draw = random.Random(at)
     turn = {"role": "user", "content": " ".join(draw.choices(WORDS.split(), k=1 + at % 9))}
     answer, system = {"role": "assistant", "content": "yes b a"}, {"role": "system", "content": "answer the list"}
@@ -52,7 +52,7 @@ DRAWN = {**COMMON, "temperature": 0.8, "top_p": 0.95, "samples": 3, "seed": 5}
 
 @pytest.fixture(scope="module")
 def ask(request, tmp_path_factory):
-    """A function that puts a job to tests/vllm_child.py under the Python given by --vllm-python."""
+    """A function that sends a job to tests/vllm_child.py, run by the Python given by --vllm-python."""
     python = request.config.getoption("--vllm-python")
     if python is None:
         pytest.skip("needs vLLM: `make test-vllm`, or give a Python that has it by --vllm-python")
@@ -70,7 +70,7 @@ def ask(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory):
-    """A policy of random weights with heads of a size that vLLM has (32)."""
+    """A policy with random weights and a head size that vLLM supports (32)."""
     folder = tmp_path_factory.mktemp("policy")
     tokenizer = train_tokenizer("words", [WORDS], 64)
     shape = Architecture(tokenizer="words", vocabulary=64, hidden_size=64, layers=2, heads=2)
@@ -120,7 +120,7 @@ def test_logprobs_are_those_of_transformers(found, policy, sequences):
 
 @pytest.mark.slow
 def test_samples_depend_on_their_seeds_alone(found, policy):
-    """Not on the order of the prompts, nor on the calls; and they are as various as those of transformers."""
+    """They depend neither on the order of the prompts nor on the calls, and are as varied as those of transformers."""
     drawn, otherwise = (
         {(of, at): (seed, text) for of, at, seed, text in found[name]} for name in ("drawn", "drawn_otherwise")
     )
@@ -143,7 +143,7 @@ def test_the_engine_is_given_just_our_tokens(found, policy):
 
 @pytest.fixture(scope="module")
 def reward_model(tmp_path_factory):
-    """A reward model of random weights; its pad token is the token that ends a conversation."""
+    """A reward model with random weights; its pad token is the token that ends a conversation."""
     classifier = tiny_classifier(WORDS, hidden_size=64, intermediate_size=64, initializer_range=0.15, head_dim=32)
     classifier.model.config.pad_token_id = classifier.tokenizer.eos_token_id
     return save_plain(classifier, tmp_path_factory.mktemp("reward"))
@@ -163,7 +163,7 @@ def test_scores_are_those_of_transformers(ask, reward_model):
 
 
 def test_a_language_model_is_no_reward_model(policy, reward_model):
-    """vLLM would make up its head, and its scores with it."""
+    """vLLM would initialise its head at random, and with it the scores."""
     config = AutoConfig.from_pretrained(reward_model)
     assert vllm_backend.head_of(config) == {"score.weight"}
     assert vllm_backend.head_of(config) <= vllm_backend.weights_of(str(reward_model), None)
@@ -195,7 +195,7 @@ def test_without_vllm_its_environment_is_named(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_a_step_goes_on_in_the_environment_that_has_vllm(tmp_path):
-    """The same command by another Python, which is a script here that tells what it is asked."""
+    """The same command with another Python, here a script that prints its arguments."""
     other = tmp_path / "python"
     other.write_text('#!/bin/sh\necho "$@"\n')
     other.chmod(0o755)

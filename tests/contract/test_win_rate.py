@@ -1,4 +1,4 @@
-"""The win-rate command: its published column is the package's, its other one is right, and no number is wrong."""
+"""The win-rate command: its published column equals the package's, its other one is right, and no number is wrong."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ N = 60
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Folder of the two files of length control of N instructions, and of ``annotations.parquet``.
+    """Folder with the two length-control files of N instructions, and ``annotations.parquet``.
 
     Three models: whole; gaps, without instructions 4 and 30; silent, without a preference for instruction 7.
     """
@@ -62,7 +62,7 @@ def table_of(frame, folder, path):
 
 
 def packages(own, folder, monkeypatch, tmp_path):
-    """What the package says of one model's annotations, which it takes by their position."""
+    """The package's result for one model's annotations, which it identifies by position."""
     snapshot = tmp_path / "datasets--tatsu-lab--alpaca_eval" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
     (tmp_path / "datasets--tatsu-lab--alpaca_eval" / "refs").mkdir()

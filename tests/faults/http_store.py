@@ -13,7 +13,7 @@ class Store(BaseHTTPRequestHandler):
     answers: int
 
     def log_message(self, *_) -> None:
-        """Requests are no part of a test's output."""
+        """Keep requests out of a test's output."""
 
     def place(self) -> Path:
         return self.folder / self.path.strip("/")
@@ -24,7 +24,7 @@ class Store(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2])
-            if Store.answers <= 0:  # in the middle of a file; threads may count past it
+            if Store.answers <= 0:  # in the middle of a file; threads may count below zero
                 self.wfile.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
             self.wfile.write(content[len(content) // 2 :])
@@ -37,7 +37,7 @@ class Store(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def chunks(self) -> Iterator[bytes]:
-        """The body: of a known length, or in chunks that each say theirs, as DVC sends what it streams."""
+        """The body: of a known length, or in chunks with their own lengths, as DVC sends streamed data."""
         if "Content-Length" in self.headers:
             yield self.rfile.read(int(self.headers["Content-Length"]))
             return

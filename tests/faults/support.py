@@ -1,4 +1,4 @@
-"""Faults made on purpose: damage, kills at every step of a write, disks that are full or read-only."""
+"""Deliberate faults: damage, kills at every step of a write, full or read-only disks."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ import pytest
 from tests.workflow.house import ROOT
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
-"""What Python reports of its file operations (sys.addaudithook)."""
+"""Python's audit events for file operations (sys.addaudithook)."""
 
 
 def flip(path: Path, at: int | None = None, bit: int = 0) -> None:
-    """Flip one bit, by default in the middle; the file's times and rights stay as they were."""
+    """Flip one bit, by default in the middle; the file's times and permissions are unchanged."""
     was = path.stat()
     content = bytearray(path.read_bytes())
     content[len(content) // 2 if at is None else at] ^= 1 << bit
@@ -30,21 +30,21 @@ def flip(path: Path, at: int | None = None, bit: int = 0) -> None:
 
 
 def truncate(path: Path) -> None:
-    """Lose the second half."""
+    """Truncate the file to its first half."""
     os.truncate(path, path.stat().st_size // 2)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file under a folder, by its path from there."""
+    """Every file under a folder, by its relative path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
 def killed_at(work: Callable[[], None], folder: Path, operation: int | None) -> int | None:
-    """Do some work in a child process that gets SIGKILL just before its n-th file operation under ``folder``.
+    """Do some work in a child process that is killed by SIGKILL just before its n-th file operation under ``folder``.
 
-    None when it was killed; else, as without ``operation``, the number of operations of the whole work.
+    Returns None if it was killed; otherwise, as without ``operation``, the number of operations of the whole work.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -78,7 +78,7 @@ def killed_at(work: Callable[[], None], folder: Path, operation: int | None) -> 
 
 
 def killed_after(work: Callable[[], None], seconds: float) -> bool:
-    """Do some work in a child process, and send it SIGKILL after a time; whether it was still at work."""
+    """Do some work in a child process, and send it SIGKILL after a time; returns whether it was still running."""
     child = os.fork()
     if child == 0:
         try:
@@ -87,7 +87,7 @@ def killed_after(work: Callable[[], None], seconds: float) -> bool:
         finally:
             os._exit(1)
     time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)  # a zombie at the worst: it is waited for below
+    os.kill(child, signal.SIGKILL)  # at worst a zombie: it is waited for below
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the work failed"
     return os.WIFSIGNALED(status)
@@ -101,7 +101,7 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = 300) -> N
 
 
 def started(command: list[str], folder: Path, **environment: str) -> subprocess.Popen:
-    """A process in a group of its own, its output kept in a file beside the folder."""
+    """A process in a process group of its own, its output stored in a file next to the folder."""
     with open(folder.parent / "output.txt", "ab") as output:
         return subprocess.Popen(
             [sys.executable if word == "python" else word for word in command],
@@ -114,7 +114,7 @@ def started(command: list[str], folder: Path, **environment: str) -> subprocess.
 
 
 def at_work(folder: Path) -> list[int]:
-    """The processes that work in a folder."""
+    """The processes whose working directory is a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -125,7 +125,7 @@ def at_work(folder: Path) -> list[int]:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own in memory."""
+    """A separate file system in memory."""
     folder.mkdir()
     if os.getuid():
         pytest.skip("only root can mount a small disk")
@@ -143,7 +143,7 @@ def remount(folder: Path, options: str) -> None:
 
 
 def fill(folder: Path, leave: int) -> Path:
-    """Fill the disk of a folder but for some bytes; returns the file to delete."""
+    """Fill the disk of a folder except for some bytes; returns the file to delete."""
     ballast = folder / "ballast"
     free = os.statvfs(folder)
     with open(ballast, "wb") as file:

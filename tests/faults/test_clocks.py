@@ -1,4 +1,4 @@
-"""Clocks that jump and file times that are wrong: contents decide what runs, and nothing else."""
+"""Clocks that jump and wrong file times: only contents decide what runs."""
 
 import os
 import random
@@ -16,7 +16,7 @@ DAY = 86_400
 
 
 def made_under_a_clock(house: Checkout, ahead: float) -> None:
-    """Give every file the time that it would have, had the clock been some seconds ahead; Snakemake's records too."""
+    """Give every file the time that it would have if the clock had been ahead; Snakemake's records too."""
     for path in house.folder.rglob("*"):
         when = path.lstat().st_mtime + ahead
         os.utime(path, (when, when), follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Results that may not be written: told in a sentence, left as they are, and gone on with when they may."""
+"""Read-only results: reported in one sentence, left unchanged, and continued once writable."""
 
 import os
 import subprocess

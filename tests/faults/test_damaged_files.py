@@ -1,4 +1,4 @@
-"""Truncated and bit-flipped files: refused with the file and the remedy, or gone round; never read as whole."""
+"""Truncated and bit-flipped files: refused with the file and the remedy, or replaced; never read as intact."""
 
 import random
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_json_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_evaluation_is_refused(tmp_path: Path) -> None:
-    """A changed digit is still JSON; the mean of the answers tells."""
+    """A changed digit is still valid JSON; the mean of the answers reveals it."""
     for damage in (truncate, lambda path: flip(path, path.read_bytes().index(b'"value": 0.') + 12)):
         REPLACED["record"](tmp_path, "new")
         damage(tmp_path / "suite.json")

@@ -1,4 +1,4 @@
-"""A full disk while each kind of artifact is written: told in a sentence, nothing lost, and the rest can be made."""
+"""A full disk while each kind of artifact is written: reported in one sentence, nothing lost, and then completed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.faults.writers import ADDED, DIGEST, REPLACED
 from tests.workflow.toy_house import Checkout
 
 ROOM = [0, 20_480, 65_536]
-"""Bytes that are left for the new artifact: none, and some."""
+"""Bytes left for the new artifact: none, and some."""
 CARDS = {"policy": "policy.json", "classifier": "scorer.json"}
 
 
@@ -31,7 +31,7 @@ def test_an_artifact_that_finds_no_room_leaves_the_old_one(tmp_path: Path, kind:
                 write(folder, "new")
             ballast.unlink()
             after = contents(folder)
-            if kind in CARDS:  # the card goes first: no model is taken for whole
+            if kind in CARDS:  # the card is deleted first: no model is taken for complete
                 assert CARDS[kind] not in after
                 write(folder, "old")
             else:

@@ -19,7 +19,7 @@ STEP = "from scripts.lib import cli; import sys, time; cli.run(lambda: (print('a
 
 
 def slow_toy(folder: Path, rule: str) -> Checkout:
-    """The toy, with a rule that writes half of its output in its first call and waits for the file ``go``."""
+    """The toy workflow, with a rule that writes half of its output in its first call and waits for the file ``go``."""
     house = Checkout.build(folder)
     half = "if [ ! -e ../called ]; then touch ../called; for file in {output}; do echo half > $file; done; "
     half += "while [ ! -e ../go ]; do sleep 0.2; done; fi; "

@@ -1,4 +1,4 @@
-"""SIGKILL at every file operation of a step and at odd moments between: the next call ends in the same bytes."""
+"""SIGKILL at every file operation of a step and at random moments in between: the next call gives the same bytes."""
 
 import random
 import shutil
@@ -31,7 +31,7 @@ def temporary(name: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the bytes; and a forked process has none of the threads that PyTorch started before, which it would ask."""
+    """For equal bytes; and because a forked process lacks the threads that PyTorch had started, and waits for them."""
     torch.set_num_threads(1)
     monkeypatch.setenv("HF_DEACTIVATE_ASYNC_LOAD", "1")
 
@@ -48,7 +48,7 @@ def test_a_writer_killed_at_every_operation_leaves_whole_files_alone(tmp_path: P
     for operation in range(operations):
         assert killed_at(lambda: write(tmp_path / "killed", "new"), tmp_path / "killed", operation) is None
         for name, content in contents(tmp_path / "killed").items():
-            # Verdicts alone grow in place, line by line; a checkpoint without its card is none.
+            # Only verdicts grow in place, line by line; a checkpoint without its card does not count.
             assert temporary(name) or content in (old.get(name), new.get(name)) or kind == "verdicts"
         write(tmp_path / "killed", "new")
         assert contents(tmp_path / "killed") == new
@@ -67,7 +67,7 @@ def forgetful(tmp_path: Path, tiny_policy: Path) -> Path:
 
 @pytest.fixture
 def training(tmp_path: Path, forgetful: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Work]:
-    """A run of 15 steps with a checkpoint every second, into a folder."""
+    """A run of 15 steps with a checkpoint every second step, into a folder."""
     data = Data(tmp_path, forgetful)
     data.write()
 
@@ -87,7 +87,7 @@ def training(tmp_path: Path, forgetful: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def nothing_half(folder: Path) -> None:
-    """What has its final name is whole."""
+    """Files under their final names are complete."""
     for table, schema in (("run.parquet", TRAINING), ("samples.parquet", SAMPLES), ("responses.parquet", RESPONSES)):
         if (folder / table).exists():
             read_table(folder / table, schema)
@@ -97,7 +97,7 @@ def nothing_half(folder: Path) -> None:
 
 
 def snakemake_clears(folder: Path) -> None:
-    """Before a job runs again Snakemake deletes its declared outputs, and nothing else."""
+    """Delete the declared outputs, and nothing else, as Snakemake does before a job runs again."""
     for path in [folder / "run.parquet", *folder.glob("run/*"), *folder.glob("*s.parquet")]:
         if path.is_file() and not path.name.startswith("."):
             path.unlink()
@@ -153,7 +153,7 @@ def test_a_training_job_with_a_full_disk_goes_on_to_the_same_bytes(tmp_path, tra
 
 @pytest.fixture
 def sampling(tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Work]:
-    """Every batch is kept, of a few of the prompts each."""
+    """Every batch is stored; each contains a few of the prompts."""
     monkeypatch.setattr(pieces, "EVERY", 0.0)
     data = Data(tmp_path, tiny_policy)
     data.write()

@@ -1,4 +1,4 @@
-"""Remotes that go away in the middle, restores that are killed, and caches and remotes that hold damaged files."""
+"""Remotes that disappear midway, restores that are killed, and caches and remotes with damaged files."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ NEVER = 10**9
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The toy, run and recorded, with a folder as its remote. Do not change it: the module shares it."""
+    """The toy workflow, run and recorded, with a folder as its remote. Shared by the module: do not change it."""
     return Checkout.recorded(tmp_path_factory.mktemp("recorded"))
 
 
@@ -32,7 +32,7 @@ def remote_of(house: Checkout) -> Path:
 
 
 def objects(folder: Path) -> list[Path]:
-    """The files of a cache or remote, the largest first; a folder's listing is not among them."""
+    """The files of a cache or remote, the largest first, without folder listings."""
     found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".dir"]
     return sorted(found, key=lambda path: -path.stat().st_size)
 

@@ -1,4 +1,4 @@
-"""One writer of each kind of artifact, by the code that writes it in a run. Each writes ``old`` or ``new`` content."""
+"""One writer per kind of artifact, using the production code. Each writes ``old`` or ``new`` content."""
 
 import json
 from collections.abc import Callable
@@ -94,6 +94,6 @@ def verdicts(folder: Path, which: str) -> None:
 REPLACED: dict[str, Callable[[Path, str], None]] = {
     each.__name__: each for each in (table, text, record, csv, figure, policy, classifier)
 }
-"""Those that replace what was there."""
+"""Writers that replace existing files."""
 ADDED: dict[str, Callable[[Path, str], None]] = {each.__name__: each for each in (checkpoint, verdicts)}
-"""Those that add to what is there."""
+"""Writers that add to existing files."""

@@ -1,3 +1,5 @@
+"""Batches by tokens, and dealing costs into groups: every index once, within the budget."""
+
 import logging
 
 import pytest

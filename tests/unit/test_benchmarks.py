@@ -1,4 +1,4 @@
-"""What `make bench` reads and how it sums up; the measurements themselves are `make bench`."""
+"""Inputs and summaries of `make bench`; the measurements themselves are not tested here."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_flops_are_those_that_a_counter_finds() -> None:
         for each in pair:
             model(torch.tensor([each.prompt_ids + each.response_ids])).logits.sum().backward()
     least, usual = gpu.needed_flops("tiny", [pair])
-    assert usual == pytest.approx(counter.get_total_flops(), rel=0.01)  # sequences so short that attention is little
+    assert usual == pytest.approx(counter.get_total_flops(), rel=0.01)  # attention is negligible for short sequences
     vocabulary, hidden = gpu.SHAPES["tiny"]["vocab_size"], gpu.SHAPES["tiny"]["hidden_size"]
     of_head = 6 * vocabulary * hidden
     body = (usual - 11 * of_head) / 11

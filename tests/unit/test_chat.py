@@ -1,3 +1,5 @@
+"""From messages to token ids: the template's own text, exactly one BOS token, and the end of a turn."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,9 +32,9 @@ ALTERNATING = "{% if messages[0].role != 'user' %}{{ raise_exception('user first
 
 
 def byte_tokenizer(template: str, **special: str | None) -> PreTrainedTokenizerFast:
-    """Every byte a token, beside the special ones: whatever a template renders is seen whole.
+    """Every byte is a token, besides the special ones: everything that a template renders is visible.
 
-    Like many, it would put a BOS token before any text, were it not told otherwise.
+    Like many, it would put a BOS token before any text unless told otherwise.
     """
     tokens = {token: at for at, token in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     backend = Tokenizer(models.BPE(tokens, []))
@@ -52,7 +54,7 @@ def byte_tokenizer(template: str, **special: str | None) -> PreTrainedTokenizerF
 
 
 def spaced_tokenizer(template: str) -> PreTrainedTokenizerFast:
-    """In SentencePiece's manner: a text begins with a space that nobody wrote."""
+    """Like SentencePiece: a text begins with a space that nobody wrote."""
     alphabet = sorted(set(CHATML + "sort b a and now ? wxyz user \n") | {"▁"})
     backend = Tokenizer(models.BPE({token: at for at, token in enumerate(alphabet)}, [], unk_token="?"))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")

@@ -1,4 +1,4 @@
-"""Promise P5: a checkpoint is whole or not there, and never another run's."""
+"""Promise P5: a checkpoint is never incomplete, and never another run's."""
 
 import json
 import os

@@ -1,3 +1,5 @@
+"""Sequence classifiers: outputs in batches and packed rows, loading, and what is refused."""
+
 import json
 
 import pytest
@@ -20,6 +22,7 @@ from scripts.lib.classifiers import (
 from scripts.lib.errors import InputError
 from scripts.lib.packing import pack
 from scripts.lib.tables import read_json
+from scripts.workflow.files import CLASSIFIER
 from tests.scoring_data import alone, save_plain, tiny_classifier
 
 SEQUENCES = [[1, 7, 8, 9, 2], [1, 10, 2], [1, 11, 12, 13, 14, 15, 16, 2]]
@@ -45,7 +48,7 @@ def folder(tmp_path, classifier):
 )
 @example(sequences=[[1, 7, 0], [8, 9, 1], [1, 10, 11, 12, 2], [1, 2, 3, 4, 5, 6, 13]], pad=None)
 def test_every_sequence_is_read_at_its_last_token(sequences, pad):
-    """Whether the config has a padding token (that is no word), none, or one outside the vocabulary."""
+    """Whether the config has a padding token (that is not a word), none, or one outside the vocabulary."""
     model = tiny_classifier(pad_token_id=0).model
     model.config.pad_token_id = pad
     with torch.no_grad():
@@ -63,7 +66,7 @@ def test_every_sequence_is_read_at_its_last_token(sequences, pad):
 )
 @example(prompts=[[1, 7]], responses=[(0, [8, 9]), (0, [8]), (0, [8, 9]), (0, [8, 0, 0])], pad=0, budget=80)
 def test_responses_to_a_prompt_are_read_as_each_alone(prompts, responses, pad, budget):
-    """Whatever they share, where rows end, and whether they end in what the model takes for padding."""
+    """Whatever they share, wherever rows end, and whether or not they end in what the model treats as padding."""
     classifier = tiny_classifier(pad_token_id=0)
     classifier.model.config.pad_token_id = pad
     asked = [of % len(prompts) for of, _ in responses]
@@ -74,7 +77,7 @@ def test_responses_to_a_prompt_are_read_as_each_alone(prompts, responses, pad, b
 
 
 def test_a_prompt_is_read_once_for_its_responses(monkeypatch):
-    """Where the model allows: one whose attention is capped is padded."""
+    """If the model allows it: one with capped attention is padded."""
     classifier = tiny_classifier()
     prompt, rows = [1, *range(3, 20)], []
     sequences, asked = [[*prompt, at, 2] for at in range(8)], ["one"] * 8
@@ -96,7 +99,7 @@ OTHERS = ("Gemma2", "Bloom", "Bert", "DebertaV2")
 
 @pytest.mark.parametrize("kind", CAUSAL + OTHERS)
 def test_what_a_prompt_is_read_once_by(kind, monkeypatch):
-    """Causal models whose attention is a plain softmax; whichever it is, scores are those of padded batches."""
+    """Causal models whose attention is a plain softmax; in either case, scores are those of padded batches."""
     config = getattr(transformers, f"{kind}Config")(**SMALL)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -113,7 +116,7 @@ def test_what_a_prompt_is_read_once_by(kind, monkeypatch):
 
 
 def test_padding_is_the_configs_not_the_tokenizers(classifier):
-    """With another token the classifier would read padding: the trap is real, and not fallen into."""
+    """With another token the classifier would read padding; the trap is real, and avoided."""
     short, long = [1, 7, 8], [1, 9, 10, 11, 12]
     right = alone(classifier.model, short)
     assert outputs(classifier.model, [short, long])[0].item() == pytest.approx(right, abs=1e-6)
@@ -200,6 +203,10 @@ def test_tokenizer_without_chat_template_is_refused(folder):
 def test_nowhere_is_refused(tmp_path):
     with pytest.raises(InputError, match="no readable classifier"):
         load(tmp_path / "nowhere")
+
+
+def test_the_rules_name_the_files_that_are_saved():
+    assert list(CLASSIFIER_FILES) == CLASSIFIER
 
 
 def test_own_classifier_comes_back_as_saved_and_is_refused_when_changed(tmp_path, classifier):

@@ -1,4 +1,4 @@
-"""The configuration: what is impossible is refused with its file, line and remedy, before any job starts."""
+"""The configuration: impossible settings are refused with file, line and remedy, before any job starts."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def test_the_schema_for_editors_is_that_of_the_types() -> None:
 
 
 def line_of(text: str) -> str:
-    """file:line of the one line of the default configuration that opens so."""
+    """file:line of the line of the default configuration that begins with this text."""
     found = [
         f"{file}:{number}:"
         for file in DEFAULT

@@ -1,4 +1,4 @@
-"""Whatever a configuration says: it is refused with file, line and remedy, or it is one that can run."""
+"""Any configuration is either refused with file, line and remedy, or can be run."""
 
 import copy
 import re
@@ -26,7 +26,7 @@ WHOLE = {str(files[0]): {"data": "somewhere", **merged(*files)} for files in CON
 FILES = {str(files[0]): files for files in CONFIGURATIONS}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PART = re.compile(r"[A-Za-z0-9_-]{1,128}")
-"""What may stand between the dots of a file name under results/."""
+"""What may be between the dots of a file name under results/."""
 
 NAMES = [
     "",
@@ -74,7 +74,7 @@ HOSTILE = st.one_of(
 
 
 def places(value: Any, at: tuple = ()) -> Iterator[tuple]:
-    """The path to every value of a configuration, its own apart."""
+    """The path to every value in a configuration, except the configuration itself."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
         yield (*at, key)
@@ -90,7 +90,7 @@ def holds(part: Any, key: Any) -> bool:
 
 @st.composite
 def damaged(draw) -> tuple[dict, list[Path]]:
-    """A configuration of the repository with one to three parts removed, renamed, replaced or put elsewhere."""
+    """A configuration of the repository with one to three parts removed, renamed, replaced or moved."""
     name = draw(st.sampled_from(sorted(WHOLE)))
     raw = copy.deepcopy(WHOLE[name])
     for _ in range(draw(st.integers(1, 3))):
@@ -119,7 +119,7 @@ def damaged(draw) -> tuple[dict, list[Path]]:
 
 
 def check_that_it_can_run(atlas: root.AtlasConfig) -> None:
-    """What is accepted is valid again as the steps read it, and no name of it leads out of results/."""
+    """What is accepted is also valid as read by the steps, and no name in it leads out of results/."""
     text = atlas.model_dump_json()
     assert type(atlas).model_validate_json(text) == atlas
     text.encode()
@@ -181,7 +181,7 @@ def test_many_damaged_configurations_are_refused_or_can_run(case) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(WHOLE))
 def test_every_key_of_every_configuration_with_every_value(name: str) -> None:
-    """Each place with a few of the values in turn, so that every value comes to hundreds of places."""
+    """Each place with a few of the values in turn, so that every value is tried in hundreds of places."""
     for at, (*path, key) in enumerate(PLACES[name]):
         for value in [*VALUES, *NAMES][at % 14 :: 14]:
             raw = copy.deepcopy(WHOLE[name])
@@ -216,7 +216,7 @@ def test_what_a_later_step_would_have_tripped_over(path, value, told) -> None:
 
 
 def test_an_integer_without_measure_is_refused() -> None:
-    """Of more digits than Python turns into text."""
+    """With more digits than Python converts to text."""
     raw = copy.deepcopy(WHOLE["config.yaml"])
     raw["training"]["beta"] = int("9" * 4000) ** 2
     with pytest.raises(InputError, match=r"config\.yaml:\d+: training\.beta: an integer of more than 64 bits"):

@@ -1,4 +1,4 @@
-"""Each job gets GPUs of its own; proved with devices that exist by name alone."""
+"""Each job gets GPUs of its own; tested with devices that exist only by name."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def start(log: Path, seconds: float, count: int = 1, **environment: str) -> subp
 
 
 def most_at_once(log: Path) -> dict[str, int]:
-    """Device -> the largest number of jobs that had it at one time; "all" over all devices."""
+    """Device -> the largest number of jobs that had it at the same time; "all": over all devices."""
     running: dict[str, int] = {}
     most: dict[str, int] = {}
     for line in sorted(log.read_text().splitlines(), key=lambda each: float(each.split()[0])):

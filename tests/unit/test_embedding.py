@@ -1,4 +1,4 @@
-"""Embeddings with gradients of their own making: PyTorch's values and gradients."""
+"""Embeddings with their own gradient computation: PyTorch's values and gradients."""
 
 import pytest
 import torch

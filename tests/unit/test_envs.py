@@ -1,4 +1,4 @@
-"""The environments for --sdm conda: the pins of the lock, and all that the steps which run in them import."""
+"""The environments for --sdm conda: the pins of the lock, and all imports of the steps that run in them."""
 
 import ast
 import re
@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-RULES = sorted(Path("rules").glob("*.smk"))
+from scripts.workflow.configuration import checked, rooms
+from tests.configurations import DEFAULT, merged
+
+RULES = [*sorted(Path("rules").glob("*.smk")), *sorted(Path("studies").glob("*/rules.smk"))]
 OF_ITS_OWN = {"vllm"}
-"""Environments whose main package brings pins of its own for torch and transformers, and is imported there alone."""
+"""Environments whose main package pins its own torch and transformers, and is imported only there."""
 EITHER = ["train", "vllm"]
-"""Environments of a step whose backend chooses (rules/common.smk, inference_environment)."""
+"""Environments of a step whose backend decides (rules/common.smk, inference_environment)."""
 ENVIRONMENTS = [path for path in sorted(Path("envs").glob("*.yaml")) if path.stem not in OF_ITS_OWN]
 HIDDEN = {
     "lm_eval": {"accelerate", "langdetect", "immutabledict", "nltk"},
     "alpaca_eval": {"setuptools", "scikit-learn"},
 }
-"""What a package imports at run time without every installation of it bringing it."""
+"""Optional run-time imports of packages, which not every installation includes."""
 
 
 def canonical(name: str) -> str:
@@ -28,7 +31,7 @@ def canonical(name: str) -> str:
 
 
 def pins(lines: list[str]) -> dict[str, str]:
-    """Package -> version; an extra belongs to the name it is written with, and changes no version."""
+    """Package -> version; an extra counts under its package's name, and changes no version."""
     found = {}
     for line in lines:
         name, equals, version = line.partition("==")
@@ -47,7 +50,7 @@ def environment(path: Path) -> dict[str, str]:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """The names that a module imports when it runs, local ones dotted; not what only type checkers read."""
+    """The names that a module imports at run time, local ones dotted; without those only for type checkers."""
     base = Path(*module.split("."))
     path = next((each for each in (base.with_suffix(".py"), base / "__init__.py") if each.is_file()), None)
     if path is None:
@@ -69,7 +72,7 @@ def imports(module: str) -> frozenset[str]:
 
 
 def reached(step: str) -> dict[str, str]:
-    """Import name of a third party -> a module of the step that imports it."""
+    """Import name of a third-party package -> a module of the step that imports it."""
     seen, ahead, found = set(), [step], {}
     while ahead:
         module = ahead.pop()
@@ -78,7 +81,7 @@ def reached(step: str) -> dict[str, str]:
         seen.add(module)
         for name in imports(module):
             top = name.partition(".")[0]
-            if top == "scripts":
+            if top in ("scripts", "studies"):
                 ahead.append(name)
             elif top not in sys.stdlib_module_names | OF_ITS_OWN:
                 found.setdefault(top, module)
@@ -86,11 +89,11 @@ def reached(step: str) -> dict[str, str]:
 
 
 def steps() -> list[tuple[str, str]]:
-    """(environment, step) of every rule; one that uses another is in that one's environment, and follows it."""
+    """(environment, step) of every rule; a rule that uses another one also uses its environment, and comes after it."""
     found = set()
     for file in RULES:
-        for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
-            named = re.findall(r'"\.\./envs/(\w+)\.yaml"', rule)
+        for rule in re.split(r"^(?:    )?rule\b", file.read_text(), flags=re.MULTILINE)[1:]:
+            named = re.findall(r'"(?:\.\./)+envs/(\w+)\.yaml"', rule)
             run = re.findall(r'python -m ([\w.]+)|step="([\w.]+)"', rule)
             assert len(named) <= 1
             named = EITHER if "inference_environment(" in rule else named
@@ -98,7 +101,14 @@ def steps() -> list[tuple[str, str]]:
                 assert named, f"a rule of {file} has no conda environment: {rule[:60]}"
                 found |= {(env, module or step) for env in named for module, step in run}
     found = {(env, step) for env, step in found if step != "snakemake"}
-    return sorted(found)
+    return sorted(found | {("workflow", step) for step in steps_of_studies()})
+
+
+def steps_of_studies() -> set[str]:
+    """What the general rules run for the studies that are on: they name an environment, and a study its steps."""
+    room_of = rooms(checked(merged(*DEFAULT), DEFAULT)).values()
+    named = [each for room in room_of for each in (*room.tables.values(), *room.figures.values(), room.section)]
+    return {step.module for step in [*named, *(room.claims for room in room_of if room.claims)]}
 
 
 def test_the_rules_name_steps_of_every_environment() -> None:

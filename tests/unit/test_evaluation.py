@@ -1,4 +1,4 @@
-"""The evaluation room: records, rows, prompts, judges, length control, without a model."""
+"""Evaluation: records, rows, prompts, judges, length control, without a model."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from scripts.evaluation.judge import outputs_of
 from scripts.evaluation.judging import LocalAnnotator, judged, scorer_judge
 from scripts.evaluation.length_control import concise, difficulties, verbose
 from scripts.evaluation.prompts import prompt_table, reference_rows, reference_table
-from scripts.evaluation.rates import fitted, in_order, win_rates
+from scripts.evaluation.rates import DIFFICULTY, GAMED, fitted, in_order, win_rates
 from scripts.evaluation.rows import read_rows
 from scripts.evaluation.suite_files import Instruction, read_instructions
 from scripts.lib.config.evaluation import WinRateSuite
@@ -29,6 +29,7 @@ from scripts.lib.world.generators import respond
 from scripts.lib.world.oracle import reward
 from scripts.lib.world.skills import make_prompts
 from scripts.lib.world.suites import questions
+from scripts.workflow.files import LENGTH_CONTROL
 
 WORLD = WinRateSuite.model_validate({"kind": "win_rate", "data": "world", "judge": {"kind": "world"}})
 
@@ -243,6 +244,10 @@ def test_the_suites_tables_hold_the_questions_in_order(world_suite):
     pd.testing.assert_frame_equal(answered, reference_table(rows))
 
 
+def test_the_rules_name_the_files_of_length_control():
+    assert LENGTH_CONTROL == [GAMED, DIFFICULTY]
+
+
 def test_length_control_is_laid_out_as_the_package_wants_it(world_suite):
     gamed = pd.read_csv(world_suite / "lc" / "df_gamed.csv")
     difficulty = pd.read_csv(world_suite / "lc" / "instruction_difficulty.csv")
@@ -306,7 +311,7 @@ def test_a_scorer_judges_without_a_fitted_length_control(world_suite, tmp_path, 
 
 
 def test_length_control_takes_the_judges_liking_for_length_out(world_suite, tmp_path):
-    """Short and long forms of the same content: their win rates lie closer once length is controlled."""
+    """Short and long forms of the same content: their win rates are closer once length is controlled."""
     instructions = read_instructions(world_suite / "prompts.parquet", world_suite / "reference.parquet")
 
     def by_length(rows):

@@ -1,4 +1,4 @@
-"""Promise P3: a step's fingerprint moves with the code it can reach, and with nothing else."""
+"""Promise P3: a step's fingerprint changes with the code that it can reach, and with nothing else."""
 
 import shutil
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_what_an_objective_calls_counts_for_its_runs_alone(tmp_path: Path) -> No
 
 
 def copied(folder: Path, file: str, old: str, new: str) -> Path:
-    """A copy of the scripts in which one file is changed; with nothing to replace, the text is added at its end."""
+    """A copy of the scripts in which one file is changed; with nothing to replace, the text is appended."""
     for path in Path("scripts").rglob("*.py"):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def test_the_tier_rule_reaches_tiers_and_not_scoring(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["scripts.samples.sample", "scripts.scores.score"])
 def test_a_backend_counts_for_the_steps_that_use_it(tmp_path, step):
-    """Of the real code: neither the other backend's steps nor the training of models see a change of vLLM's."""
+    """For the real code: a change in vLLM's code affects neither the other backend's steps nor training."""
     shutil.copytree(Path(__file__).parents[2] / "scripts", tmp_path / "scripts")
     others = ["scripts.training.reward_model", "scripts.training.train_online", "scripts.evaluation.harness"]
 

@@ -1,4 +1,4 @@
-"""Which suites one process asks: all that is wanted, once, and nothing again."""
+"""Grouping of suites into processes: everything wanted, once, and nothing again."""
 
 import re
 
@@ -21,7 +21,7 @@ def never(policy: str, suite: str) -> tuple[str, ...]:
 
 @st.composite
 def cases(draw):
-    """Policies with the suites wanted of them, and what some were asked together before."""
+    """Policies with the suites wanted for them, and the groups in which some were evaluated before."""
     policies = draw(st.lists(st.sampled_from("abcd"), min_size=1, unique=True))
     wanted = {each: draw(st.lists(st.sampled_from(SUITES), min_size=1, unique=True)) for each in policies}
     asked = {}

@@ -20,7 +20,7 @@ def plainly(head: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor) 
 
 
 def inputs(tokens: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Hidden states, targets and how much each log-probability counts."""
+    """Hidden states, targets and the weight of each log-probability."""
     draw = torch.Generator().manual_seed(seed)
     hidden = 3 * torch.randn(tokens, WIDTH, generator=draw)
     targets = torch.randint(VOCABULARY, (tokens,), generator=draw)
@@ -37,7 +37,7 @@ def gradients(module: torch.nn.Linear, hidden: torch.Tensor) -> list[torch.Tenso
 @settings(max_examples=40)
 @given(tokens=st.integers(1, 40), rows=st.integers(1, 50), bias=st.booleans(), seed=st.integers(0, 9))
 def test_values_and_gradients_are_those_of_the_plain_computation(tokens, rows, bias, seed) -> None:
-    """Also in chunks, where all but the last one are computed again in backward."""
+    """Also in chunks, where all but the last one are recomputed in backward."""
     module = linear(bias)
     hidden, targets, counts = inputs(tokens, seed)
     plain = plainly(module, hidden, targets)
@@ -86,7 +86,7 @@ def test_a_frozen_head_gets_no_gradient() -> None:
 
 
 def test_the_least_likely_token_has_a_finite_log_probability() -> None:
-    """exp(-300) is 0 in float32; its logarithm is not taken."""
+    """exp(-300) is 0 in float32; its logarithm is never taken."""
     module = torch.nn.Linear(1, 3, bias=False)
     module.weight.data = torch.tensor([[0.0], [300.0], [1.0]])
     values = Head(module, torch.float32).logprobs(torch.ones(2, 1), torch.tensor([0, 1]))
@@ -110,7 +110,7 @@ def test_bfloat16_products_are_summed_in_float32() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_renewed_head_is_a_new_one(dtype) -> None:
-    """Over steps of a run, its buffer kept."""
+    """Over the steps of a run, with its buffer kept."""
     module = linear()
     head = Head(module, dtype)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)

@@ -1,4 +1,4 @@
-"""Lineages: names that parse in one way, what depends on a start, and how many trainings paths share."""
+"""Lineages: names that parse uniquely, what depends on a start, and how many trainings paths share."""
 
 from itertools import product
 
@@ -25,7 +25,7 @@ def run_of(policy: str, steps: list[tuple[str, str, int]]) -> str:
 
 
 def atlas(policies: tuple[str, ...] = ("weak", "medium"), **more) -> AtlasConfig:
-    """Two policies, off-policy pairs of a prompt set and on-policy pairs of each run's start."""
+    """Two policies, off-policy pairs of a prompt set and on-policy pairs for each run's start."""
     model = {"tokenizer": "words", "vocabulary": 9, "hidden_size": 8, "layers": 1, "heads": 1}
     learnt = {"epochs": 1, "batch_size": 1, "learning_rate": 1.0}
     config = {
@@ -76,7 +76,7 @@ def paths(variants: tuple[str, ...] = ("dpo", "slic")) -> list[str]:
 
 
 def test_two_policies_two_objectives_and_four_paths_are_24_trainings() -> None:
-    """16 second iterations, and 8 first ones that two paths share each: not 32."""
+    """16 second iterations, and 8 first ones, each shared by two paths: not 32."""
     needs = Needs(atlas(), [(run, "suite") for run in paths()])
     assert len(needs.policies) == 16 and len(needs.runs) == 24
     starts = [run.start for run in needs.runs]
@@ -87,7 +87,7 @@ def test_two_policies_two_objectives_and_four_paths_are_24_trainings() -> None:
 
 def test_what_depends_on_a_start_carries_its_name_and_is_sampled_once() -> None:
     needs = Needs(atlas(), [(run, "suite") for run in paths(("dpo",))])
-    assert len(needs.sampled) == 6  # of two policies, and of four runs that a second iteration starts from
+    assert len(needs.sampled) == 6  # of two policies, and of four runs from which second iterations start
     first = "weak.off_1.dpo.s0"
     assert f"uf.own@{first}" in needs.sampled and "uf.own@weak" in needs.sampled
     assert f"results/samples/{first}/uf.own@{first}.parquet" in needs.samples
@@ -125,7 +125,7 @@ class Room:
 
 @pytest.mark.parametrize("times", range(1, 12))
 def test_a_lineage_that_no_file_name_holds_is_refused(times: int) -> None:
-    """By its length, whatever its parts are; the files of an accepted one can be made."""
+    """By its length, whatever its parts are; the files of an accepted one can be created."""
     name = run_of("weak", [("on_1", "dpo", 4_000_000_000)] * times)
     found = list(lineages.problems(atlas(), {"x": Room(name)}))
     longest = f".uf.own@{lineage.lineage_of(name)[-1].start}.responses.parquet.1234567.tmp"

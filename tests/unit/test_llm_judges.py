@@ -1,4 +1,4 @@
-"""LLM judges: no pair is bought twice, nothing is spent unseen, nothing is lost, and no key is shown."""
+"""LLM judges: no pair is paid for twice, no cost goes unreported, no answer is lost, and no key is shown."""
 
 import json
 import logging
@@ -196,7 +196,7 @@ def test_a_prompt_of_ones_own(endpoint, tmp_path):
 
 
 def annotators_config(endpoint, folder, **changes):
-    """alpaca-eval's own configuration of the same judge, in a folder of one's own."""
+    """alpaca-eval's own configuration of the same judge, in a user's folder."""
     config = {
         "prompt_template": "alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt",
         "fn_completions": "openai_completions",
@@ -320,7 +320,7 @@ def test_a_broken_line_is_named(tmp_path, line):
 
 @pytest.fixture
 def suite(tmp_path):
-    """Flags of a suite of eight instructions, and the samples of two policies that share half of their outputs."""
+    """Flags for a suite of eight instructions, and the samples of two policies that share half of their outputs."""
     instructions = [[{"role": "user", "content": row[0]}] for row in ROWS]
     ids = [prompt_id(each) for each in instructions]
     prompts = pd.DataFrame({"prompt_id": ids, "prompt": instructions, "source": "s", "split": "test"})

@@ -1,3 +1,5 @@
+"""Log-probabilities: agreement with the definition, packed and padded, and the step that stores them."""
+
 import sys
 
 import numpy as np
@@ -28,7 +30,7 @@ def model(tiny_policy):
 
 
 def plainly(model, sequence: Encoded) -> torch.Tensor:
-    """The same from the definition: one sequence, every position, log-softmax in float64."""
+    """The same by definition: one sequence, every position, log-softmax in float64."""
     ids = torch.tensor([sequence.prompt_ids + sequence.response_ids])
     logps = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].double().log_softmax(-1)
     return torch.stack(

@@ -1,3 +1,5 @@
+"""Policies on disk: what is saved, loaded, checked and refused; the cards of given models."""
+
 import json
 
 import pytest
@@ -8,11 +10,12 @@ from scripts.lib.config.policies import GivenPolicy
 from scripts.lib.errors import InputError
 from scripts.lib.models import POLICY_FILES, load_causal, load_tokenizer, read_policy, save_policy, write_policy
 from scripts.training.given import card_of
+from scripts.workflow.files import MODEL
 
 
 @pytest.fixture
 def given_folder(tiny_policy, tmp_path):
-    """A local model as a user might have it: no policy.json of ours counts."""
+    """A local model as a user might have it, without any policy.json of ours."""
     folder = tmp_path / "their-model"
     folder.mkdir()
     for file in (*POLICY_FILES, "policy.json"):
@@ -27,6 +30,10 @@ def edit(path, **changes):
 
 def spec_for(folder, **changes):
     return GivenPolicy(kind="given", model=str(folder), **({"max_length": 64} | changes))
+
+
+def test_the_rules_name_the_files_that_are_saved():
+    assert list(POLICY_FILES) == MODEL
 
 
 def test_a_saved_policy_has_exactly_its_files_and_no_machine_in_them(tiny_policy):

@@ -1,4 +1,4 @@
-"""Objectives: their values, their gradients, and what the configuration reads of them."""
+"""Objectives: their values, their gradients, and what the configuration reads from their code."""
 
 import ast
 import math
@@ -104,7 +104,7 @@ LENGTH = st.integers(1, 5000)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(logps=st.tuples(FAR, FAR, FAR, FAR), lengths=st.tuples(LENGTH, LENGTH), alike=st.booleans())
 def test_losses_and_gradients_are_finite(name, dtype, logps, lengths, alike) -> None:
-    """Far from the reference, at probabilities of one and of nothing, and where both responses are the same."""
+    """Far from the reference, at probabilities of one and of zero, and for equal responses."""
     if alike:
         logps, lengths = (logps[0], logps[0], logps[2], logps[2]), (lengths[0], lengths[0])
     tensors = [torch.tensor([value], dtype=dtype, requires_grad=at < 2) for at, value in enumerate(logps)]
@@ -184,7 +184,7 @@ def test_the_configuration_reads_every_objective_and_its_options() -> None:
 
 
 def test_no_objective_calls_another() -> None:
-    """The fingerprint of a run's code leaves out all but its own: a change to another would be missed."""
+    """The fingerprint of a run's code leaves out all objectives but its own: a change to another would be missed."""
     for node in ast.parse(SOURCE.read_text(encoding="utf-8")).body:
         names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
         assert not names & OBJECTIVES.keys()

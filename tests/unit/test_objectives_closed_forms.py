@@ -1,7 +1,7 @@
-"""Gradients of the objectives in the likelihoods of the two responses, against the papers' closed forms.
+"""Gradients of the objectives with respect to the likelihoods of the two responses, and the papers' closed forms.
 
 The equations are those of "3D-Properties", appendix B, unless another paper is named. As there, the two likelihoods
-pi+ and pi- are free coordinates, apart from the test on logits.
+pi+ and pi- are free coordinates, except in the test on logits.
 """
 
 import math
@@ -30,7 +30,7 @@ def slopes(loss, policy, reference=ONE, lengths=(1, 1)) -> tuple[float, float]:
 
 
 def log_slopes(loss, chosen: float, rejected: float, **more) -> tuple[float, float]:
-    """d loss / d log pi+ and d loss / d log pi-, for likelihoods too small for a number; the reference has log 1."""
+    """d loss / d log pi+ and d loss / d log pi-, for likelihoods too small for a float; the reference has log 1."""
     logps = [torch.tensor([value], dtype=torch.float64, requires_grad=True) for value in (chosen, rejected)]
     zeros = [torch.zeros(1, dtype=torch.float64)] * 2
     lengths = [torch.tensor([float(more.get(name, 1))]) for name in ("chosen_length", "rejected_length")]
@@ -70,7 +70,7 @@ def test_dpo_is_slower_than_its_limit_by_one_plus_alpha_z(plus, minus, plus_0, m
 
 @given(st.floats(-60.0, -3.0), st.floats(-2.0, 2.0), BETA)
 def test_where_a_smaller_beta_of_the_rejected_dampens_their_slope(below, above, beta) -> None:
-    """It does where beta- |u| sigmoid(m) < 1, u = log(pi- / pi-_0), and further down it does the opposite."""
+    """It does if beta- |u| sigmoid(m) < 1, u = log(pi- / pi-_0), and further down it does the opposite."""
     margin = 0.1 * above - beta * below
     growth = 1 - beta * -below * sigmoid(margin)
     assume(abs(growth) > 1e-3)
@@ -92,7 +92,7 @@ def test_a_smaller_beta_of_the_rejected_by_numbers(below, at_a_tenth, at_008) ->
 
 @given(st.lists(st.floats(-5.0, 5.0), min_size=3, max_size=6), BETA, BETA)
 def test_unseen_responses_under_flex_dpo(logits, beta_chosen, beta_rejected) -> None:
-    """A softmax over responses of which the first is chosen, the second rejected: unseen logits move by both betas."""
+    """A softmax over responses, the first chosen, the second rejected: unseen logits move by both betas."""
     free = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     logps, at_reference, ones = torch.log_softmax(free, 0), torch.full((1,), -1.0, dtype=torch.float64), torch.ones(1)
     of_pair = PairLogps(logps[:1], logps[1:2], at_reference, at_reference, ones, ones)
@@ -104,7 +104,7 @@ def test_unseen_responses_under_flex_dpo(logits, beta_chosen, beta_rejected) -> 
 
 @given(PROBABILITY, PROBABILITY, PROBABILITY, PROBABILITY, BETA, WEIGHT)
 def test_sft_dpo(plus, minus, plus_0, minus_0, beta, gamma) -> None:
-    """The gradients after equation 6, whose own sign is wrong: the SFT term raises the chosen response."""
+    """The gradients given after equation 6, which itself has a sign error: the SFT term raises the chosen response."""
     alpha, z = (plus_0 / minus_0) ** beta, minus / plus
     shared = alpha * beta / (1 + alpha * z**beta) * z ** (beta - 1)
     found = slopes(lambda logps: sft_dpo(logps, beta, gamma), (plus, minus), (plus_0, minus_0))
@@ -117,12 +117,12 @@ def test_sft_dpo_as_the_rejected_vanish(plus, beta, gamma) -> None:
     of_plus, _ = log_slopes(lambda logps: sft_dpo(logps, beta, gamma), math.log(plus), -1e5)
     assert of_plus == close(-gamma)
     far = [log_slopes(lambda logps: sft_dpo(logps, beta, gamma), math.log(plus), log)[1] for log in (-100.0, -200.0)]
-    assert math.log(far[1]) + 200 > math.log(far[0]) + 100  # d loss / d pi- is the slope in its log, over pi-
+    assert math.log(far[1]) + 200 > math.log(far[0]) + 100  # d loss / d pi- is the slope in its log divided by pi-
 
 
 @given(PROBABILITY, PROBABILITY, PROBABILITY, PROBABILITY, st.floats(0.01, 2.0))
 def test_ipo(plus, minus, plus_0, minus_0, eta) -> None:
-    """Equations 8 and 9; both signs turn where the log-ratios are 1 / (2 eta) apart."""
+    """Equations 8 and 9; both signs change where the log-ratios are 1 / (2 eta) apart."""
     h = math.log(plus * minus_0 / (minus * plus_0))
     assume(abs(h - 1 / (2 * eta)) > 1e-3)
     found = slopes(lambda logps: ipo(logps, eta), (plus, minus), (plus_0, minus_0))
@@ -133,7 +133,7 @@ def test_ipo(plus, minus, plus_0, minus_0, eta) -> None:
 
 @given(PROBABILITY, PROBABILITY, st.floats(0.0, 10.0), WEIGHT)
 def test_slic(plus, minus, delta, eta) -> None:
-    """Equations 11 and 12, off the kink."""
+    """Equations 11 and 12, away from the kink."""
     apart = math.log(plus / minus)
     assume(abs(delta - apart) > 1e-6)
     found = slopes(lambda logps: slic(logps, delta, eta), (plus, minus))
@@ -155,7 +155,7 @@ def test_simpo(plus, minus, plus_tokens, minus_tokens, beta, gamma) -> None:
 @pytest.mark.parametrize(("tokens", "limit"), [(1, -math.inf), (2, 0.0), (5, math.inf)])
 @given(plus=PROBABILITY, gamma=WEIGHT)
 def test_simpo_as_the_rejected_vanish(tokens, limit, plus, gamma) -> None:
-    """Lemma 1 at beta = 2: by their length, d loss / d pi- goes to 0, to beta C / |a-| or to infinity."""
+    """Lemma 1 at beta = 2: depending on their length, d loss / d pi- goes to 0, to beta C / |a-| or to infinity."""
     beta, c = 2.0, math.exp(-2.0 * math.log(plus) + gamma)
 
     def log_of_slope(log: float) -> float:
@@ -200,7 +200,7 @@ def test_orpo(chosen, rejected, chosen_tokens, rejected_tokens, lam) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(st.floats(-20.0, -0.1), LENGTH, st.floats(0.01, 2.0))
 def test_orpo_lowers_even_a_certain_rejected_response(dtype, chosen, tokens, lam) -> None:
-    """At p = 1 the odds are infinite: 1 - p is held at one rounding error, and log p still falls."""
+    """At p = 1 the odds are infinite: 1 - p is kept at one rounding error, and log p still decreases."""
     logps = [torch.tensor([value], dtype=dtype, requires_grad=True) for value in (chosen, 0.0)]
     loss = orpo(PairLogps(*logps, *logps, torch.ones(1), torch.tensor([float(tokens)])), lam)
     loss.sum().backward()

@@ -1,4 +1,4 @@
-"""Responses in one row, what they share computed once: the same log-probabilities as one by one."""
+"""Packed responses with shared prefixes computed once: the same log-probabilities as one by one."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ PROMPTS = st.lists(st.integers(3, 30), min_size=1, max_size=9)
 
 @st.composite
 def groups(draw) -> list[list[Encoded]]:
-    """Some prompts with one to three responses each, which may begin alike, or be the same."""
+    """Some prompts with one to three responses each, which may begin alike or be equal."""
     found = []
     for prompt in draw(st.lists(PROMPTS, min_size=1, max_size=4)):
         beginning = draw(st.lists(st.integers(3, 30), max_size=5))
@@ -74,7 +74,7 @@ def gradients(model, value) -> list[torch.Tensor]:
 
 
 def by_stretches(query, key, value, query_ends, key_ends, longest_query, longest_key, *, scale, window_size):
-    """What PyTorch says of varlen_attn, which runs on a GPU alone: the last query of a stretch sees its last key."""
+    """PyTorch's definition of varlen_attn, which runs only on a GPU: the last query of a stretch sees its last key."""
     assert window_size == (-1, 0)
     outputs = []
     for at in range(len(query_ends) - 1):
@@ -147,7 +147,7 @@ def test_rows_keep_to_the_budget(tokens, budget) -> None:
     assert sorted(index for row in rows for index in row) == list(range(len(tokens)))
     sums = [sum(tokens[at] for at in row) for row in rows]
     assert all(total <= budget or len(row) == 1 for total, row in zip(sums, rows, strict=True))
-    # No two rows could have been one: each of the later one's had no room in the earlier.
+    # No two rows could have been merged: entries of the later one had no room in the earlier one.
     assert all(sums[at] + sums[after] > budget for after in range(len(rows)) for at in range(after))
     assert rows == rows_by_tokens(tokens, budget)
 
@@ -158,7 +158,7 @@ GEMMA = GROUPED | {"head_dim": 8, "final_logit_softcapping": None, "attn_logit_s
 
 
 def model_of(kind: str, **settings) -> transformers.PreTrainedModel:
-    """A small model, its weights large enough for every part of it to count."""
+    """A small model, its weights large enough for every part of it to matter."""
     config = getattr(transformers, f"{kind}Config")(bos_token_id=1, eos_token_id=2, **settings)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -212,7 +212,7 @@ def test_models_that_cannot(kind, settings, reason) -> None:
 
 
 def test_a_model_that_hands_nothing_on_is_padded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As models may that come with code of their own."""
+    """As in models that come with their own code."""
     model = model_of("Llama", **GROUPED)
     monkeypatch.setattr(model.base_model, "forward", lambda position_ids, inputs_embeds: None)
     assert "hands nothing on" in reason_against(model, 4096)

@@ -54,7 +54,7 @@ def test_candidates_are_all_ordered_pairs_of_unequal_scores() -> None:
 @given(st.integers(0, 1000), st.floats(0, 1), st.floats(0, 1))
 def test_targets_inside_what_the_data_can_reach_are_reached(seed: int, aim_chosen: float, aim_gap: float) -> None:
     pool = candidates(scored(300, 4, seed))
-    # Means of random selections lie in the reachable set; so do points between them.
+    # Means of random selections are in the reachable set; so are points between them.
     draw = np.random.default_rng(seed)
     ends = [
         means(pool.sample(frac=1, random_state=draw.integers(2**31)).drop_duplicates("prompt_id")) for _ in range(3)
@@ -135,7 +135,7 @@ def offline(prompts: int, seed: int) -> pd.DataFrame:
 
 
 def sampled(pairs: pd.DataFrame, seed: int, of_prompt: int = 3) -> pd.DataFrame:
-    """Samples a prompt whose scores are often those of the chosen response."""
+    """Samples per prompt whose scores often equal those of the chosen response."""
     draw = np.random.default_rng(seed)
     rows = [
         (prompt, f"s{prompt}-{at}", score + draw.integers(-1, 2))

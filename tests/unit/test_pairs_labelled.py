@@ -1,4 +1,4 @@
-"""Pairs as they were labelled: each preference over responses of the prompt set is a pair once, all else is counted."""
+"""Pairs as labelled: each preference over responses of the prompt set is one pair; everything else is counted."""
 
 import json
 import subprocess
@@ -88,7 +88,7 @@ def run(folder: Path, responses: Path, *preferences: Path, spec: str = SPEC) -> 
 
 
 def test_a_file_of_pairs_becomes_the_dataset_that_it_is(tmp_path: Path) -> None:
-    """From JSONL to pairs: several pairs of a prompt, one of them twice, one both ways."""
+    """From JSONL to pairs: several pairs per prompt, one of them twice, one both ways."""
     rows = [
         {"prompt": "Q", "chosen": "best", "rejected": "good"},
         {"prompt": "Q", "chosen": "good", "rejected": "bad"},

@@ -157,7 +157,7 @@ def run(spec: dict, *flags: object, folder: Path) -> subprocess.CompletedProcess
 
 
 def scored(folder: Path) -> list[object]:
-    """Two families, of four responses each to a prompt, and the command's flags for the first one's scores."""
+    """Two families of four responses per prompt each, and the command's flags for the first one's scores."""
     rows, _ = stored(folder, {at: [f"text {each}" for each in range(8)] for at in range(5)})
     rows["family"] = [f"set.g{at % 2}" for at in range(len(rows))]
     write_table(rows, folder / "responses.parquet", RESPONSES)

@@ -1,4 +1,4 @@
-"""Promise P5: a killed job of sampling, scoring or log-probs goes on from what it has done, to the same result."""
+"""Promise P5: a killed job of sampling, scoring or log-probs resumes from what it has done, with the same result."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def every_batch_is_kept(monkeypatch):
 
 
 def killed_after(saves: int, monkeypatch) -> None:
-    """The next job ends just after so many pieces."""
+    """Make the next job end just after a given number of pieces."""
     save, done = Pieces.save, []
 
     def save_and_die(self, values):
@@ -92,7 +92,7 @@ def test_a_broken_piece_is_made_again_and_one_of_another_job_is_left(tmp_path, c
     assert "1 pieces are of another job" in caplog.text
     mine.save({0: "a"})
     mine.save({1: "b"})
-    (tmp_path / f".{DIGEST}-{'c' * 64}.parquet.77.tmp").write_bytes(b"half")  # of a killed write
+    (tmp_path / f".{DIGEST}-{'c' * 64}.parquet.77.tmp").write_bytes(b"half")  # left by a killed write
     broken = sorted(tmp_path.glob(f"{DIGEST}*"))[0]
     lost = {0, 1} - set(Pieces(tmp_path, DIGEST).load())
     broken.write_bytes(broken.read_bytes()[:-1] + b"\0")
@@ -188,7 +188,7 @@ def test_other_responses_are_another_job(data, tiny_policy, monkeypatch, caplog)
 
 @pytest.mark.slow
 def test_a_step_killed_for_good_goes_on(data, tiny_policy, monkeypatch, caplog):
-    """SIGKILL to a process of its own, once its second piece is there."""
+    """SIGKILL to a separate process, once its second piece exists."""
     caplog.set_level("INFO")
     step, flags = sampling(data, tiny_policy)
     out = data.folder / "out.parquet"

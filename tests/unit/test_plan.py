@@ -1,4 +1,4 @@
-"""The plan: counts by hand, what is there already, and hours from stated throughputs."""
+"""The plan: counts by hand, what exists already, and hours from given throughputs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Snakemake's plug-ins: installed, found from any folder, and not missed by a clone that lacks them."""
+"""Snakemake's plug-ins: installed, found from any folder, and not required by a clone without them."""
 
 import os
 import shutil
@@ -17,11 +17,11 @@ sys.path[:] = [each for each in sys.path if not Path(each, "snakemake_logger_plu
 from snakemake import cli
 cli.main(sys.argv[1:])
 """
-"""`snakemake` where the plug-ins are not installed."""
+"""`snakemake` in an environment without the plug-ins."""
 
 
 def installed(folder: Path, *arguments: str) -> Path:
-    """Where the plug-ins are put by an installation of their own: this environment's must stay as it is."""
+    """A separate installation of the plug-ins: this environment's own must stay unchanged."""
     shutil.copytree(ROOT / "plugins", folder / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
     command += ["--no-deps", "--no-build-isolation", "--ignore-installed", "--prefix", folder / "there", *arguments]
@@ -30,7 +30,7 @@ def installed(folder: Path, *arguments: str) -> Path:
 
 
 def test_an_editable_installation_is_a_folder_of_the_path(tmp_path: Path) -> None:
-    """Snakemake looks for packages in the folders of sys.path: what an import hook offers it does not see."""
+    """Snakemake searches for packages in the folders of sys.path, and does not see those from import hooks."""
     [path] = installed(tmp_path, "--editable").rglob("*.pth")
     assert path.read_text().split() == [str(tmp_path / "plugins")]
 

@@ -1,3 +1,5 @@
+"""Small policies trained from random weights, and their tokenizers."""
+
 import itertools
 import random
 import subprocess
@@ -27,7 +29,7 @@ PIECES = train_tokenizer("bpe", TEXTS, 300)
 
 @pytest.fixture
 def world(tmp_path):
-    """Prompts that name a letter among three; the response repeats it."""
+    """Prompts that name one of three letters; the response repeats it."""
     draw = random.Random(0)
     contents = sorted({f"say {draw.choice('abc')} {draw.choice('xyz')} {draw.randrange(40)}" for _ in range(400)})
     prompts = [[{"role": "user", "content": content}] for content in contents]
@@ -83,7 +85,7 @@ def test_it_learns_what_the_demonstrations_show(monkeypatch, world, tokenizer):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(monkeypatch, world):
     folders = [pretrained(monkeypatch, world, name, seed=seed) for name, seed in [("a", 0), ("b", 0), ("c", 1)]]
-    torch.manual_seed(123)  # what was drawn before must not matter
+    torch.manual_seed(123)  # the previous random state must not matter
     folders.append(pretrained(monkeypatch, world, "d", seed=0))
     a, b, c, d = (folder.joinpath("model.safetensors").read_bytes() for folder in folders)
     assert a == b == d
@@ -181,7 +183,7 @@ def test_an_epoch_sees_every_item_once(items, batch_size, epochs):
     model.weight = weight
 
     def loss_of(batch):
-        assert weight.grad is None  # no step learns from the one before it
+        assert weight.grad is None  # gradients are not carried over from the step before
         seen.append(batch)
         return weight.sum()
 

@@ -1,4 +1,4 @@
-"""A run over two processes is that of one, to rounding: losses, tables, weights and checkpoints."""
+"""A run on two processes equals that on one, up to rounding: losses, tables, weights and checkpoints."""
 
 import logging
 import multiprocessing
@@ -46,7 +46,7 @@ def child(rank: int, count: int, port: int, work: Callable[[Processes], Any], ou
 
 
 def together(count: int, work: Callable[[Processes], Any], out: Path) -> Any:
-    """What ``work`` gives in the first of so many processes."""
+    """The result of ``work`` in the first of several processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -82,7 +82,7 @@ def runs(
 def assert_same(found: Run, expected: Run, tolerance: float = 1e-5) -> None:
     assert found[0]["pairs"].tolist() == expected[0]["pairs"].tolist()
     for column in found[0]:
-        # Until the policy has moved, which of two equal rewards is larger is a matter of rounding.
+        # Until the policy has changed, which of two equal rewards is larger depends on rounding.
         rows = slice(2 if column == "accuracy" else 0, None)
         wanted = pytest.approx(expected[0][column][rows].tolist(), rel=tolerance, abs=tolerance)
         assert found[0][column][rows].tolist() == wanted, column
@@ -104,7 +104,7 @@ def made_of(config: PretrainedConfig, folder: Path, like: Path) -> Path:
 
 @pytest.fixture
 def untied(tmp_path: Path, tiny_policy: Path) -> Path:
-    """The tiny policy with a head of its own, and an odd number of rows in some of its matrices."""
+    """The tiny policy with an untied head, and an odd number of rows in some of its matrices."""
     config = AutoConfig.from_pretrained(tiny_policy)
     config.tie_word_embeddings, config.intermediate_size = False, 33
     return made_of(config, tmp_path / "untied", tiny_policy)
@@ -149,7 +149,7 @@ SMALL = {
     "initializer_range": 0.3,
 }
 OTHERS = {
-    "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},  # learnt positions, beside the embeddings
+    "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},  # learnt positions besides the embeddings
     "phi": {"intermediate_size": 32, "num_key_value_heads": 2},  # a head with a bias
     "gemma2": {"intermediate_size": 32, "num_key_value_heads": 2, "head_dim": 8},  # cannot be packed
 }
@@ -166,13 +166,13 @@ def test_models_of_other_makes(tmp_path: Path, tiny_policy: Path, kind: str) -> 
     for found, expected in zip(together(2, work, tmp_path / "out"), work(None), strict=True):
         for _, weights in (found, expected):
             for name in [name for name in weights if name.endswith(("c_attn.bias", "k_proj.bias"))]:
-                del weights[name]  # attention does not depend on a key's bias: AdamW makes steps of rounding there
+                del weights[name]  # attention does not depend on a key's bias: there AdamW follows rounding errors
         assert_same(found, expected)
 
 
 @pytest.mark.slow
 def test_bfloat16_is_that_of_one_process(tmp_path: Path, tiny_policy: Path) -> None:
-    """A pair a micro-batch: the same roundings in the first forward pass, like ones from there on; float32 weights."""
+    """One pair per micro-batch: equal rounding in the first forward pass, similar from there on; float32 weights."""
     spec = spec_of(precision="bfloat16", learning_rate=1e-3, batch_tokens=1)
     variants = [(spec, True), (spec, False)]
     work = partial(runs, policy=tiny_policy, examples=Data(tmp_path, tiny_policy).examples(), variants=variants)
@@ -190,7 +190,7 @@ def test_bfloat16_is_that_of_one_process(tmp_path: Path, tiny_policy: Path) -> N
 def test_a_checkpoint_goes_on_with_another_number_of_processes(
     tmp_path: Path, untied: Path, before: int, after: int
 ) -> None:
-    """Six steps with checkpoints after four and six; the last is lost, and two steps are made again."""
+    """Six steps with checkpoints after four and six; the last is lost, and two steps are repeated."""
     folder = tmp_path / "checkpoints"
     variants = [(spec_of(checkpoint_every=2, weight_decay=0.1), True)]
     work = partial(runs, policy=untied, examples=Data(tmp_path, untied).examples(), variants=variants)
@@ -205,7 +205,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_processes(
 
 
 def test_a_process_that_nobody_started_with_others_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")  # as on some clusters, for their own reasons
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as on some clusters, for other reasons
     with joined() as processes:
         assert processes is None
 

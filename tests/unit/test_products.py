@@ -29,7 +29,7 @@ def every_product_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list:
-    """Of oneDNN, so that a test can see that it is what it tests."""
+    """Calls of oneDNN, so that a test can check that it is used."""
     seen: list = []
     original = products._by_onednn
     monkeypatch.setattr(products, "_by_onednn", lambda *given: (seen.append(given), original(*given))[1])
@@ -37,7 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list:
 
 
 class Two(nn.Module):
-    """Two layers of one width each, as transformers' models hold theirs."""
+    """Two layers of different widths, in the form of transformers' models."""
 
     def __init__(self, bias: bool) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_memory_does_not_grow_with_the_shapes_that_were_seen() -> None:
-    """A shape's products hold 1.5 MB; 240 more of them take less than a fifth of that."""
+    """The products of one shape take 1.5 MB; 240 more shapes take less than a fifth of 240 times that."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         environment.pop(name, None)  # as this process has set them
@@ -92,7 +92,7 @@ def gradients(model: nn.Module, inputs: Tensor) -> list[Tensor | None]:
     seed=st.integers(0, 9),
 )
 def test_layers_give_what_they_give_without(rows, bias, frozen, leaf, spread, seed) -> None:
-    """Frozen weights, inputs that need no gradient, and a gradient that is one number seen many times, among them."""
+    """Including frozen weights, inputs that need no gradient, and a gradient that is an expanded scalar."""
     torch.manual_seed(seed)
     model, inputs = Two(bias), torch.randn(1, rows, 8)
     for at, each in enumerate(model.parameters()):
@@ -128,7 +128,7 @@ def test_gradients_are_added_to_those_that_are_there() -> None:
 
 def test_what_is_not_for_onednn_is_left_alone(calls: list) -> None:
     model, inputs = Two(bias=True), torch.randn(3, 8)
-    model.base_model[2].forward = own = lambda given: given  # a hook of somebody else's
+    model.base_model[2].forward = own = lambda given: given  # a hook of other code
     with large_products(model):
         assert model.base_model[2].forward is own
         with torch.autocast("cpu", torch.bfloat16):
@@ -145,7 +145,7 @@ def test_what_is_not_for_onednn_is_left_alone(calls: list) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_a_step_is_the_same(tmp_path, tiny_policy, monkeypatch, calls, packed: bool, checkpointing: bool) -> None:
-    """Losses and gradients to 1e-5, all layers' among them, also where they are computed again."""
+    """Losses and gradients to 1e-5, including those of all layers, also with recomputation."""
     data = Data(tmp_path, tiny_policy)
     spec = spec_of(batch_tokens=200, gradient_checkpointing=checkpointing)
     objective = with_options(spec.objective, spec.beta, spec.options)

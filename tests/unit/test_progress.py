@@ -1,4 +1,4 @@
-"""The progress display: what it counts, how it foretells, and what a person sees."""
+"""The progress display: its counts, its time estimates, and its output."""
 
 import json
 import logging
@@ -199,7 +199,7 @@ rule bad:
 
 
 def snakemake(folder, *arguments):
-    """By its own name, as it is typed: plug-ins are found where they are installed, or not at all."""
+    """By its own name, as typed: plug-ins are found where they are installed, or not at all."""
     (folder / "Snakefile").write_text(SNAKEFILE)
     command = [Path(sys.executable).with_name("snakemake"), "--cores", "1", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -1,3 +1,5 @@
+"""Rankers: what they read, their probabilities, and their training."""
+
 import itertools
 import json
 import math

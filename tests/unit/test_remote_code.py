@@ -1,4 +1,4 @@
-"""A model's folder runs nothing, neither Python code nor pickles nor templates, unless the configuration says so."""
+"""A model's folder runs nothing, neither Python code nor pickles nor templates, unless the configuration allows it."""
 
 import json
 import pickle
@@ -45,7 +45,7 @@ AUTO_MAP = {
 
 @pytest.fixture
 def marker(tmp_path, monkeypatch):
-    """A file that is there once code of a model ran. Transformers' copies of the code stay in the test's folder."""
+    """A file that exists once a model's code has run. Transformers' copies of the code stay in the test's folder."""
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     return tmp_path / "ran"
 
@@ -84,7 +84,7 @@ def scored(folder, **changes):
 
 
 class Bomb:
-    """Unpickled, it makes a file."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path):
         self.path = path

@@ -1,4 +1,4 @@
-"""The figures that every study has, and how figures become parts of the page."""
+"""The figures that every study has, and how figures are embedded in the page."""
 
 import itertools
 import json

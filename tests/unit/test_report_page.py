@@ -1,4 +1,4 @@
-"""The page: one study or several, with and without sections and claims; no name of one study in another's part."""
+"""The page: one study or several, with and without sections and claims; no study's name in another's part."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def claims(folder, seeds=2, study="first"):
 
 
 def parts(folder, study, monkeypatch):
-    """What a study hands to the page: a section with a headline, two common figures, counts of what is shared."""
+    """A study's input to the page: a section with a headline, two common figures, counts of shared work."""
     tables, figures, sections = (folder / name for name in ("tables", "figures", "sections"))
     for each in (tables / study, figures / study):
         each.mkdir(parents=True)

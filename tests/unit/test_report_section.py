@@ -1,4 +1,4 @@
-"""Tables as the page reads them, and the section of a study that has nothing to add to its tables and figures."""
+"""Tables as read by the page, and the section of a study that has nothing besides its tables and figures."""
 
 import re
 

@@ -1,3 +1,5 @@
+"""Reward models trained here: what they learn, what is held out, and what is refused."""
+
 import json
 import math
 

@@ -1,3 +1,5 @@
+"""Scorers: the oracle, annotations and reward models."""
+
 import math
 
 import pytest

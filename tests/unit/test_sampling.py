@@ -1,3 +1,5 @@
+"""Sampling: the policy's distribution, one seed per response, and where responses end."""
+
 import sys
 from collections import Counter
 
@@ -38,7 +40,7 @@ def sampler(tiny_policy):
 
 @torch.no_grad()
 def next_token(sampler, ids: list[int], temperature: float = 1.0, top_p: float = 1.0) -> torch.Tensor:
-    """p(next token) from the definition of temperature and of the nucleus."""
+    """p(next token) by the definition of temperature and of nucleus sampling."""
     p = sampler.model(input_ids=torch.tensor([ids])).logits[0, -1].double().div(temperature).softmax(-1)
     ranked, order = p.sort(descending=True)
     p[order[ranked.cumsum(0) - ranked >= top_p]] = 0
@@ -70,7 +72,7 @@ def test_one_token_is_drawn_from_the_models_distribution(sampler, options):
 
 
 def test_two_tokens_are_drawn_one_after_the_other(sampler):
-    """The joint distribution: a later step's noise owes nothing to an earlier one's."""
+    """The joint distribution: a later step's noise is independent of an earlier one's."""
     ids = encode_prompt(sampler.tokenizer, PROMPT)
     stop = stop_ids(sampler.model.generation_config, sampler.tokenizer)
     expected = Counter()
@@ -127,7 +129,7 @@ def test_beams_are_drawn_again_from_the_same_seed_and_leave_torchs_generator_alo
 
 
 def test_beams_draw_from_the_whole_vocabulary():
-    """generate's own default, the 50 likeliest tokens, must not slip in."""
+    """generate's own default, the 50 likeliest tokens, must not be applied."""
     tokenizer = train_tokenizer("words", [" ".join(f"w{at}" for at in range(80))], 200)
     shape = Architecture(tokenizer="words", vocabulary=200, hidden_size=16, layers=1, heads=2)
     model = LlamaForCausalLM(tiny_llama_config(shape, tokenizer, 16)).eval()
@@ -156,7 +158,7 @@ def test_a_prompt_without_room_has_the_empty_response(sampler, caplog):
 
 @pytest.mark.parametrize("end", ["yes", "yes no"])
 def test_a_response_stops_at_the_templates_end_of_turn(tiny_policy, end, monkeypatch):
-    """Whether one token ends a turn, or several: no response holds it, and before it all is as without it."""
+    """Whether a turn ends with one token or several: no response contains them, and the text before is unchanged."""
 
     def drawn(template: str) -> list[str]:
         tokenizer = load_tokenizer(card)
@@ -185,7 +187,7 @@ def test_noise_is_gumbel_and_differs_by_key():
 
 
 def test_noise_is_splitmix64():
-    """Against the generator in whole numbers, as its paper prints it."""
+    """Compared with the generator in integer arithmetic, as printed in its paper."""
 
     def outputs(state: int, count: int):
         for _ in range(count):

@@ -1,3 +1,5 @@
+"""The steps that score responses and rank pairs."""
+
 import json
 import random
 

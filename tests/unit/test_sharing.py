@@ -1,4 +1,4 @@
-"""What is counted as shared between runs."""
+"""The counts of work shared between runs."""
 
 from scripts.studies import sharing
 from scripts.studies.sharing import Needs

@@ -49,7 +49,7 @@ class PromptSet:
 
 
 def curate(name: str, spec: PromptSetSpec, sources: list[Source], suites: list) -> PromptSet:
-    """By way of files, as the step does it."""
+    """Through files, as in the step."""
     with TemporaryDirectory() as folder:
         out = module.Stored(name, *(Path(folder) / f"{table}.parquet" for table in TABLES))
         card = module.curate(name, spec, [each.stored(Path(folder)) for each in sources], suites, out)
@@ -212,7 +212,7 @@ def test_the_order_of_rows_changes_nothing_and_all_is_accounted_for(one, two, le
     assert again.card == made.card
     for name in ("prompts", "responses", "annotations"):
         assert_frame_equal(getattr(again, name), getattr(made, name))
-    # what is curated already stays as it is
+    # what is already curated stays unchanged
     family = made.responses.assign(family="g")
     kept = Source("one", made.prompts.assign(source="one"), family, made.annotations)
     once_more = curate("ps", spec.model_copy(update={"sources": ["one"]}), [kept], [("suite", suite("c"))])

@@ -1,4 +1,4 @@
-"""Broken input ends in one message that names the file, the row, the column and a remedy."""
+"""Broken input gives one message that names the file, the row, the column and a remedy."""
 
 import gzip
 import json

@@ -83,7 +83,7 @@ def test_the_world_answers_as_before_when_a_generator_or_prompts_join() -> None:
     large, card = load("w", world(prompts=40, weak=0.2, strong=0.9))
     weak = large.responses[large.responses["family"] == "weak"]
     shared = small.responses.merge(weak, on=["response_id", "prompt_id", "response"])
-    # a response that "strong" gives too is under the generator that is first by name
+    # a response that "strong" also gives is under the alphabetically first generator
     by_both = set(small.responses["response_id"]) & set(large.responses.query("family == 'strong'")["response_id"])
     assert len(shared) + len(by_both) == 20 == len(small.responses)
     assert card["rows_read"] == 40 and card["responses_read"] == 80

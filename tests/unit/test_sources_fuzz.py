@@ -1,4 +1,4 @@
-"""Whatever a source's file holds: it ends in a message that names file and row, or in a whole table and card."""
+"""Any source file gives either a message that names file and row, or a complete table and card."""
 
 import copy
 import csv
@@ -136,7 +136,7 @@ def places(value: Any, at: tuple = ()) -> Iterator[tuple]:
 
 @st.composite
 def damaged(draw) -> tuple[str, list]:
-    """A format's rows with one to four values removed, renamed, replaced, taken from elsewhere, or rows repeated."""
+    """A format's rows with one to four values removed, renamed, replaced or moved, or rows repeated."""
     name = draw(st.sampled_from(sorted(FORMATS)))
     rows = copy.deepcopy(FORMATS[name][1]) * draw(st.integers(1, 2))
     for _ in range(draw(st.integers(1, 4))):
@@ -164,7 +164,7 @@ def damaged(draw) -> tuple[str, list]:
 
 
 def written(rows: list, folder: Path, kind: str) -> Path:
-    """The rows as a file of a kind; as JSON Lines where that kind cannot hold them."""
+    """The rows as a file of a given type; as JSON Lines if that type cannot hold them."""
     path = folder / f"d.{kind}"
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if kind == "json":
@@ -244,7 +244,7 @@ def test_many_damaged_rows_are_named_or_counted(tmp_path_factory, case, kind) ->
 
 @st.composite
 def damaged_bytes(draw) -> tuple[str, str, list[tuple[float, int, bytes]]]:
-    """A format, a kind of file, and changes: where in it (a share), how many bytes go, what comes in their place."""
+    """A format, a file type, and changes: the position (a share), how many bytes are removed, what replaces them."""
     marks = [b'"', b"\\", b"{", b"}", b",", b"\n", b"\r", b"\0", b"\xff", b"\xed\xa0\xbd", b"NaN", b"1e999", b"\\ud83d"]
     changes = st.tuples(
         st.floats(0, 1), st.sampled_from([0, 1, 2, 50, 10**6]), st.one_of(st.sampled_from(marks), st.binary())

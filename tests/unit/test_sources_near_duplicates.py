@@ -1,4 +1,4 @@
-"""Near-duplicates and containment agree with brute force; short prompts are told apart."""
+"""Near-duplicates and containment agree with brute force; short prompts are distinguished."""
 
 import random
 from collections import Counter

@@ -38,7 +38,7 @@ def pair_rows(of: st.SearchStrategy) -> st.SearchStrategy:
 
 
 def told(values: list[dict], spec: SourceSpec = PAIRS, limit: int | None = None) -> list[Preference | str]:
-    """What each row gives: a preference, or why it gives none."""
+    """What each row gives: a preference, or the reason for none."""
     rows = [Row(f"row {at}", each) for at, each in enumerate(values)]
     found = preferences(step.records_of(rows, spec), limit)
     return [each.reason if isinstance(each, Dropped) else each for each in found]
@@ -52,7 +52,7 @@ def loaded(values: list[dict], limit: int | None = None) -> Tables:
 
 
 def by_hand(values: list[dict], limit: int | None) -> list[Preference | str]:
-    """As ``told``, by a plain account of the rules."""
+    """As ``told``, by a direct implementation of the rules."""
 
     def flaw(prompt: str, response: str) -> str | None:
         if not normalise(prompt):

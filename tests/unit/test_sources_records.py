@@ -1,4 +1,4 @@
-"""Properties of merging: what the tables hold follows from the rows, each of which is kept or counted."""
+"""Properties of merging: the tables follow from the rows, each of which is kept or counted."""
 
 import math
 from collections import Counter

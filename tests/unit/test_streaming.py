@@ -1,4 +1,4 @@
-"""Tables larger than memory: parts make the same tables as wholes, and a step's memory does not grow with its text."""
+"""Tables larger than memory: parts give the same tables as wholes, and a step's memory does not grow with its text."""
 
 import json
 import os
@@ -144,11 +144,11 @@ def test_annotations_by_id_are_those_that_the_texts_lead_to(tmp_path: Path) -> N
 
 
 RESPONSES_IN_ALL, SHORT, LONG = 15_000, 100, 10_000
-"""Of the steps below: how many responses, and their characters. The longer ones are 150 MB."""
+"""For the steps below: the number of responses, and their length in characters. The long ones are 150 MB."""
 
 
 def peak_mb(step: str, *arguments: object) -> float:
-    """The most memory that a step held, as a process of its own."""
+    """The peak memory of a step in a separate process."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     command = [sys.executable, "-m", step, *map(str, arguments)]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
@@ -159,7 +159,7 @@ def peak_mb(step: str, *arguments: object) -> float:
 
 
 def loaded_and_curated(folder: Path, characters: int) -> tuple[float, float]:
-    """Peaks of load and curate of so many responses, ten to a prompt."""
+    """Peak memory of load and curate for this many responses, ten per prompt."""
     folder.mkdir()
     draw = np.random.default_rng(0)
     with open(folder / "rows.jsonl", "w") as file:
@@ -187,4 +187,4 @@ def test_memory_does_not_grow_with_text(tmp_path: Path) -> None:
     print(f"load {short[0]:.0f} and {long[0]:.0f} MB, curate {short[1]:.0f} and {long[1]:.0f} MB")
     text = RESPONSES_IN_ALL * LONG / 1e6
     for less, more in zip(short, long, strict=True):
-        assert more - less < 1.5 * text  # buffers of fixed size; a step that holds its text holds several copies of it
+        assert more - less < 1.5 * text  # buffers of fixed size; holding the text would take several copies

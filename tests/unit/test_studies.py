@@ -1,4 +1,4 @@
-"""What studies share: statistics, what is read of evaluations and published tables, and CSV cells."""
+"""Code shared by studies: statistics, reading evaluations and published tables, and CSV cells."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def draw_world(rng, seeds, questions, spread=(2.0, 6.0, 8.0)):
 
 
 def test_the_standard_error_covers_seeds_and_questions():
-    """The mean of se^2 over worlds is the variance of the grand mean; neither half alone would be."""
+    """The mean of se^2 over worlds is the variance of the grand mean; neither of its terms alone would be."""
     rng = np.random.default_rng(1)
     squares = np.mean([statistics.standard_error(draw_world(rng, 3, 60)) ** 2 for _ in range(1500)])
     true = 2.0**2 / 3 + 6.0**2 / 60 + 8.0**2 / 180

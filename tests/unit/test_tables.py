@@ -1,4 +1,4 @@
-"""Promises P4 and P5 on the ground floor: contracts hold, and no half file is ever taken for a whole one."""
+"""Promises P4 and P5 in scripts/lib: schemas are enforced, and no incomplete file is ever taken for a complete one."""
 
 import math
 import os

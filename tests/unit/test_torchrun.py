@@ -1,4 +1,4 @@
-"""The step that trains, started by torchrun as the rule does: the whole policy, and promise P5 for each process."""
+"""The training step, started by torchrun as in the rule: the whole policy, and promise P5 for each process."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The step that trains: what it joins and refuses, what it makes, and that a killed one goes on."""
+"""The training step: what it joins and refuses, what it makes, and how a killed run resumes."""
 
 import math
 import os
@@ -33,7 +33,7 @@ def data(tmp_path, tiny_policy) -> Data:
 
 @pytest.fixture
 def run_step(data, monkeypatch):
-    """Run the step in this process, and give the table that it wrote."""
+    """Run the step in this process, and return the table that it wrote."""
 
     def run(name: str, spec: Hyperparameters) -> pd.DataFrame:
         monkeypatch.setattr(sys, "argv", ["train", *data.arguments(name, spec)])
@@ -179,7 +179,7 @@ def forgetful_policy(tmp_path, tiny_policy) -> Path:
 
 @pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, forgetful_policy, monkeypatch, caplog, compile) -> None:
-    """SIGKILL in the eighth of 15 steps, with checkpoints after steps 3 and 6, the newer one then broken."""
+    """SIGKILL in the eighth of 15 steps, with checkpoints after steps 3 and 6, the newer one then damaged."""
     caplog.set_level("INFO")
     data, spec = Data(tmp_path, forgetful_policy), spec_of(epochs=5, checkpoint_every=3, compile=compile)
     data.write()

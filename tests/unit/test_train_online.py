@@ -1,4 +1,4 @@
-"""Online runs: the rejected responses are the policy's own, of the step at hand, and a killed run goes on the same."""
+"""Online runs: rejected responses are sampled from the current policy, and a killed run resumes identically."""
 
 import math
 import os
@@ -43,7 +43,7 @@ def prepared(data: Data, spec) -> offline.Prepared:
 def test_the_rejected_are_the_policys_own_samples_with_the_references_log_probs(data) -> None:
     run = prepared(data, spec_of(online=ONLINE))
     renewal = step.OnlineRejected(run)
-    with torch.no_grad():  # a policy that has moved on from its reference
+    with torch.no_grad():  # a policy that differs from its reference
         for parameter in data.model.parameters():
             parameter.mul_(1.05)
     before = data.examples()[:7]
@@ -111,7 +111,7 @@ train_online.main()
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch, caplog) -> None:
-    """SIGKILL in the eighth of nine steps; checkpoints are due after every third and lie where samples are drawn."""
+    """SIGKILL in the eighth of nine steps; checkpoints are due after every third and are written when sampling."""
     caplog.set_level("INFO")
     data.write()
     spec = spec_of(online=ONLINE, epochs=3, checkpoint_every=3)

@@ -122,7 +122,7 @@ TOKENS = st.lists(st.integers(3, 30), min_size=1, max_size=12)
 
 @st.composite
 def a_step(draw) -> list[Example]:
-    """Pairs of one token and of many, that begin alike or are alike, with prompts that come back."""
+    """Pairs of one token and of many, with common beginnings or equal sides, and repeated prompts."""
     prompts = draw(st.lists(TOKENS, min_size=1, max_size=3))
     found = []
     for at in range(draw(st.integers(1, 6))):
@@ -147,7 +147,7 @@ def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
         found.append((per_pair[:, order], torch.cat([each.grad.flatten() for each in model.parameters()])))
     (padded, plain), (values, mine) = found
     torch.testing.assert_close(values, padded, rtol=1e-5, atol=1e-5)
-    assert (mine - plain).norm() <= 1e-5 * plain.norm() + 1e-5  # equal sides: nothing is left but rounding
+    assert (mine - plain).norm() <= 1e-5 * plain.norm() + 1e-5  # equal sides: only rounding is left
 
 
 @settings(max_examples=12)
@@ -197,7 +197,7 @@ def test_gradient_checkpointing_changes_no_bit(data, packed) -> None:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
 def test_compiled_layers_say_the_same(data, monkeypatch, packed, checkpointing) -> None:
-    """A graph or two a part of a layer, whatever the lengths; afterwards the model is as it was."""
+    """One or two graphs per part of a layer, whatever the lengths; afterwards the model is unchanged."""
     monkeypatch.setattr(loop, "reason_against", lambda *_: None if packed else "asked not to")
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
@@ -222,7 +222,7 @@ def test_what_has_no_layers_cannot_be_compiled(data, monkeypatch) -> None:
 
 
 def test_gradients_are_clipped_to_the_norm(data) -> None:
-    """A first Adam step has the same length whatever the gradient's; the second moment betrays the clipping."""
+    """A first Adam step has the same length whatever the gradient's; the second moment reveals the clipping."""
     optimisers = []
     original = torch.optim.AdamW.step
     with pytest.MonkeyPatch.context() as patch:

@@ -25,7 +25,7 @@ TRUTHS = {
     "Correct Answers": "nobody; It is unknown.; unknown",
     "Incorrect Answers": "a duck; unknown; ; The King.",
 }
-"""Two false answers, and one that is listed as true and as false."""
+"""Two false answers, and one that is listed both as true and as false."""
 
 
 def table(rows):
@@ -204,7 +204,7 @@ def test_a_folder_of_something_else_says_what_is_missing(tmp_path):
 
 
 def test_a_zips_members_stay_in_the_zip(tmp_path):
-    """Nothing is unpacked, and a member whose name leads out of the zip is none of a subject's."""
+    """Nothing is extracted, and a member whose name leads out of the zip belongs to no subject."""
     (tmp_path / "inner").mkdir()
     files = {**MMLU, "../test/evil_test.csv": table(LAW), "/test/evil_test.csv": table(LAW)}
     path = zipped(tmp_path / "inner" / "mmlu.zip", files)

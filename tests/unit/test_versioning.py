@@ -1,4 +1,4 @@
-"""What Snakemake's summary says, which files belong to the store, and the metrics that DVC shows."""
+"""Snakemake's summary, which files belong to the store, and the metrics that DVC shows."""
 
 import json
 from pathlib import Path

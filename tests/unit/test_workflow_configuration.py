@@ -1,4 +1,4 @@
-"""What a configuration is made of: rooms' fragments, config.yaml over them, overlays; or one file that stands alone."""
+"""The files of a configuration: studies' fragments, config.yaml over them, overlays; or one standalone file."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,7 +90,7 @@ def test_a_room_s_rules_write_to_its_own_folders(tmp_path) -> None:
 
 
 def test_a_study_s_fingerprint_follows_its_modules_and_what_they_reach(tmp_path) -> None:
-    """A changed line of a module that it imports counts, in the room or below; a remark and other rooms do not."""
+    """A changed line of an imported module counts, in the room or in scripts; a comment and other rooms do not."""
     files = {
         "studies/one/table.py": "from studies.one import layout\nfrom scripts.lib.x import used\nused(layout.rows())\n",
         "studies/one/layout.py": "def rows(): return 1\n",

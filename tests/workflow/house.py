@@ -17,7 +17,7 @@ PARTS += ["envs", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".
 
 
 def evaluated(folder: Path, expression: str) -> Any:
-    """What a Python expression says at the end of the Snakefile in a folder, where every rule is known."""
+    """The value of a Python expression at the end of the Snakefile in a folder, where every rule is known."""
     asking = folder / "Snakefile.asking"
     asking.write_text(
         f"{(folder / 'Snakefile').read_text()}\n\nprint('TOLD', __import__('json').dumps({expression}))\n"
@@ -50,7 +50,7 @@ class Workplace:
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
         text = path.read_text()
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {file}"
         path.write_text(text.replace(old, new))
 
 
@@ -62,7 +62,7 @@ class House(Workplace):
 
     @classmethod
     def build(cls, folder: Path, *rooms: str) -> "House":
-        """A copy of the repository; rooms: studies of tests/workflow/rooms to add to it and to turn on alone."""
+        """A copy of the repository; rooms: studies in tests/workflow/rooms to add to it and to turn on alone."""
         for part in PARTS:
             source, target = ROOT / part, folder / part
             if source.is_dir():
@@ -80,7 +80,7 @@ class House(Workplace):
         return house
 
     def turn_on(self, *studies: str) -> None:
-        """Have these studies alone, without what the miniature says of "What Matters in Data for DPO?"."""
+        """Turn on only these studies, without the miniature's settings for "What Matters in Data for DPO?"."""
         file = self.folder / "miniature.yaml"
         config = yaml.safe_load(file.read_text())
         for key in ("what_matters", "pairs", "samples"):
@@ -89,7 +89,7 @@ class House(Workplace):
         file.write_text(yaml.safe_dump(config | {"studies": list(studies)}, sort_keys=False))
 
     def twin(self, folder: Path) -> "House":
-        """An equal house in another folder, file times included."""
+        """An identical house in another folder, file times included."""
         shutil.copytree(self.folder, folder)
         return House(folder)
 

@@ -29,7 +29,7 @@ def has_reflinks(folder: Path) -> bool:
 
 
 def with_reflinks(folder: Path, request: pytest.FixtureRequest) -> Path:
-    """The folder, or where its file system has no reflinks a new XFS in it; skips where root or mkfs.xfs is lacking."""
+    """The folder, or a new XFS in it if its file system has no reflinks; skips without root or mkfs.xfs."""
     if has_reflinks(folder):
         return folder
     if os.getuid() or not shutil.which("mkfs.xfs"):
@@ -49,7 +49,7 @@ def with_reflinks(folder: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def open_to_all(folder: Path) -> None:
-    """Let an ordinary user reach pytest's folders, which are the owner's alone."""
+    """Let an ordinary user reach pytest's folders, which only their owner can."""
     for each in [folder, *folder.parents]:
         if each.stat().st_uid == os.getuid() and each not in (Path("/"), Path("/tmp")):
             each.chmod(each.stat().st_mode | 0o755)
@@ -57,7 +57,7 @@ def open_to_all(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A repository whose toy was run, recorded and pushed to a folder. Do not change it: the session shares it."""
+    """A repository whose toy was run, recorded and pushed to a folder. Shared by the session: do not change it."""
     folder = tmp_path_factory.mktemp("made")
     house = Checkout.recorded(folder)
     open_to_all(folder)
@@ -181,7 +181,7 @@ def test_another_version_checked_out_by_dvc_is_refused_until_restored(restored: 
     house.versioning("record")
     house.commit("beta 0.3")
     house("git", "checkout", "--quiet", "HEAD~1", "--", "dvc.lock", "recorded.json")
-    house.dvc("checkout")  # the old results under the new configuration
+    house.dvc("checkout")  # the old results with the new configuration
     assert "scripts.versioning restore" in house.snakemake("--dry-run", check=False).stdout
     assert house.versioning("restore", check=False).returncode == 1
     assert set(house.planned()) == EVERYTHING - {"numbers"} | {"all"}
@@ -190,7 +190,7 @@ def test_another_version_checked_out_by_dvc_is_refused_until_restored(restored: 
 def test_a_part_is_called_a_part(restored: Restored, made: Checkout) -> None:
     house = restored(paths=("results/tables",))
     assert set(house.results()) == {"results/tables/what_matters/table1.csv"}
-    house.dvc("pull", "results/tables", "provenance.json")  # after which DVC alone would find nothing more to pull
+    house.dvc("pull", "results/tables", "provenance.json")  # after this, DVC alone would find nothing more to pull
     said = house.versioning("restore", "results/tables").stdout
     assert "1 of 10 artifacts are here" in said and "this is a part" in said and "nothing to do" not in said
     assert "4 in results/policies" in said
@@ -233,7 +233,7 @@ def test_record_refuses_what_is_not_whole(restored: Restored) -> None:
     intermediate = house.folder / "results/data/first/numbers.txt"
     kept = intermediate.read_bytes()
     intermediate.unlink()
-    assert house.planned() == {}  # Snakemake has no need of it
+    assert house.planned() == {}  # Snakemake does not need it
     refuses("results/data/first/numbers.txt (rule numbers: missing)")
     intermediate.write_bytes(kept)
 
@@ -256,7 +256,7 @@ def test_record_refuses_a_half_made_artifact(restored: Restored) -> None:
     )
     house("python", "-c", code)
     done = house.versioning("record", check=False)
-    assert done.returncode == 1 and "results/claims.csv" in done.stderr and "half-made" in done.stderr
+    assert done.returncode == 1 and "results/claims.csv" in done.stderr and "incomplete" in done.stderr
 
 
 def test_equal_results_have_equal_provenance(made: Checkout, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What was recorded goes to a folder, an SSH and an S3 server and comes back; real servers, on loopback."""
+"""Recorded artifacts go to a folder, an SSH and an S3 server and come back; real servers, on loopback."""
 
 import importlib.util
 import os
@@ -67,7 +67,7 @@ def ssh_server(tmp_path: Path) -> Iterator[dict[str, str]]:
         "Subsystem sftp internal-sftp\n"
     )
     if os.getuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # where its root process locks its unprivileged one up
+        Path("/run/sshd").mkdir(exist_ok=True)  # where its root process confines its unprivileged one
     process = subprocess.Popen([sshd, "-D", "-f", folder / "config"], stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process)

@@ -1,4 +1,4 @@
-"""Promises P1 to P3 on the whole DAG in miniature: what is shared, what comes back, and what runs again."""
+"""Promises P1 to P3 on the whole DAG in miniature: what is shared, what is restored, and what runs again."""
 
 import os
 import random
@@ -64,7 +64,7 @@ def test_file_times_alone_rerun_nothing(twin: House) -> None:
 
 
 def test_runs_over_several_gpus_are_the_same_runs(finished: House) -> None:
-    """How many a run takes is a resource: it changes the command, and is no reason to run again."""
+    """The number per run is a resource: it changes the command, and is no reason to run again."""
     two = ("--set-resources", "train:gpu=2")
     assert finished.planned(*two) == {}
     told = finished.snakemake("--dry-run", "--printshellcmds", *two, "--forcerun", "train").stdout
@@ -96,7 +96,7 @@ def test_remarks_rerun_nothing(twin: House, file: str, old: str, new: str) -> No
 def test_a_changed_tier_rule_reruns_pairs_and_what_follows_alone(twin: House) -> None:
     twin.edit("scripts/pairs/tiers.py", 'descending=["score"]', 'descending=["score", "response_id"]')
     planned = twin.planned()
-    counts = {"tiers": 1, "pair": 7, "mix": 2, "train": 10, "train_online": 1}  # gap pairs do not rest on tiers
+    counts = {"tiers": 1, "pair": 7, "mix": 2, "train": 10, "train_online": 1}  # gap pairs do not depend on tiers
     assert {rule: planned[rule] for rule in counts} == counts
     assert set(planned) <= set(counts) | PER_RUN | REPORTING
     assert planned["sample"] == 11  # the retrained policies', not the base policies'

@@ -1,4 +1,4 @@
-"""Keys and addresses of the environment are used, and stand in no file that a run leaves."""
+"""Keys and addresses in the environment are used, and appear in no file that a run leaves."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ SHOWN = "results/configuration.json"
 
 
 def prepare(house: House) -> None:
-    """A judge behind an API, a policy and a source on a hub; and what the judge reads, as if it had been made."""
+    """A judge behind an API, a policy and a source on a hub; and the judge's inputs, as if they had been made."""
     house.configure("evaluation", "suites", "lc_ae2", "judge", {"kind": "openai", "model": "local"})
     house.configure("policies", "theirs", {"kind": "given", "model": "someone/model"})
     house.configure("sources", "theirs", {"kind": "pairs", "path": "someone/pairs"})
@@ -61,7 +61,7 @@ def test_no_key_or_address_of_the_environment_is_left_anywhere(tmp_path: Path) -
     house = House.build(tmp_path / "house")
     prepare(house)
     with serving() as endpoint:
-        endpoint.healthy = 3  # then it fails, and says in the error what key it was given
+        endpoint.healthy = 3  # then it fails with an error message that contains the key
         failed = asked_for(house, endpoint, *JUDGED[:1], *FAILING, SHOWN)
         assert failed.returncode == 1 and endpoint.failed, failed.stderr[-3000:]
         endpoint.healthy = 1000

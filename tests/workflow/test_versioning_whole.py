@@ -13,7 +13,7 @@ NOT_ARTIFACTS = ["checkpoints/", "benchmarks/", "logs/", ".snakemake/"]
 
 
 def declared(house: Checkout) -> set[str]:
-    """What the jobs of a dry run that makes everything name as their outputs."""
+    """The outputs listed in a dry run that makes everything."""
     done = house.snakemake("--dry-run", "--forceall", *AS_RUN)
     return {
         path

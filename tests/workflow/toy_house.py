@@ -1,4 +1,4 @@
-"""A git repository with the toy workflow and the house's own versioning, and clones of it."""
+"""A git repository with the toy workflow and the project's own versioning, and clones of it."""
 
 import hashlib
 import os
@@ -15,12 +15,12 @@ HOUSE = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore
 CODE = ["scripts/__init__.py", "scripts/lib", "scripts/versioning"]
 TOY = ROOT / "tests/workflow/toy"
 OTHER = "nobody"
-"""An ordinary user, for tests that root runs."""
+"""An ordinary user, for tests run by root."""
 
 
 @cache
 def can_switch() -> bool:
-    """Whether tests can also run as an ordinary user: by root, with a Python that the user may run."""
+    """Whether tests can also run as an ordinary user: needs root, and a Python that the user may run."""
     if os.getuid() or not shutil.which("setpriv") or OTHER not in {each.pw_name for each in pwd.getpwall()}:
         return False
     again = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import dvc, snakemake'], check=True)"
@@ -49,7 +49,7 @@ class Checkout(Workplace):
 
     @classmethod
     def build(cls, folder: Path) -> "Checkout":
-        """A new repository with one commit; nothing was run in it."""
+        """A new repository with one commit, in which nothing has run."""
         for part in [*HOUSE, *CODE]:
             copy(ROOT / part, folder / part)
         copy(TOY, folder)
@@ -60,7 +60,7 @@ class Checkout(Workplace):
 
     @classmethod
     def recorded(cls, folder: Path) -> "Checkout":
-        """A new repository in ``folder``, run, recorded, and pushed to a remote beside it."""
+        """A new repository in ``folder``, run, recorded, and pushed to a remote next to it."""
         made = cls.build(folder / "house")
         made.snakemake()
         made.versioning("record")
@@ -125,9 +125,9 @@ class Checkout(Workplace):
         }
 
     def altered_in_cache(self) -> list[str]:
-        """Files of the cache whose content is not what their name says; the name is the content's MD5."""
+        """Files of the cache whose content does not match their name, the content's MD5."""
         found = (self.folder / ".dvc/cache/files/md5").rglob("*")
-        # what DVC did not finish writing lies there under hidden names, which it never reads
+        # files that DVC did not finish have hidden names there, and are never read
         files = [path for path in found if path.is_file() and path.suffix != ".tmp"]
         assert files, "an empty cache proves nothing"
         return [

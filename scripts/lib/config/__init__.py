@@ -1,1 +1,1 @@
-"""The configuration, typed: one module a phase, so that a step depends on its own phase's types alone."""
+"""The configuration as types: one module per phase, so that a step depends only on the types of its own phase."""

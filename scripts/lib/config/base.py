@@ -1,4 +1,4 @@
-"""The parent of every configuration type."""
+"""Base type of every configuration type, and the field types that they share."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -6,12 +6,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
-"""A name that becomes part of a path under ``results/``: no dots, no slashes."""
+"""A name used in paths under ``results/``: no dots, no slashes."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Marks a field that names an entry of a section of the configuration."""
+    """Marks a field that names an entry of another section of the configuration."""
 
     section: str
 
@@ -34,7 +34,7 @@ def _no_truth(value: Any) -> Any:
 
 
 NoTruth = BeforeValidator(_no_truth)
-"""pydantic takes true for 1, and YAML takes yes and on for true. It comes last, lest the bounds leave the schema."""
+"""pydantic accepts true as 1, and YAML reads yes and on as true. Last in Annotated, so the schema keeps the bounds."""
 
 Number = Annotated[float, NoTruth]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0), NoTruth]
@@ -44,7 +44,7 @@ PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0), NoTruth]
 BelowOne = Annotated[float, Field(ge=0.0, lt=1.0), NoTruth]
 Count = Annotated[int, Field(ge=1, lt=2**63), NoTruth]
 Seed = Annotated[int, Field(ge=0, lt=2**32), NoTruth]
-"""What every generator of random numbers takes, and a path can hold."""
+"""The range that every random number generator accepts and that fits into a path."""
 
 Item = TypeVar("Item")
 
@@ -56,10 +56,10 @@ def _each_once(items: list[Item]) -> list[Item]:
 
 
 Distinct = Annotated[list[Item], AfterValidator(_each_once)]
-"""A list in which nothing stands twice."""
+"""A list without duplicates."""
 
 
 class Spec(BaseModel):
-    """A part of the configuration: unknown keys, infinite numbers and empty text are refused, values never change."""
+    """A part of the configuration: immutable; unknown keys, infinite numbers and empty text are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)

@@ -1,4 +1,4 @@
-"""What runs a model forward: transformers, or vLLM in an environment of its own."""
+"""How a model is run for inference: by transformers, or by vLLM in an environment of its own."""
 
 from typing import Literal, Self, get_args
 
@@ -22,7 +22,7 @@ class EngineSpec(Spec):
 
 
 class Inference(Spec):
-    """What any forward pass over many sequences has."""
+    """Settings of any forward pass over many sequences."""
 
     backend: Backend = Field(
         "transformers", description="vllm: faster on GPUs; needs the environment of envs/vllm.yaml (docs/vllm.md)."

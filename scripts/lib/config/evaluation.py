@@ -1,4 +1,4 @@
-"""Evaluation suites: what a policy is measured by."""
+"""Evaluation suites: how policies are measured."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,7 +10,7 @@ from scripts.lib.config.sampling import SamplingSpec
 
 
 class HarnessSuite(Spec):
-    """A task of lm-eval: one of its own, or one that the didactic world brings."""
+    """A task of lm-eval: one of its own, or one defined by the didactic world."""
 
     kind: Literal["harness"]
     task: str = Field(description="lm-eval's name of the task, or the didactic world's (world_*).")
@@ -26,13 +26,13 @@ class HarnessSuite(Spec):
 
 
 class WorldJudge(Spec):
-    """The didactic world's judge: the oracle's difference, with noise and a liking for length."""
+    """The didactic world's judge: the oracle's difference, with noise and a length bias."""
 
     kind: Literal["world"]
 
 
 class ScorerJudge(Spec):
-    """A scorer's difference, squashed to a preference."""
+    """The difference of a scorer's scores, mapped to a preference by a sigmoid."""
 
     kind: Literal["scorer"]
     scorer: ScorerRef
@@ -40,7 +40,7 @@ class ScorerJudge(Spec):
 
 
 class PaidJudge(Spec):
-    """A judge that is asked through an API: what it costs, in any one currency, and how fast it may be asked."""
+    """A judge called through an API: its prices, in any one currency, and how many requests run at once."""
 
     input_price: NotNegative | None = Field(None, description="Per million input tokens.")
     output_price: NotNegative | None = Field(None, description="Per million output tokens.")
@@ -64,7 +64,7 @@ class AnnotatorJudge(PaidJudge):
 
 
 class OpenAIJudge(PaidJudge):
-    """An LLM behind any OpenAI-compatible endpoint that gives log-probabilities; its key is OPENAI_API_KEY."""
+    """An LLM behind any OpenAI-compatible endpoint that returns log-probabilities; its key is OPENAI_API_KEY."""
 
     kind: Literal["openai"]
     model: str = Field(description="As the endpoint calls it.")
@@ -90,7 +90,7 @@ JudgeSpec = Annotated[WorldJudge | ScorerJudge | AnnotatorJudge | OpenAIJudge, F
 
 
 class ReferenceColumns(Spec):
-    """What a file of reference outputs calls its columns."""
+    """The column names of a file of reference outputs."""
 
     instruction: str = "instruction"
     output: str = "output"
@@ -115,6 +115,6 @@ SuiteSpec = Annotated[HarnessSuite | WinRateSuite, Field(discriminator="kind")]
 
 
 class EvaluationSpec(Spec):
-    """The suites, by the name that the tables use."""
+    """The suites, by the name that tables use."""
 
     suites: dict[Name, SuiteSpec]

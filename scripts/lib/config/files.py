@@ -1,7 +1,7 @@
-"""A configuration file as text: what Snakemake reads in silence, or refuses without saying where, is refused here.
+"""Checks a configuration file's text for what Snakemake accepts silently, or refuses without saying where.
 
-Snakemake takes the last of two equal keys, names no line of a file that is no YAML, and runs Python in a file that
-asks for it (``__use_yte__``).
+Snakemake takes the last of two equal keys, gives no line number for a file that is not YAML, and runs Python in a file
+that asks for it (``__use_yte__``).
 """
 
 import json
@@ -15,12 +15,12 @@ from scripts.lib.errors import InputError
 
 CODE = "__use_yte__"
 LARGEST, DEEPEST = 200_000, 40
-"""Values and levels of a section beyond which nobody wrote them: YAML anchors multiply."""
+"""Values and levels of a section beyond any that a person writes: YAML anchors multiply."""
 PLAINLY = "write it out, without YAML anchors (&, *)"
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values alone, and no key twice in one mapping."""
+    """Plain values only, and no duplicate keys in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def check(path: str | Path) -> None:
-    """InputError unless the file is one mapping, in YAML or JSON, that says each thing once and holds no code."""
+    """Raises InputError unless the file is one mapping, in YAML or JSON, without duplicate keys and without code."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -57,7 +57,7 @@ def check(path: str | Path) -> None:
 
 
 def too_much(section: Any) -> str | None:
-    """What is wrong with a value that is deeper or larger than a configuration's can be, one within itself too."""
+    """The problem of a value that is too deep or too large for a configuration, including one that contains itself."""
     ahead, seen = [(section, 0)], 0
     while ahead:
         value, depth = ahead.pop()

@@ -1,4 +1,4 @@
-"""Hardware: how fast a machine does each kind of work, as measured on it."""
+"""Hardware: the measured throughput of a machine for each kind of work."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from scripts.lib.config.base import Count, NotNegative, Positive, Spec
 
 
 class HardwareSpec(Spec):
-    """Throughputs of one device, in tokens of prompt and response a second; a job's start is counted apart."""
+    """Throughputs of one device, in tokens of prompt and response per second; a job's start is counted separately."""
 
     devices: Count = Field(1, description="Devices, one job on each at a time.")
     score: Positive

@@ -1,4 +1,4 @@
-"""What the objectives are called and which options they take, read without importing torch."""
+"""The objectives' names and options, read from objectives.py without importing torch."""
 
 import ast
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def objective_options() -> dict[str, frozenset[str]]:
 
 
 def refuse_out_of_bounds(objective: str, options: Mapping[str, float]) -> None:
-    """ValueError: an option is not of the type (in base.py) that the objective's signature gives it."""
+    """Raises ValueError if an option does not fit the type (from base.py) in the objective's signature."""
     for node in ast.parse(SOURCE.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == objective:
             types = {each.arg: ast.unparse(each.annotation) for each in node.args.args + node.args.kwonlyargs}

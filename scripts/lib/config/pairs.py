@@ -24,7 +24,7 @@ Tier = Literal["best", "high", "medium", "low", "worst"]
 
 
 class TierPairs(Spec):
-    """For each prompt, its response of one tier against that of a lower one."""
+    """For each prompt, its response of one tier over that of a lower tier."""
 
     kind: Literal["tiers"]
     prompt_set: PromptSetRef
@@ -42,7 +42,7 @@ class TierPairs(Spec):
 
 
 class LabelledPairs(Spec):
-    """The preferences that came with sources, as they are: all pairs of a prompt, and no scorer."""
+    """The preferences that came with sources, unchanged: all pairs of a prompt, without a scorer."""
 
     kind: Literal["labelled"]
     prompt_set: PromptSetRef
@@ -52,7 +52,7 @@ class LabelledPairs(Spec):
 
 
 class ComparisonPairs(Spec):
-    """For each prompt, two of its responses drawn at random, the higher score against the lower."""
+    """For each prompt, two of its responses drawn at random, the higher score over the lower."""
 
     kind: Literal["comparisons"]
     prompt_set: PromptSetRef
@@ -61,7 +61,7 @@ class ComparisonPairs(Spec):
 
 
 class RankedPairs(Spec):
-    """For each prompt, two responses drawn at random, the better one by a ranker or by a scorer against the other."""
+    """For each prompt, two responses drawn at random, the better one by a ranker or a scorer over the other."""
 
     kind: Literal["ranked"]
     samples: SampleSetRef | None = Field(None, description="Draw from a policy's own samples; this or prompt_set.")
@@ -79,10 +79,10 @@ class RankedPairs(Spec):
 
 
 class GapPairs(Spec):
-    """For each prompt, the two responses that bring the means over all prompts to stated targets.
+    """For each prompt, two responses selected so that the means over all prompts reach given targets.
 
-    Both targets are in the scorer's units. So that a counterfactual dataset can put this one's chosen responses
-    over another's rejected ones, or its rejected ones under another's chosen ones, name that other.
+    Both targets are in the scorer's units. For a counterfactual dataset that puts this dataset's chosen responses over
+    another's rejected ones, or its rejected ones under another's chosen ones, name that other dataset.
     """
 
     kind: Literal["gap"]
@@ -111,7 +111,7 @@ class CounterfactualPairs(Spec):
 
 
 class MixturePairs(Spec):
-    """A dataset in which a share of the prompts meets the best of a policy's own samples."""
+    """A dataset in which a share of the prompts is paired with the best of a policy's own samples."""
 
     kind: Literal["mixture"]
     base: PairsRef = Field(description="The offline pairs dataset.")

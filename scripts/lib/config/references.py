@@ -1,4 +1,4 @@
-"""What parts of the configuration say of one another: names that must stand for something, and parts that must fit."""
+"""Checks across parts of the configuration: names must refer to an entry, and parts must fit together."""
 
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -13,7 +13,7 @@ from scripts.lib.families import slug
 
 
 def problems(config: Any) -> list[Problem]:
-    """Everything in an AtlasConfig that contradicts another part; the second kind only where all names are known."""
+    """Every contradiction between parts of an AtlasConfig; parts are checked only once all names are known."""
     found = list(_unknown_names(config)) or list(_pairs_in_a_circle(config))
     return found or [problem for check in CHECKS for problem in check(config)]
 
@@ -30,7 +30,7 @@ def _unknown_names(config: Any) -> Iterator[Problem]:
 
 
 def _references(value: Any, hint: Any, at: Location) -> Iterator[tuple[Location, str, str]]:
-    """Every field that is marked as a Reference, as (where, the name it gives, the section it means)."""
+    """Every field marked as a Reference, as (location, the name in it, the section that it refers to)."""
     if isinstance(value, Spec):
         for field, inner in get_type_hints(type(value), include_extras=True).items():
             if field != "model_config":
@@ -60,7 +60,7 @@ def _section(config: Any, section: str) -> Any:
 
 
 def drawn_from(config: Any, dataset: str) -> list[str]:
-    """The pairs datasets that one is made from."""
+    """The pairs datasets from which a dataset is made."""
     spec = config.pairs[dataset]
     if isinstance(spec, CounterfactualPairs):
         return [spec.chosen_of, spec.rejected_of]
@@ -72,14 +72,14 @@ def drawn_from(config: Any, dataset: str) -> list[str]:
 
 
 def sample_sets_behind(config: Any, dataset: str) -> list[str]:
-    """The sample sets whose responses a pairs dataset may hold."""
+    """The sample sets whose responses a pairs dataset may contain."""
     own = getattr(config.pairs[dataset], "samples", None)
     others = [each for other in drawn_from(config, dataset) for each in sample_sets_behind(config, other)]
     return list(dict.fromkeys([*others, *([own] if own else [])]))
 
 
 def origin_of(config: Any, dataset: str) -> Any:
-    """The entry over responses, of a prompt set or a sample set, that a pairs dataset goes back to."""
+    """The entry from which a pairs dataset is ultimately made: one over a prompt set's or a sample set's responses."""
     spec = config.pairs[dataset]
     while not hasattr(spec, "prompt_set"):
         spec = config.pairs[spec.chosen_of if isinstance(spec, CounterfactualPairs) else spec.base]
@@ -87,7 +87,7 @@ def origin_of(config: Any, dataset: str) -> Any:
 
 
 def over(config: Any, dataset: str) -> tuple[str, str | None]:
-    """The prompt set that a pairs dataset is over, and the scorer that it is by, if a scorer made it."""
+    """The prompt set of a pairs dataset, and the scorer that it was made with, if any."""
     spec = origin_of(config, dataset)
     return spec.prompt_set or config.samples[spec.samples].prompt_set, getattr(spec, "scorer", None)
 

@@ -1,6 +1,6 @@
-"""The whole configuration: its parts, what they say of one another, and where each key was written.
+"""The whole configuration: its sections, the checks across them, and the line where each key was written.
 
-Studies are no part of it that is known here: whoever loads a configuration brings the types of their keys.
+Studies are not known here: the caller of :func:`load` passes the types of their keys.
 """
 
 import re
@@ -32,7 +32,7 @@ NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class AtlasConfig(Spec):
-    """What all studies share: config.yaml, with whatever --configfile and --config lay over it."""
+    """What all studies share: config.yaml, with anything from --configfile and --config laid over it."""
 
     standalone: bool = Field(
         False, description="true in a file given by --configfile: it is the whole configuration, not laid over another."
@@ -54,8 +54,8 @@ class AtlasConfig(Spec):
 def load(raw: dict[str, Any], files: Iterable[str | Path], studies: Studies) -> AtlasConfig:
     """The checked configuration, with a field for each study.
 
-    raw: the merged mapping that Snakemake made. files: the YAML files behind it, the strongest first;
-    they serve only to name the line of a mistake. Raises InputError with every mistake found.
+    raw: the mapping that Snakemake merged. files: the YAML files that it came from, highest priority first; used only
+    to find the line of a mistake. Raises InputError with every mistake found.
     """
     files = list(files)
     raw = _fill_in_data(raw, files)
@@ -74,7 +74,7 @@ def load(raw: dict[str, Any], files: Iterable[str | Path], studies: Studies) -> 
 
 
 def type_of(studies: Studies) -> type[AtlasConfig]:
-    """AtlasConfig with a field for each study, absent or of its type."""
+    """AtlasConfig with a field for each study: None, or of its type."""
     fields: dict[str, Any] = {name: (kind | None, None) for name, kind in studies.items()}
     return create_model("Configuration", __base__=AtlasConfig, **fields)
 
@@ -86,7 +86,7 @@ def json_schema(studies: Studies) -> dict[str, Any]:
 
 
 def first_of(problems: Iterable[references.Problem], files: Iterable[str | Path]) -> InputError:
-    """One error that tells all problems, each with its place in the files."""
+    """One error that lists all problems, each with its place in the files."""
     files = list(files)
     return _first_of([InputError(_place(at, files), problem, remedy) for at, problem, remedy in problems])
 
@@ -99,7 +99,7 @@ def _first_of(errors: list[InputError]) -> InputError:
 
 
 def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
-    """A copy in which ``{data}`` is filled in. InputError: it cannot be, or a value is no configuration's."""
+    """A copy with ``{data}`` replaced. Raises InputError if that is impossible, or for values no configuration has."""
     for key, section in raw.items():
         if problem := too_much(section):
             raise InputError(_place((key,), files), f"{key}: {problem}", PLAINLY)
@@ -122,7 +122,7 @@ def _fill_in_data(raw: dict[str, Any], files: list) -> dict[str, Any]:
 
 
 def _plain(value: Any, at: Location, files: list) -> Any:
-    """The value; InputError where it is text that no file name or table can hold, or an integer of no use."""
+    """The value. Raises InputError for text that no file name or table can hold, and for integers over 64 bits."""
     key = ".".join(str(part) for part in at) or "the configuration"
     if isinstance(value, str) and NO_TEXT.search(value):
         raise InputError(_place(at, files), f"{key}: {value!r} holds a NUL or half a character", "write plain text")
@@ -132,7 +132,7 @@ def _plain(value: Any, at: Location, files: list) -> Any:
 
 
 def _explain(item: Any, raw: dict[str, Any], files: list, schema: dict[str, Any]) -> InputError:
-    """One of pydantic's findings as a place, a problem and a remedy."""
+    """A pydantic error as a place, a problem and a remedy."""
     location = _as_written(tuple(item["loc"]), raw)
     place, key = _place(location, files), ".".join(str(part) for part in location)
     if item["type"] == "extra_forbidden":
@@ -155,7 +155,7 @@ def _short(value: Any) -> str:
 
 
 def _as_written(location: Location, raw: Any) -> Location:
-    """pydantic's location without the union tags that stand in no file."""
+    """pydantic's location without the union tags, which appear in no file."""
     kept: list[str | int] = []
     for index, part in enumerate(location):
         is_last = index == len(location) - 1
@@ -170,7 +170,7 @@ def _as_written(location: Location, raw: Any) -> Location:
 
 
 def _siblings(location: Location, schema: dict[str, Any]) -> list[str]:
-    """The keys that may stand where an unknown one does, where the schema alone can say."""
+    """The keys allowed where an unknown one was found, if the schema alone tells."""
     node: Any = schema
     for part in location[:-1]:
         node = _resolve(node, schema)
@@ -189,7 +189,7 @@ def _resolve(node: dict, schema: dict) -> dict:
 
 
 def _place(location: Location, files: list) -> str:
-    """``file:line`` of the deepest part of a key that one of the files writes."""
+    """``file:line`` of the deepest part of a key that one of the files contains."""
     best: tuple[int, str] | None = None
     for file in files:
         found = _line_of(location, Path(file))
@@ -199,7 +199,7 @@ def _place(location: Location, files: list) -> str:
 
 
 def _line_of(location: Location, file: Path) -> tuple[int, int] | None:
-    """How many parts of the key the file writes, and the line of the last of them."""
+    """How many parts of the key the file contains, and the line of the last of them."""
     try:
         node = _composed(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -223,5 +223,5 @@ def _line_of(location: Location, file: Path) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=8)
 def _composed(text: str) -> yaml.Node | None:
-    """The nodes of a YAML text: parsed once, however many mistakes stand in it."""
+    """The nodes of a YAML text; cached, because every mistake in a file looks them up."""
     return yaml.compose(text, Loader=yaml.SafeLoader)

@@ -45,7 +45,7 @@ ScorerSpec = Annotated[OracleScorer | AnnotationScorer | RewardModelScorer | Scr
 
 
 class ScratchRanker(Architecture, Optimisation):
-    """A small pairwise ranker trained here: reads a prompt and two responses, says which one wins."""
+    """A small pairwise ranker trained here: reads a prompt and two responses, and predicts which one wins."""
 
     kind: Literal["scratch"]
     pairs: Distinct[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")

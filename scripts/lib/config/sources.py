@@ -1,4 +1,4 @@
-"""Sources (where text comes from) and prompt sets (what is kept of it)."""
+"""Sources (where text comes from) and prompt sets (which of it is kept)."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from scripts.lib.families import families
 
 
 class StoredSource(Spec):
-    """A hub id, or a local file or folder. A local path never needs a network."""
+    """A hub id, or a local file or folder. A local path needs no network."""
 
     path: str = Field(
         description="Hub id; or a local file: json (an array or one object a line), jsonl, csv, parquet, the first "
@@ -31,7 +31,7 @@ class UltraFeedbackSource(StoredSource):
 class UltraFeedbackBinarizedSource(StoredSource):
     """UltraFeedback binarized: prompt, chosen, rejected (text or messages), two scores.
 
-    Also sets that bring all sampled responses beside the pair (all_generated_responses, all_rm_scores).
+    Also datasets that include all sampled responses with the pair (all_generated_responses, all_rm_scores).
     """
 
     kind: Literal["ultrafeedback_binarized"]
@@ -67,7 +67,7 @@ class ResponseColumns(Spec):
 
 
 class ResponsesSource(StoredSource):
-    """One response a row, in columns that you name."""
+    """One response per row, in columns that you name."""
 
     kind: Literal["responses"]
     columns: ResponseColumns = ResponseColumns()
@@ -82,7 +82,7 @@ class PairColumns(Spec):
 
 
 class PairsSource(StoredSource):
-    """One preference pair a row, in columns that you name."""
+    """One preference pair per row, in columns that you name."""
 
     kind: Literal["pairs"]
     columns: PairColumns = PairColumns()
@@ -113,11 +113,11 @@ SourceSpec = Annotated[
 
 
 LabelledSource = UltraFeedbackBinarizedSource | HHSource | PairsSource
-"""Sources each of whose rows says which of two responses is preferred."""
+"""Sources in which every row says which of two responses is preferred."""
 
 
 class PromptSetSpec(Spec):
-    """Which prompts and responses of one or more sources are kept, and how they are cut into families."""
+    """Which prompts and responses of one or more sources are kept, and how they are divided into families."""
 
     sources: Distinct[SourceRef] = Field(min_length=1, description="Merged in this order; equal prompts become one.")
     prompts_in: Distinct[SourceRef] = Field(

@@ -1,4 +1,4 @@
-"""What every study's own key in the configuration has in common."""
+"""Base type of every study's own key in the configuration."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,15 +7,15 @@ from scripts.lib.config.base import Spec
 
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str, str]
-"""Where, what, and the remedy."""
+"""(place, problem, remedy)."""
 
 
 class StudyConfig(Spec):
-    """A study's own key in the configuration; its room's ``config.py`` has the type."""
+    """A study's own key in the configuration; the type itself is in the study's ``config.py``."""
 
     def problems(self, atlas: Any) -> Iterator[Problem]:
-        """What in it contradicts other parts of the configuration, an AtlasConfig in which all names are known.
+        """Contradictions with other parts of the configuration, an AtlasConfig in which all names are known.
 
-        A place within the study's own key is relative to it; one elsewhere opens with the empty string.
+        A place inside the study's own key is relative to it; a place elsewhere begins with the empty string.
         """
         yield from ()

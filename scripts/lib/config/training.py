@@ -8,7 +8,7 @@ from scripts.lib.config.policies import Precision
 
 
 class OnlineSpec(Spec):
-    """Rejected responses drawn from the policy while it is trained, in place of the dataset's."""
+    """Rejected responses sampled from the policy during training, in place of the dataset's."""
 
     refresh_every: Count = Field(1, description="Steps between draws; 1: every batch from the policy as it stands.")
     temperature: Positive = 1.0
@@ -17,7 +17,7 @@ class OnlineSpec(Spec):
 
 
 class Hyperparameters(Spec):
-    """Everything that a run depends on beside its policy, its pairs and its seed."""
+    """Everything that determines a run besides its policy, its pairs and its seed."""
 
     objective: str = Field("dpo", description="A name in scripts/lib/objectives.py.")
     beta: Positive = Field(0.1, description="Strength of the tie to the reference, where the objective has one.")
@@ -57,7 +57,7 @@ class Hyperparameters(Spec):
 
 
 class TrainingSpec(Hyperparameters):
-    """The default hyperparameters, and named departures from them."""
+    """The default hyperparameters, and named variants of them."""
 
     variants: dict[Name, dict[str, object]] = Field(
         {"dpo": {}}, description="Variant name -> the hyperparameters in which it departs from the defaults above."

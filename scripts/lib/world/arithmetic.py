@@ -1,4 +1,4 @@
-"""Short stories of gains and losses whose answer is a number, best shown with its steps."""
+"""Skill: short stories of gains and losses whose answer is a number, best shown with its steps."""
 
 import random
 import re
@@ -11,7 +11,7 @@ from scripts.lib.world.words import GAINS, LOSSES, NAMES, NUMBERS, THINGS
 
 LARGEST = len(NUMBERS) - 1
 STEP = 5
-"""The largest number that a story adds or takes away."""
+"""The largest number that a story adds or subtracts."""
 
 _VERBS = any_of(GAINS + LOSSES)
 _STORY = re.compile(
@@ -22,7 +22,7 @@ _STORY = re.compile(
 
 @dataclass(frozen=True)
 class StoryTask(Task):
-    """``steps`` holds (verb, amount); every number on the way stays within 0 and LARGEST."""
+    """``steps`` holds (verb, amount); every intermediate number is between 0 and LARGEST."""
 
     name: str
     thing: str
@@ -45,7 +45,7 @@ class StoryTask(Task):
 
     @cached_property
     def totals(self) -> tuple[int, ...]:
-        """The number after each step, the start first."""
+        """The number after each step, beginning with the start."""
         totals = [self.start]
         for verb, amount in self.steps:
             totals.append(totals[-1] + (amount if verb in GAINS else -amount))
@@ -91,7 +91,7 @@ class StoryTask(Task):
         return Draft(" ".join([*shown, lead, str(total)]))
 
     def content(self, answer: Answer) -> float:
-        """Two thirds for the last number (little for a near miss), one third for the share of the steps shown."""
+        """Two thirds for the final number (little for a near miss), one third for the share of the steps shown."""
         numbers = [int(word) for word in answer.middle if word in NUMBERS]
         if not numbers:
             return 0.0

@@ -1,4 +1,4 @@
-"""Questions with four options: on facts, on sums, and on the order of letters."""
+"""Skill: questions with four options, on facts, on sums, and on the order of letters."""
 
 import random
 import re
@@ -19,7 +19,7 @@ _LETTER = re.compile(r"which letter comes (first|last)")
 
 @dataclass(frozen=True)
 class ChoiceTask(Task):
-    """``question`` is the text before the options, of which one is right."""
+    """``question`` is the text before the options, one of which is right."""
 
     question: str
     options: tuple[str, str, str, str]
@@ -96,7 +96,7 @@ class ChoiceTask(Task):
         return Draft(f"{lead} {choice}")
 
     def content(self, answer: Answer) -> float:
-        """1 for the right option alone, 0.3 for it among others, 0.1 for a wrong option that does not tempt."""
+        """1 for the right option alone, 0.3 for it among others, 0.1 for a wrong option that is not tempting."""
         said = {word for word in answer.middle if word in self.options}
         _, right, tempting = self.key
         if said == {right}:

@@ -1,4 +1,4 @@
-"""Facts about animals, each with a false answer that tempts those who do not know."""
+"""Skill: facts about animals, each with a tempting false answer."""
 
 import random
 import re
@@ -23,7 +23,7 @@ _TOPIC = re.compile(rf"the ({any_of(list(VALUES))}) of the ({any_of(ANIMALS)})")
 
 @dataclass(frozen=True)
 class Fact:
-    """The true value of a topic, and the false one that tempts."""
+    """The true value of a topic, and the tempting false one."""
 
     true: str
     tempting: str
@@ -40,7 +40,7 @@ FACTS = _table()
 
 
 def phrase(topic: Topic) -> str:
-    """How a topic is said."""
+    """A topic in words."""
     return f"the {topic[0]} of the {topic[1]}"
 
 
@@ -54,7 +54,7 @@ def recall(topic: Topic, carelessness: float, rng: random.Random) -> str:
 
 @dataclass(frozen=True)
 class FactTask(Task):
-    """A question on one topic, or on two of different attributes."""
+    """A question on one topic, or on two topics with different attributes."""
 
     question: int
     topics: tuple[Topic, ...]

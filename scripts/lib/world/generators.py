@@ -1,4 +1,4 @@
-"""Generators: writers of responses, from those who know little of the world to those who know it all."""
+"""Generators: simulated writers of responses, of any competence from 0 to 1."""
 
 import math
 import random
@@ -11,11 +11,11 @@ UNEVENNESS = 0.6
 
 
 def respond(prompt: str, competence: float, rng: random.Random) -> str:
-    """A response of a generator of this competence in [0, 1]; at 1 it never slips.
+    """A response of a generator of this competence in [0, 1]; at 1 it makes no mistakes.
 
-    Its carelessness, 1 - competence on the median, differs from response to response, so that a weak generator
-    sometimes beats a strong one. A careless answer has slips of the skill's own kind (see ``Task.attempt``),
-    lacks parts of good form, rambles, or refuses.
+    Its carelessness, with median 1 - competence, varies from response to response, so that a weak generator sometimes
+    beats a strong one. A careless answer contains mistakes typical of the skill (see ``Task.attempt``), lacks parts of
+    good form, rambles, or refuses.
     """
     task = read(prompt)
     carelessness = min(1.0, (1.0 - competence) * math.exp(rng.gauss(0.0, UNEVENNESS)))

@@ -1,4 +1,4 @@
-"""A judge such as evaluations use: it sees the true rewards through noise, and likes long answers."""
+"""A simulated judge for evaluations: true rewards plus noise and a length bias."""
 
 import math
 from statistics import NormalDist
@@ -7,7 +7,7 @@ from scripts.lib.ids import normalise, seed_of
 from scripts.lib.world.oracle import reward
 
 TEMPERATURE = 0.12
-"""Difference of rewards that makes the odds e to one."""
+"""Difference of rewards at which the odds are e to one."""
 
 LENGTH_BIAS = 0.6
 """What doubling the length adds to the log-odds."""
@@ -17,7 +17,7 @@ NOISE = 0.6
 
 
 def preference(prompt: str, output_1: str, output_2: str) -> float:
-    """A preference in [1, 2], 2 for a sure win of the second; exchanging the outputs gives 3 minus it.
+    """A preference in [1, 2], 2 for a certain win of the second; exchanging the outputs gives 3 minus it.
 
     Deterministic: the error on a response is a hash of prompt and response.
     """

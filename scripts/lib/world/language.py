@@ -1,4 +1,4 @@
-"""What all skills share: how a prompt is a task, a response an answer, and answers are compared."""
+"""What all skills share: prompts as tasks, responses as answers, and the comparison of answers."""
 
 import random
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ from scripts.lib.world.words import CLOSINGS, OPENINGS
 
 @dataclass(frozen=True)
 class Draft:
-    """A generator's answer before courtesies; ``beginning`` and ``ending`` are words that the prompt demanded."""
+    """A generator's answer before courtesies; ``beginning`` and ``ending`` are words that the prompt demands."""
 
     body: str
     beginning: str = ""
@@ -19,7 +19,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response taken apart: its words, those between opening and closing, and which courtesies it has."""
+    """A response in parts: its words, those between opening and closing, and which courtesies it has."""
 
     words: tuple[str, ...]
     middle: tuple[str, ...]
@@ -28,10 +28,10 @@ class Answer:
 
 
 class Task(ABC):
-    """What one prompt asks. Subclasses are frozen dataclasses, one a skill; ``read`` is the inverse of ``prompt``."""
+    """What one prompt asks. Subclasses are frozen dataclasses, one per skill; ``read`` is the inverse of ``prompt``."""
 
     leads: tuple[str, ...] = ("",)
-    """Ways to make the bare answer a sentence, the shortest first."""
+    """Ways to turn the bare answer into a sentence, the shortest first."""
 
     demands_beginning = False
     demands_ending = False
@@ -44,12 +44,12 @@ class Task(ABC):
     @property
     @abstractmethod
     def sentence(self) -> str:
-        """A regular expression of the sentence, as the answer's last, that a good answer is put in."""
+        """A regular expression for the sentence, the last of the answer, in which a good answer is given."""
 
     @property
     @abstractmethod
     def lexicon(self) -> frozenset[str]:
-        """The words that an answer may need, courtesies apart."""
+        """The words that an answer may need, apart from courtesies."""
 
     @classmethod
     @abstractmethod
@@ -59,15 +59,15 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def read(cls, prompt: str) -> "Task | None":
-        """The task of a prompt, None when it is none of this skill's."""
+        """The task of a prompt; None if it is not of this skill."""
 
     @abstractmethod
     def attempt(self, carelessness: float, lead: str, rng: random.Random) -> Draft:
-        """An answer with more slips the higher ``carelessness`` in [0, 1]; right at 0. ``lead`` "" leaves it bare."""
+        """An answer, with more mistakes the higher ``carelessness`` in [0, 1]; right at 0; bare if ``lead`` is ""."""
 
     @abstractmethod
     def content(self, answer: Answer) -> float:
-        """How right the answer is, in [0, 1]; 1 only when all of it is."""
+        """How right the answer is, in [0, 1]; 1 only if all of it is right."""
 
 
 def take_apart(response: str) -> Answer:
@@ -80,7 +80,7 @@ def take_apart(response: str) -> Answer:
 
 
 def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
-    """Whether the phrase stands in the words, unbroken."""
+    """Whether the phrase occurs in the words, contiguously."""
     n = len(phrase)
     return any(tuple(words[at : at + n]) == tuple(phrase) for at in range(len(words) - n + 1))
 

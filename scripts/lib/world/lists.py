@@ -1,4 +1,4 @@
-"""Copying, reversing and sorting a list of letters, with or without constraints on the answer's form."""
+"""Skill: copying, reversing and sorting lists of letters, with or without constraints on the answer's form."""
 
 import random
 import re
@@ -23,7 +23,7 @@ CLAUSES = {
     "without": "leave out {}",
     "twice": "say each twice",
 }
-"""Kind of constraint -> the clause that asks for it. This is also the order in which a prompt names them."""
+"""Kind of constraint -> the clause that asks for it, in the order in which a prompt names them."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ListTask(Task):
 
     @staticmethod
     def shape(letters: tuple[str, ...], operation: str, constraints: dict[str, str]) -> tuple[str, ...]:
-        """The letters after the operation, then "without", "only" and "twice"."""
+        """The letters after the operation, then after "without", "only" and "twice"."""
         letters = OPERATIONS[operation](letters)
         if "without" in constraints:
             letters = tuple(letter for letter in letters if letter != constraints["without"])
@@ -136,7 +136,7 @@ class ListTask(Task):
         return 0.5 * right + 0.5 * sum(followed) / len(followed)
 
     def followed(self, answer: Answer) -> list[bool]:
-        """Which constraints the answer obeys, whatever else is wrong with it; none without any letter."""
+        """Which constraints the answer follows, whatever else is wrong with it; none if it contains no letter."""
         places = [at for at, word in enumerate(answer.middle) if word in LETTERS]
         letters = [answer.middle[at] for at in places]
         gaps = [answer.middle[i + 1 : j] for i, j in pairwise(places)]

@@ -1,4 +1,4 @@
-"""The true reward of a response, from the prompt's and the response's text alone."""
+"""The true reward of a response, computed from the text of prompt and response only."""
 
 import random
 import re
@@ -9,23 +9,23 @@ from scripts.lib.world.skills import read
 from scripts.lib.world.words import CLOSINGS, OPENINGS
 
 CONTENT, FORM, BOTH = 0.65, 0.05, 0.30
-"""Shares of the reward: for what is said, for how it is said, and for the two together."""
+"""Shares of the reward: for content, for form, and for both together."""
 
 PARTS = {"opening": 0.2, "sentence": 0.4, "stop": 0.1, "closing": 0.3}
 """Shares of good form."""
 
 SURPLUS, STRAY = 0.02, 0.06
-"""What a word beyond the shortest perfect response costs of the form, and what a word costs that has no place in it."""
+"""Deductions from form: per word beyond the shortest perfect response, and per word that does not belong in it."""
 
 LONG, TOO_LONG = 40, 60
-"""Words from which on the content counts less, and from which on it counts nothing."""
+"""Numbers of words: beyond the first the content counts less, beyond the second not at all."""
 
 
 def reward(prompt: str, response: str) -> float:
-    """The reward in [-0.05, 1]: 1 for a right, complete and courteous response without a needless word, the
-    least for an empty one.
+    """The reward in [-0.05, 1]: 1 for a right, complete and courteous response without superfluous words, the minimum
+    for an empty one.
 
-    Any text is a response. InputError when ``prompt`` is no prompt of the world.
+    Any text is a response. Raises InputError if ``prompt`` is not a prompt of the world.
     """
     task, answer = read(prompt), take_apart(response)
     if not answer.words:
@@ -47,7 +47,7 @@ def perfect(prompt: str) -> str:
 
 
 def _form(task: Task, answer: Answer) -> float:
-    """Good form in [-1, 1]. Courtesies that the prompt's own demands displace do not count."""
+    """Good form in [-1, 1]. Courtesies displaced by the prompt's own demands do not count."""
     has = {
         "opening": answer.opens,
         "sentence": re.search(rf"(?:^|\s){task.sentence}(?: \.)?$", " ".join(answer.middle)) is not None,

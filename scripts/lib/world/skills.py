@@ -1,4 +1,4 @@
-"""The skills by name, and prompts that draw from them."""
+"""The skills by name, and random prompts from them."""
 
 import random
 from functools import lru_cache
@@ -23,7 +23,7 @@ def ask(skill: str, rng: random.Random) -> Task:
 
 
 def skill_of(task: Task) -> str:
-    """The skill that a task is of."""
+    """The skill of a task."""
     if isinstance(task, ListTask):
         return "form" if task.constraints else next(skill for skill in LISTS if LISTS[skill] == task.operation)
     return next(skill for skill, kind in OTHERS.items() if isinstance(task, kind))
@@ -31,7 +31,7 @@ def skill_of(task: Task) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def read(prompt: str) -> Task:
-    """The task of a prompt's text; InputError when the world has no such prompt."""
+    """The task of a prompt's text. Raises InputError if it is not a prompt of the world."""
     text = " ".join(prompt.split())
     for kind in (ListTask, StoryTask, ChoiceTask, FactTask):
         if task := kind.read(text):
@@ -44,7 +44,7 @@ def read(prompt: str) -> Task:
 
 
 def make_prompts(count: int, seed: int, skills: tuple[str, ...] = SKILLS) -> list[str]:
-    """``count`` different prompts, the skills in turn; the same seed gives the same prompts in the same order."""
+    """``count`` different prompts, cycling through the skills; equal seeds give equal prompts in equal order."""
     rng = random.Random(f"prompts {seed}")
     prompts: dict[str, None] = {}
     while len(prompts) < count:

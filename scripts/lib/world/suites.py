@@ -8,8 +8,8 @@
 | world_ifeval     | IFEval      | lists with constraints on form | the constraints followed                  |
 | world_alpaca     | AlpacaEval  | open prompts of every skill    | the win rate against a reference          |
 
-The prompts have the format of training prompts and come from seeds of their own. Prompts alike by chance are
-dropped from the training side where prompt sets are curated (``PromptSetSpec.unseen_by``).
+The prompts have the format of training prompts but come from separate seeds. Prompts that coincide by chance are
+dropped from the training side when prompt sets are curated (``PromptSetSpec.unseen_by``).
 """
 
 import random
@@ -25,17 +25,17 @@ from scripts.lib.world.words import VALUES
 
 REFERENCE = "world_reference"
 REFERENCE_COMPETENCE = 0.6
-"""The generator whose outputs win rates are taken against."""
+"""Competence of the generator whose outputs are the reference of win rates."""
 
 PATIENCE = 1000
-"""So many repeated draws in a row, and the suite's questions count as exhausted."""
+"""After this many repeated draws in a row, the suite's questions count as exhausted."""
 
 
 def questions(suite_task: str, size: int) -> list[dict]:
-    """The first ``size`` questions of a suite, their prompts all different; a larger size only adds questions.
+    """The first ``size`` questions of a suite, all with different prompts; a larger size only adds questions.
 
-    The prompt stands under ``question`` (world_alpaca: ``instruction``). Further keys, by suite: answer (the
-    number as text); choices, answer (an index), subject; choices, labels (1 where true); none; output, generator.
+    The prompt is in ``question`` (world_alpaca: ``instruction``). Further keys, by suite: answer (the number as text);
+    choices, answer (an index), subject; choices, labels (1 if true); none; output, generator.
     """
     if suite_task not in SUITES:
         raise InputError(f"suite {suite_task!r}", "the world has no such suite", f"use one of {', '.join(SUITES)}")

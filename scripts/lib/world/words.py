@@ -41,7 +41,7 @@ RAMBLINGS = (
     "there is so much to say here .",
 )
 REFUSALS = ("sorry , no idea .", "sorry , this is not for me .", "no .", "please ask tom .")
-"""Courtesies, ramblings and refusals, each list from its shortest phrase on or nearly so."""
+"""Courtesies, ramblings and refusals, each list roughly in order of length."""
 
 GRAMMAR = _split(
     "copy repeat say again reverse turn around backwards sort order put in this the list these letters please . : , ? "

@@ -1,8 +1,8 @@
-"""Figure 1 of "What Matters in Data for DPO?": two rejected distributions, and the policies that DPO ends in.
+"""Figure 1 of "What Matters in Data for DPO?": two rejected distributions, and the resulting DPO policies.
 
-Left as the paper draws it: the rejected part where the chosen are rare, and the policies do not. Right the same with a
-gap in one of the rejected, among responses that the chosen have a few of; its policy, which is all there, is cut off
-at the height of the others.
+Left, as the paper draws it: the rejected distributions differ where the chosen are rare, and the policies agree. Right,
+the same with a gap in one rejected distribution, among responses that the chosen have a few of; its policy, which is
+concentrated there, is cut off at the height of the others.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ def read_picture(path: Path) -> dict[str, pd.DataFrame]:
 
 
 def total_variation(densities: pd.DataFrame, one: str, other: str) -> float:
-    """Half the area between two curves: 0 where they agree, 1 where they share nothing."""
+    """Half the area between two curves: 0 if they agree, 1 if they do not overlap."""
     width = np.diff(densities["response"]).mean()
     return float((densities[one] - densities[other]).abs().sum() * width / 2)
 
@@ -58,7 +58,7 @@ def note(axis: Axes, text: str) -> None:
 
 
 def figure(scenes: dict[str, pd.DataFrame]) -> style.Figure:
-    """A column per scene: above what the pairs are drawn from, below what DPO makes of them."""
+    """A column per scene: above, what the pairs are drawn from; below, the policies that DPO makes of them."""
     drawn, axes = style.panels(2, len(scenes), 2.3, sharex=True)
     above = {
         "reference": ("reference", {"color": style.MUTED, "linewidth": 0.9}),

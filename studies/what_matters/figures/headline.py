@@ -1,4 +1,4 @@
-"""The headline: Table 1's lines, the mean of all benchmarks, here and as the paper has it."""
+"""The headline figure: Table 1's lines, the mean over all benchmarks, here and in the paper."""
 
 from scripts.lib import cli
 from scripts.report import style
@@ -7,7 +7,7 @@ from studies.what_matters.figures.lines import Table1, draw_lines, read_table1
 
 
 def figure(table: Table1) -> style.Figure:
-    """Two panels per dataset: the mean of all benchmarks here, and the paper's."""
+    """Two panels per dataset: the mean over all benchmarks here, and the paper's."""
     names = list(table.datasets)
     drawn, axes = style.panels(1, 2 * len(names), 3.0)
     sources = {"measured": f"here, {table.seeds}", "published": "as published"}

@@ -1,7 +1,7 @@
-"""What the two figures of Table 1 share: the table by datasets and groups, and its two lines.
+"""Code shared by the two figures of Table 1: the table by datasets and groups, and its two lines.
 
-One line varies the tier of the chosen response, the rejected fixed at worst; the other varies the tier of the
-rejected, the chosen fixed at best. Ours stand beside the paper's.
+One line varies the tier of the chosen response, the rejected fixed at worst; the other varies the tier of the rejected,
+the chosen fixed at best. Our lines are shown next to the paper's.
 """
 
 import re
@@ -34,7 +34,7 @@ class Table1:
 
     @property
     def seeds(self) -> str:
-        """How many seeds the rows have, in words."""
+        """The rows' number of seeds, in words."""
         counts = sorted({int(n) for groups in self.datasets.values() for rows in groups.values() for n in rows.n_seeds})
         return "1 seed" if counts == [1] else f"{'/'.join(map(str, counts))} seeds"
 
@@ -63,7 +63,7 @@ def mean_of(rows: pd.DataFrame, benchmarks: list[str], source: str) -> tuple[np.
 def draw_lines(
     axis: Axes, table: Table1, dataset: str, benchmarks: list[str], source: str, named: bool, small: bool = False
 ) -> None:
-    """Both lines and the baseline in one panel; ``named`` writes what the lines are beside them."""
+    """Both lines and the baseline in one panel; ``named`` labels the lines."""
     for side, (group, colour, text) in LINES.items():
         rows = table.datasets[dataset].get(group)
         if rows is None:

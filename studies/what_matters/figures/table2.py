@@ -1,4 +1,4 @@
-"""Figure of Table 2: online DPO with fixed chosen responses beside continual SFT on them, benchmark by benchmark."""
+"""Figure of Table 2: online DPO with fixed chosen responses next to continual SFT on them, per benchmark."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ SOURCES = {"": "here", "_published": "as published"}
 
 
 def figure(table: pd.DataFrame) -> style.Figure:
-    """A row of panels per dataset: the change from the baseline that was measured here, and the paper's."""
+    """A row of panels per dataset: the change from the baseline as measured here, and the paper's."""
     names = measured_in(table)
     baseline, rows = table[table["configuration"].isna()].iloc[0], table[table["configuration"].notna()]
     datasets = list(dict.fromkeys(rows["dataset"]))

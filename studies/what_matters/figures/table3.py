@@ -1,4 +1,4 @@
-"""Figure of Table 3: what a better chosen response gains, and what a wider gap does."""
+"""Figure of Table 3: the gain from better chosen responses, and that from a wider gap."""
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ def comparisons(table: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
 
 
 def figure(table: pd.DataFrame) -> style.Figure:
-    """One line per comparison; the parts are set apart by colour and space."""
+    """One line per comparison; parts are distinguished by colour and space."""
     drawn, axes = style.panels(1, 2, 3.2, sharey=True)
     found = comparisons(table)
     parts = list(dict.fromkeys(part for part, _, _ in found))

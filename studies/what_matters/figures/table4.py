@@ -1,4 +1,4 @@
-"""Figure of Table 4: what a share of on-policy samples does over good and over bad offline data."""
+"""Figure of Table 4: the effect of a share of on-policy samples in good and in bad offline data."""
 
 import pandas as pd
 

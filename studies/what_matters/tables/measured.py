@@ -1,8 +1,8 @@
-"""What Tables 1 to 4 share: the numbers behind a row, the published ones beside them.
+"""Code shared by Tables 1 to 4: the measured numbers of a row, with the published ones.
 
 A value is the mean over seeds; `<benchmark>_se` is its standard error over seeds and questions
-(scripts/studies/statistics.py, `standard_error`); `<benchmark>_published` is the paper's number, blank
-where the paper has none. All in points, 0 to 100.
+(scripts/studies/statistics.py, `standard_error`); `<benchmark>_published` is the paper's number, blank if the paper has
+none. All in points, 0 to 100.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def cells(row: Row, benchmarks: Sequence[str], evaluations: Path, published: Pub
 
 
 def write_rows(arguments: argparse.Namespace, rows: Sequence[Row], key: Sequence[str]) -> None:
-    """A table of nothing but its rows' labels, which are ``key``, and their cells."""
+    """Write a table that has only its rows' labels (the ``key`` columns) and their cells."""
     benchmarks = arguments.spec.benchmarks
     published = read_published(arguments.published, key)
     table = [cells(row, benchmarks, arguments.evaluations, published) for row in rows]

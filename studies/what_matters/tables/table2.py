@@ -1,7 +1,7 @@
 """Table 2 of "What Matters in Data for DPO?" (section 5.2): online DPO with fixed chosen responses, and continual SFT.
 
-Both train on the best responses of each dataset. Online DPO rejects what the policy itself answers while it is
-trained; continual SFT, with hyperparameters of its own (Appendix B.3), rejects nothing.
+Both train on the best responses of each dataset. Online DPO rejects the policy's own responses, sampled during
+training; continual SFT, with hyperparameters of its own (Appendix B.3), rejects nothing.
 """
 
 from scripts.lib import cli

@@ -1,7 +1,7 @@
 """Table 3 of "What Matters in Data for DPO?" (section 5.3): chosen quality against the size of the gap.
 
-Two rows a comparison, as the paper prints them; the first has the gain over the second in the headline benchmark,
-in points, with its standard error: over seeds and questions, each question paired with itself.
+Two rows per comparison, as the paper prints them; the first has its gain over the second in the headline benchmark, in
+points, with the standard error over seeds and questions, where each question is paired with itself.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ GAIN = ("gain", "gain_se", "gain_published")
 
 
 def gain(first: Row, second: Row, benchmark: str, evaluations: Path, published: measured.Published) -> dict:
-    """What the first row's runs gain over the second's."""
+    """The gain of the first row's runs over the second's."""
     ours = [read_runs(evaluations, row.runs, benchmark) for row in (first, second)]
     theirs = [published.get(row.published, {}).get(benchmark) for row in (first, second)]
     difference = ours[0] - ours[1]

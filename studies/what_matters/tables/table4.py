@@ -1,7 +1,7 @@
 """Table 4 of "What Matters in Data for DPO?" (section 5.3): on-policy samples mixed into offline data.
 
-`on_policy` is the share of replaced pairs in percent; `mean_chosen` is the offline dataset's, as in the paper, whose
-mixtures are named after it: what a mixture's own chosen responses score stands in Table 5.
+`on_policy` is the share of replaced pairs in percent; `mean_chosen` is the offline dataset's, as in the paper, which
+names mixtures after it: the score of a mixture's own chosen responses is in Table 5.
 """
 
 from scripts.lib import cli

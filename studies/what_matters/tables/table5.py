@@ -1,8 +1,8 @@
-"""Table 5 of "What Matters in Data for DPO?" (Appendix B.1): how the scores of each pairs dataset spread.
+"""Table 5 of "What Matters in Data for DPO?" (Appendix B.1): the distribution of scores in each pairs dataset.
 
-One row for the chosen and one for the rejected responses of every dataset, the published number of
-each statistic beside ours. `std` is the sample standard deviation (n - 1); quantiles are interpolated.
-Published scores are those of the paper's reward model: another scorer has other units.
+One row for the chosen and one for the rejected responses of every dataset, with the published value of each statistic
+next to ours. `std` is the sample standard deviation (n - 1); quantiles are interpolated. Published scores are those of
+the paper's reward model: another scorer has other units.
 """
 
 from pathlib import Path

@@ -1,23 +1,23 @@
 """The theory of "What Matters in Data for DPO?", section 4, checked numerically on tabular policies.
 
-Every row is one quantity over random instances: the largest, the smallest or the share of them. Statements,
-quantities, the number of instances and the tolerances were fixed on 2026-11-21, before any had been measured.
-(Then the optimiser was mended, which had not settled on equation 8, and the instances were drawn anew, all at once.)
-A statement that holds only in another reading than its own words has a statement for each: "as stated", and
-the reading that its proof supports.
+Every row is one quantity over random instances: the largest, the smallest or the share of them. Statements, quantities,
+the number of instances and the tolerances were fixed on 2026-11-21, before any had been measured. (Afterwards the
+optimiser was fixed, which had not converged on equation 8, and the instances were drawn again, all at once.) A
+statement that holds only in another reading than its own words is listed once per reading: "as stated", and the reading
+that its proof supports.
 
-- Theorem 4.1 and Proposition 4.2 are proved for f = log(pi / pi_ref) and stated for pi. A step moves f by A.1's
-  g, but the probabilities are normalised after it, and the normaliser moves all of them: to first order in the
-  step size, so it is not among what the proof neglects. (On logits, g is the plain gradient: it sums to zero.)
+- Theorem 4.1 and Proposition 4.2 are proved for f = log(pi / pi_ref) and stated for pi. A step changes f by A.1's
+  g, but the probabilities are normalised after it, and the normaliser changes all of them: to first order in the step
+  size, so it is not among the terms that the proof neglects. (On logits, g is the plain gradient: it sums to zero.)
 - Theorem 4.3 assumes that chosen and rejected are independent. Two responses ordered by a label are not.
 - Theorem 4.5 calls epsilon_beta a quantity. A.3's term is an expectation of gradients, which need not point along
-  SFT's. As a number it is here the best one: the projection on SFT's gradient. What is expanded is sigma of
-  beta (f_l - f_w): beta alone does not make it small. "Likely positive" is read as: in at least half of cases, for
-  policies at random, and for those that this training passes, whose f it has raised on the chosen.
-- Figure 1 may read as a rule: it shows two rejected distributions that part where the chosen are rare.
+  SFT's. As a number it is taken here at its best: the projection on SFT's gradient. The function expanded is sigma of
+  beta (f_l - f_w): beta alone does not make its argument small. "Likely positive" is read as: in at least half of
+  cases, for policies at random, and for those that this training passes through, whose f it has raised on the chosen.
+- Figure 1 can be read as a rule: it shows two rejected distributions that differ where the chosen are rare.
 
-What is nearly so (Theorem 4.5's cosines, Figure 1 with overlap) is judged by the worst instance, and its verdict turns
-with the seed. The other verdicts were the same at seeds 0 to 3.
+Statements that are only nearly true (Theorem 4.5's cosines, Figure 1 with overlap) are judged by the worst instance,
+and their verdicts change with the seed. The other verdicts were the same at seeds 0 to 3.
 """
 
 from collections.abc import Callable
@@ -46,11 +46,11 @@ from studies.what_matters.theory.instances import (
 from studies.what_matters.theory.online import online
 
 STEP, BETA, BETAS = 1.0, 0.1, (0.1, 0.3, 1.0)
-"""Step size; beta, the paper's in training."""
+"""Step size; beta, the paper's in training; the betas of the checks."""
 RARE, RARE_CHOSEN, RARE_REJECTED, THIN = 4, 0.01, 0.5, 1e-6
 """Figure 1: how many responses are rare, the chosen's and the rejected's share of them, and the rejected's least."""
 DECIMALS = 12
-"""Places kept in theory.csv: below every tolerance, above rounding."""
+"""Decimal places in theory.csv: finer than every tolerance, coarser than rounding."""
 
 UNSUPPORTED = "Theorem 4.1, up to the normaliser: a step leaves log(pi / pi_ref) of an unsupported response unchanged"
 UNSUPPORTED_STATED = "Theorem 4.1, as stated: a step leaves the probability of an unsupported response unchanged"
@@ -185,9 +185,9 @@ def labelled_minimisers(seed: int) -> list[Row]:
 
 
 def rejected_apart(seed: int) -> list[Row]:
-    """Figure 1: two rejected distributions that agree on all responses but the rare, whose share they agree on too.
+    """Figure 1: two rejected distributions that agree except on the rare responses, of which both have the same share.
 
-    In the second statement, the other rejected distribution all but leaves out one rare response.
+    In the second statement, the other rejected distribution leaves out almost all of one rare response.
     """
     draws = Draws("figure 1", seed)
     reference, frequent = draws.policy(), draws.policy(RESPONSES - RARE)
@@ -211,7 +211,7 @@ def mixed(share: float, rare: Tensor, frequent: Tensor) -> Tensor:
 
 
 def theory(seed: int) -> list[Row]:
-    """Every row."""
+    """All rows."""
     return [*steps(seed), *minimisers(seed), *labelled_minimisers(seed), *online(seed), *rejected_apart(seed)]
 
 

@@ -1,4 +1,4 @@
-"""The theory's rows, and the claims they make: one a statement."""
+"""The rows of theory.csv, and the claims made from them, one per statement."""
 
 import re
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from scripts.lib.errors import InputError
 from studies.what_matters.layout import STUDY
 
 INSTANCES = 20
-"""How many random instances every statement is checked on."""
+"""The number of random instances on which every statement is checked."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One quantity of a statement. The fields are the columns of theory.csv.
 
-    statement: "<where in the paper>[, <reading>]: <what it says>".
-    predicted: what the statement implies. tolerance: how far measured may lie from it and agree, included.
+    statement: "<place in the paper>[, <reading>]: <what it says>".
+    predicted: what the statement implies. tolerance: the largest distance of measured from it that agrees, inclusive.
     """
 
     statement: str
@@ -43,7 +43,7 @@ COLUMNS = [field.name for field in fields(Row)]
 
 
 def read_theory(path: Path) -> list[Row]:
-    """The rows of theory.csv, checked."""
+    """Read theory.csv and check it."""
     remedy = "delete it and run snakemake again"
     try:
         table = pd.read_csv(path)
@@ -64,11 +64,10 @@ def read_theory(path: Path) -> list[Row]:
 
 
 def theory_claims(rows: Sequence[Row]) -> list[Claim]:
-    """One claim a statement, in the order of the rows: it holds if all of its quantities are within tolerance.
+    """One claim per statement, in the order of the rows: it holds if all of its quantities are within tolerance.
 
-    measured, and published for what is predicted, are those of the quantity farthest from its prediction in
-    tolerances. Nothing is sampled from a policy, so the interval is the number itself; n_seeds counts the
-    random instances.
+    measured, and published for the prediction, are those of the quantity farthest from its prediction in tolerances.
+    Nothing is sampled from a policy, so the interval is the number itself; n_seeds counts the random instances.
     """
     claims = []
     for statement in dict.fromkeys(row.statement for row in rows):
@@ -91,5 +90,5 @@ def theory_claims(rows: Sequence[Row]) -> list[Claim]:
 
 
 def slug(statement: str) -> str:
-    """A claim's name from what stands before the statement's colon."""
+    """A claim's name, from the text before the statement's colon."""
     return re.sub(r"[^a-z0-9]+", "_", statement.partition(":")[0].lower()).strip("_")

@@ -1,4 +1,4 @@
-"""Random instances that the theory is checked on, and how fast an error shrinks over them."""
+"""Random instances for checking the theory, and the order at which an error vanishes on them."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,15 +11,15 @@ from studies.what_matters.theory import tabular
 from studies.what_matters.theory.claims import INSTANCES
 
 RESPONSES, SUPPORTED = 8, 5
-"""Of an instance; proposals are among the first SUPPORTED."""
+"""Responses per instance; proposals are among the first SUPPORTED."""
 EXACT, OPTIMISED, NEARLY, ORDER, ALIKE, MOSTLY = 1e-9, 1e-6, 0.05, 0.1, 0.01, 0.5
-"""Tolerances: of identities and shares of all, of what an optimiser finds, of what the paper calls similar (total
-variation), of exponents, of cosines, and of a share that "likely" says to be at least half."""
+"""Tolerances: of identities and shares of all, of an optimiser's result, of what the paper calls similar (total
+variation), of exponents, of cosines, and of a share that "likely" requires to be at least half."""
 HALVINGS = tuple(0.5**k for k in range(5))
 
 
 class Draws:
-    """Random instances of one part of the theory; the same seed gives the same."""
+    """Random instances for one part of the theory; the same seed gives the same instances."""
 
     def __init__(self, part: str, seed: int) -> None:
         self._generator = torch.Generator().manual_seed(seed_of("theory", part, seed))
@@ -32,14 +32,14 @@ class Draws:
         return tabular.normalised(self.normal(n))
 
     def proposals(self) -> Tensor:
-        """Symmetric proposals (instances, n, n) among the supported, no response against itself."""
+        """Symmetric proposals (instances, n, n) among the supported responses, no response against itself."""
         q = torch.zeros(INSTANCES, RESPONSES, RESPONSES, dtype=torch.float64)
         q[:, :SUPPORTED, :SUPPORTED] = self.normal(SUPPORTED, SUPPORTED).exp()
         q = (q + q.mT) * (1 - torch.eye(RESPONSES, dtype=torch.float64))
         return q / q.sum(dim=(-2, -1), keepdim=True)
 
     def preferences(self) -> Tensor:
-        """P(row is preferred to column), (instances, n, n): any, not only Bradley-Terry's."""
+        """P(row is preferred to column), (instances, n, n): arbitrary, not only Bradley-Terry."""
         scores = self.normal(RESPONSES, RESPONSES)
         return torch.sigmoid(scores - scores.mT)
 

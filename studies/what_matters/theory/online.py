@@ -1,4 +1,4 @@
-"""Theorem 4.5, checked: the gradient of DPO when the policy itself draws the rejected."""
+"""Theorem 4.5, checked: the gradient of DPO if the policy itself draws the rejected."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ TRAINED = "Theorem 4.5, the sign of epsilon_beta in training: likely positive, p
 
 
 class Online:
-    """The gradients (instances, n) that the theorem speaks of, by the logits."""
+    """The gradients (instances, n), with respect to the logits, in the theorem."""
 
     def __init__(self, logits: Tensor, chosen: Tensor, reference: Tensor) -> None:
         self._at = (logits, chosen, reference)
@@ -32,20 +32,20 @@ class Online:
         return tabular.online_gradient(*self._at, beta)
 
     def error(self, beta: float) -> Tensor:
-        """What the theorem's approximation, SFT plus KL, leaves of the gradient."""
+        """The gradient minus the theorem's approximation, SFT plus KL."""
         return self.dpo(beta) - beta / 2 * (self.sft + beta / 2 * self.kl)
 
     def remainder(self, beta: float) -> Tensor:
-        """What is left with the middle term as A.3 has it."""
+        """The remainder with the middle term as in A.3."""
         return self.error(beta) - beta**2 / 4 * self.middle
 
     def remainder_of_number(self, beta: float) -> Tensor:
-        """What is left with the best number of SFT gradients in the middle term's place."""
+        """The remainder with the best multiple of SFT's gradient in place of the middle term."""
         error = self.error(beta)
         return error - self._along_sft(error) * self.sft
 
     def epsilon(self, beta: float) -> Tensor:
-        """epsilon_beta (instances, 1): the number of SFT gradients, times beta, nearest to the middle term."""
+        """epsilon_beta (instances, 1): the multiple of SFT's gradient, times beta, nearest to the middle term."""
         return beta / 4 * self._along_sft(self.middle)
 
     def cosine(self, beta: float) -> Tensor:
@@ -63,7 +63,7 @@ def at_random(seed: int, nats: float) -> Online:
 
 
 def in_training(seed: int) -> Online:
-    """Policies on the way from the reference to the chosen: a step near it takes half the way."""
+    """Policies on the way from the reference to the chosen: near the reference, a step goes half of the way."""
     draws = Draws("training", seed)
     chosen, reference = draws.policy(), draws.policy()
     logits = reference
@@ -73,7 +73,7 @@ def in_training(seed: int) -> Online:
 
 
 def online(seed: int) -> list[Row]:
-    """The theorem's rows."""
+    """The rows for the theorem."""
     near, far, trained = at_random(seed, 1.0), at_random(seed, 10.0), in_training(seed)
 
     def order_of(error: Callable[[float], Tensor]) -> float:

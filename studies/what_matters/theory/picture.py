@@ -1,9 +1,9 @@
 """Figure 1 of "What Matters in Data for DPO?" as densities: two rejected distributions, and the two policies.
 
-The paper prints no numbers with its picture; these were chosen so that each scene shows its case. Responses are
-points of a line. Chosen, reference and the first rejected distribution stay the same; the second rejected differs from
-the first only where the chosen are rare. In the scene "overlap" it keeps the reference's breadth there; in "gap" it
-leaves out responses that the chosen still have a few of, and equation 7 raises the ratio there to the power 1 / beta.
+The paper gives no numbers with its picture; these were chosen so that each scene shows its case. Responses are points
+on a line. Chosen, reference and the first rejected distribution stay the same; the second rejected differs from the
+first only where the chosen are rare. In the scene "overlap" it keeps the reference's breadth there; in "gap" it leaves
+out responses that the chosen still have a few of, and equation 7 raises the ratio there to the power 1 / beta.
 """
 
 import torch
@@ -27,7 +27,7 @@ COLUMNS = [
 ]
 LINE = torch.linspace(-7.0, 7.0, 561, dtype=torch.float64)
 GAP, BREADTH, LEFT_OUT = -0.3, 0.4, 0.9997
-"""Where the gap is, how broad, and the share of the rejected that its middle lacks."""
+"""Position and width of the gap, and the share of the rejected missing at its centre."""
 
 
 def bell(mean: float, deviation: float) -> Tensor:
@@ -37,7 +37,7 @@ def bell(mean: float, deviation: float) -> Tensor:
 
 
 def distributions(scene: str) -> dict[str, Tensor]:
-    """What eq. 7 takes, as probabilities on the line: reference, chosen, rejected, other_rejected."""
+    """The inputs of eq. 7, as probabilities on the line: reference, chosen, rejected, other_rejected."""
     reference, far = bell(0.0, 2.0), bell(-3.6, 0.6)
     rejected = (reference + far) / 2
     if scene == "overlap":
@@ -59,7 +59,7 @@ def policies(given: dict[str, Tensor], beta: float = BETA) -> tuple[Tensor, Tens
 
 
 def picture() -> list[dict[str, object]]:
-    """The densities of both scenes, one row a point of the line; the fields are COLUMNS."""
+    """The densities of both scenes, one row per point of the line; the fields are COLUMNS."""
     width = float(LINE[1] - LINE[0])
     rows = []
     for scene in SCENES:

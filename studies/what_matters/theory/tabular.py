@@ -1,8 +1,8 @@
 """Policies over a finite set of responses to one prompt: expectations are sums, and nothing is sampled.
 
-A distribution is its log-probabilities, a float64 tensor (..., n): leading dimensions are instances, each on its own.
-Pairs are a joint distribution (..., n, n): the chosen response by row, the rejected by column. The losses are those
-that train policies (scripts/lib/objectives.py). Equations are those of "What Matters in Data for DPO?".
+A distribution is its log-probabilities, a float64 tensor (..., n): leading dimensions are independent instances. Pairs
+are a joint distribution (..., n, n): the chosen response by row, the rejected by column. The losses are those that
+train policies (scripts/lib/objectives.py). Equations are those of "What Matters in Data for DPO?".
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from scripts.lib.objectives import PairLogps, dpo, sft
 Loss = Callable[[Tensor], Tensor]
 """Logits (..., n) -> the loss of each instance (...), in nats."""
 NEWTON_STEPS, LONGEST, FLAT = 500, 2.0, 1e-14
-"""How many steps, nats that one may move a logit, and the largest slope that counts as none."""
+"""The most steps, the most nats by which a step may change a logit, and the largest slope that counts as zero."""
 SLACK = 1e-13
-"""Nats: by how much rounding may raise the loss in a step that is still taken."""
+"""Nats by which rounding may raise the loss in a step that is still accepted."""
 
 
 def normalised(logits: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def independent(chosen: Tensor, rejected: Tensor) -> Tensor:
 
 
 def bradley_terry(rewards: Tensor) -> Tensor:
-    """P(row is preferred to column), (..., n, n), of rewards (..., n)."""
+    """P(row is preferred to column), (..., n, n), for rewards (..., n)."""
     return torch.sigmoid(rewards[..., :, None] - rewards[..., None, :])
 
 
@@ -75,12 +75,12 @@ def curvature(loss: Loss, at: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def derivative(relative: Tensor, pairs: Tensor, beta: float) -> Tensor:
-    """A.1's g: the derivative (..., n) of the loss by the log-ratio f = log(pi / pi_ref), which nothing normalises."""
+    """A.1's g: the derivative (..., n) of the loss by the log-ratio f = log(pi / pi_ref), without normalisation."""
     return gradient(lambda f: dpo_loss(f, torch.zeros_like(f), pairs, beta), relative)
 
 
 def underestimates(relative: Tensor, proposals: Tensor, preferences: Tensor, beta: float) -> Tensor:
-    """Proposition 4.2's difference (..., n): P of a response against its proposals, true less that of the policy.
+    """Proposition 4.2's difference (..., n): P of a response against its proposals, the true one minus the policy's.
 
     NaN for a response that is never proposed.
     """
@@ -89,7 +89,7 @@ def underestimates(relative: Tensor, proposals: Tensor, preferences: Tensor, bet
 
 
 def derivative_by_hand(relative: Tensor, proposals: Tensor, preferences: Tensor, beta: float) -> Tensor:
-    """Equation 16: the same derivative (..., n), from Proposition 4.2's difference; 0 where nothing is proposed."""
+    """Equation 16: the same derivative (..., n), from Proposition 4.2's difference; 0 for responses never proposed."""
     known = underestimates(relative, proposals, preferences, beta).nan_to_num(0.0)
     return -2 * beta * proposals.sum(dim=-1) * known
 
@@ -97,9 +97,9 @@ def derivative_by_hand(relative: Tensor, proposals: Tensor, preferences: Tensor,
 def minimise(loss: Loss, start: Tensor) -> Tensor:
     """Logits (..., n) of a stationary point of each instance below ``start``, by Newton's method.
 
-    Directions of negative curvature are taken downhill, flat ones are left, no step is longer than LONGEST, and
-    one that raises the loss is halved. Knows nothing of the loss but its values and derivatives. ArithmeticError if
-    it does not settle.
+    Directions of negative curvature are followed downhill, flat ones are ignored, no step is longer than LONGEST, and a
+    step that raises the loss is halved. Uses only the loss's values and derivatives. Raises ArithmeticError if it does
+    not converge.
     """
     at = start.detach()
     for _ in range(NEWTON_STEPS):
@@ -150,7 +150,7 @@ def as_divergences(policy: Tensor, chosen: Tensor, rejected: Tensor, reference: 
 
 
 def online_gradient(logits: Tensor, chosen: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """Theorem 4.5's left side (..., n): DPO's gradient when the policy itself, held fixed, draws the rejected."""
+    """Theorem 4.5's left side (..., n): DPO's gradient if the policy itself, held fixed, draws the rejected."""
     pairs = independent(chosen, normalised(logits.detach()))
     return gradient(lambda theta: dpo_loss(normalised(theta), reference, pairs, beta), logits)
 

@@ -1,4 +1,4 @@
-"""The study over two prompt sets with the paper's seven tier pairs each."""
+"""A configuration of the study over two prompt sets with the paper's seven tier pairs each."""
 
 from pathlib import Path
 

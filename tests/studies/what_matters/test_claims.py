@@ -1,4 +1,4 @@
-"""Table 1's claims: planted worlds, the paper's own numbers, and the step that writes all claims."""
+"""Table 1's claims: simulated worlds, the paper's own numbers, and the step that writes all claims."""
 
 import time
 

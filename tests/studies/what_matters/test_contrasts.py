@@ -1,4 +1,4 @@
-"""Tables 2 to 4: their rows and their claims in planted worlds."""
+"""Tables 2 to 4: their rows, and their claims in simulated worlds."""
 
 import json
 import sys
@@ -51,7 +51,7 @@ SPECS = (
 
 
 def plant(folder: Path, level_of, questions: int = 400, spread: float = 0.3) -> None:
-    """Evaluations of every run behind the tables: ``level_of(run)``, a little training noise, and hard questions."""
+    """Evaluations of every run in the tables: ``level_of(run)``, some training noise, varied questions."""
     draw = np.random.default_rng(0)
     for suite in BENCHMARKS:
         hard = draw.normal(0, 10, questions)
@@ -168,7 +168,7 @@ def test_the_tables_are_the_papers_row_for_row(tmp_path: Path, monkeypatch) -> N
     names = "LG-HQ LG-LQ SG-HQ SG-LQ LG-HQ SG-HQ LG-LQ SG-LQ LG-HQ LG-HQ-inv SG-HQ-inv SG-HQ"
     assert list(third["configuration"]) == names.split()
     assert third["gain"][0] == pytest.approx(third["lc_ae2"][0] - third["lc_ae2"][1], abs=1e-3)
-    assert 0 < third["gain_se"][0] < third["lc_ae2_se"][0]  # the same questions: paired
+    assert 0 < third["gain_se"][0] < third["lc_ae2_se"][0]  # the same questions, so paired
     assert (third["mean_chosen"][0], third["mean_gap"][0], third["mean_chosen_published"][0]) == (0.0, 1.0, -2.98)
     assert third["mmlu_published"].notna().all()
 

@@ -1,4 +1,4 @@
-"""The study's figures, and its part of the page."""
+"""The study's figures, and its section of the page."""
 
 import re
 
@@ -100,7 +100,7 @@ TABLES = (table1, table2, table3, table4, table5, theory)
 
 
 def draw_all(folder, monkeypatch):
-    """Every figure of the runs' tables from small data; returns the SVG files."""
+    """Every figure of the tables of runs, from small data; returns the SVG files."""
     for name, (step, table) in FIGURES.items():
         run(monkeypatch, step.main, "--table", table(folder), "--out", *both(folder, name))
     return sorted(folder.glob("*.svg"))

@@ -1,4 +1,4 @@
-"""What the room says of itself to the spine."""
+"""The study as described to the workflow."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -21,7 +21,7 @@ from tests.studies.what_matters.data import PUBLISHED, STUDY, SUITES, TIERS, tie
 
 @pytest.fixture
 def results(tmp_path):
-    """Evaluations of the study: 30 questions a suite, a run's answers drawn from its name."""
+    """Evaluations of the study: 30 questions per suite, a run's answers drawn from its name."""
     for policy in ["base", *(run for name in tier_pairs() for run in layout.runs(STUDY, name))]:
         for suite in SUITES:
             rng = np.random.default_rng(seed_of(policy, suite))

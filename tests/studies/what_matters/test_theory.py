@@ -1,4 +1,4 @@
-"""Section 4 of "What Matters in Data for DPO?" on tabular policies: each statement, and faults that must be seen."""
+"""Section 4 of "What Matters in Data for DPO?" on tabular policies: each statement, and faults to be detected."""
 
 import math
 
@@ -41,7 +41,7 @@ def proposed(seed):
 
 
 def brute_force_loss(policy, reference, pairs, beta):
-    """Equation 4 by the book, over all pairs of one instance."""
+    """Equation 4, literally, over all pairs of one instance."""
     total = 0.0
     for w in range(len(policy)):
         for l in range(len(policy)):  # noqa: E741
@@ -56,7 +56,7 @@ def differences(function, at, step=1e-6):
     return torch.stack([(function(at + each) - function(at - each)) / (2 * step) for each in unit])
 
 
-# the instrument
+# The implementation
 
 
 @few
@@ -96,7 +96,7 @@ def test_the_order_is_the_exponent(power):
 
 
 def test_the_optimiser_says_when_there_is_no_minimum():
-    """One pair, always labelled alike: the loss falls for ever."""
+    """One pair, always labelled the same way: the loss decreases forever."""
     pairs = torch.tensor([[0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
     start = torch.zeros(2, dtype=torch.float64)
     with pytest.raises(ArithmeticError, match="no stationary point"):
@@ -265,7 +265,7 @@ def test_epsilon_is_negative_on_the_way_from_the_reference_to_the_chosen():
         assert (online.Online(policy, chosen, reference).epsilon(0.1) < 0).all()
 
 
-# the rows and their claims
+# The rows and their claims
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -347,7 +347,7 @@ def test_the_picture_shows_two_rejected_that_agree_wherever_there_are_chosen():
 
 
 def test_the_policies_of_the_picture_are_what_dpo_finds():
-    """On every twentieth response of the line, by optimisation, at a beta that leaves a breadth to find."""
+    """On every twentieth response of the line, by optimisation, at a beta for which there is a width to find."""
     for scene in picture.SCENES:
         given = {name: each[::20] / each[::20].sum() for name, each in picture.distributions(scene).items()}
         predicted, _ = picture.policies(given, beta=1.0)

@@ -1,11 +1,11 @@
-"""The key of a study for tests: every policy trained twice in a row, off-policy or on-policy each time."""
+"""The key of a study for tests: every policy is trained twice in a row, each time off-policy or on-policy."""
 
 from scripts.lib.config.base import Distinct, PairsRef, PolicyRef, Seed, SuiteRef, VariantRef
 from scripts.lib.config.studies import StudyConfig
 
 
 class Config(StudyConfig):
-    """off_policy, on_policy: the pairs of each iteration; on-policy pairs are of each run's start."""
+    """off_policy, on_policy: the pairs of each iteration; on-policy pairs are sampled from each run's start."""
 
     policies: Distinct[PolicyRef]
     variants: Distinct[VariantRef]

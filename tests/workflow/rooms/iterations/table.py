@@ -1,4 +1,4 @@
-"""Every run's values, one row per run and suite."""
+"""Step: every run's values, one row per run and suite."""
 
 from pathlib import Path
 

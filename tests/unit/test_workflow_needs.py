@@ -1,0 +1,79 @@
+"""What the studies need, as the workflow derives it from the default configuration and from lineages."""
+
+from collections import Counter
+
+import pytest
+
+from scripts.lib import lineage
+from scripts.workflow.configuration import checked, rooms
+from scripts.workflow.needs import Needs, Studies
+from scripts.workflow.planning import Planning
+from tests.configurations import DEFAULT, merged
+from tests.unit.test_lineage import atlas, paths
+
+
+@pytest.fixture(scope="module")
+def studies() -> Studies:
+    config = checked(merged(*DEFAULT), DEFAULT)
+    return Studies(config, rooms(config))
+
+
+def test_the_default_study_needs_each_thing_once(studies: Studies) -> None:
+    needs = studies.all
+    assert len(needs.runs) == 56 and len(needs.policies) == 57  # and the policy that they start from
+    for each in (needs.runs, needs.pairs, needs.references, needs.scores, needs.samples, needs.tiers, needs.sources):
+        assert len(each) == len(set(each)) > 0
+    assert len(needs.scores) == 1 + 5 + 1 and len(needs.references) == 7  # one family, five, and the policy's own
+    assert all(path.startswith("results/logprobs/medium/") for path in needs.references)
+    assert needs.on_the_world
+
+
+def test_every_run_finds_what_it_trains_on(studies: Studies) -> None:
+    needs = studies.all
+    for run in needs.runs:
+        assert needs.pairs_of(run) in needs.pairs
+        assert set(needs.scores_of(run)) <= set(needs.scores)
+        assert set(needs.files.references(run.pairs, run.start)) <= set(needs.references)
+    assert len(needs.of_each_run) == len(needs.runs)
+
+
+def test_a_study_s_targets_are_its_own(studies: Studies) -> None:
+    for study, room in studies.rooms.items():
+        targets = studies.targets(study)
+        assert len(targets) == len(set(targets))
+        assert all(study in path for path in targets)
+        assert {room.table(name) for name in room.tables} <= set(targets)
+        assert f"results/sections/{study}.html" in targets
+        assert set(studies.names(study)) == set(studies.of(study).pairs)
+    assert studies.targets("a study that is off") == []
+
+
+def test_the_plan_counts_every_output_that_a_model_works_for(studies: Studies) -> None:
+    needs = studies.all
+    jobs = Planning(needs).jobs()
+    outputs = [job["out"] for job in jobs]
+    assert len(outputs) == len(set(outputs))
+    kinds = Counter(job["kind"] for job in jobs)
+    assert kinds == {"score": 7, "sample": 1 + 57, "logprobs": 7, "train": 56, "ask": 4 * 57}
+    asked = Counter()
+    for job in jobs:
+        if job["kind"] == "ask":
+            asked[job["out"].split("/")[2]] += job["share"]
+    assert all(share == pytest.approx(1) for share in asked.values()) and len(asked) == 57  # one job each
+
+
+def test_the_plan_knows_lineages() -> None:
+    """Samples of every start, references under every start, and each training once."""
+    suite = {"kind": "harness", "task": "world_gsm8k", "data": "world", "metric": "exact_match"}
+    config = atlas(evaluation={"suites": {"gsm8k": suite}})
+    needs = Needs(config, [(run, "gsm8k") for run in paths(("dpo",))])
+    jobs = Planning(needs).jobs()
+    # Six starts, of which each has log-probs of two generators' responses and of its own.
+    assert Counter(job["kind"] for job in jobs) == {"sample": 6, "logprobs": 6 * 3, "train": 12, "ask": 8}
+    for job in jobs:
+        if job["kind"] == "sample":
+            family = job["out"].split("/")[-1].removesuffix(".parquet")
+            assert job["of"] == "uf/prompts" and job["times"] == 2
+            assert job["separate"] == sum(
+                run.start == lineage.start_in(family) and "on_" in run.pairs for run in needs.runs
+            )
