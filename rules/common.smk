@@ -24,6 +24,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.parent import SNAKEMAKE
 from scripts.lib.study import as_json
 from scripts.versioning import seen
+from scripts.warm import workflow as warm
 from scripts.workflow import configuration, harness, rooms
 from scripts.workflow.code import Code
 from scripts.workflow.files import (
@@ -53,6 +54,9 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **{SNAKEMAKE: str(os.getpid())},  # steps end with it: scripts/lib/parent.py
 )
+warm.prepare(REPOSITORY)
+if not workflow.is_main_process:
+    warm.start_for(len(workflow.dag_settings.target_jobs))
 
 # A large DAG is made of objects that stay; looking for garbage among them took a fifth of a dry run.
 gc.set_threshold(100_000, 50, 100)
@@ -97,6 +101,7 @@ onstart:
     # after a few hundred jobs that keeps a core busy. The rate limit that causes this is for clusters.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        warm.start_for(len(list(workflow.dag.needrun_jobs())))
 
 
 wildcard_constraints:

@@ -1,0 +1,209 @@
+"""Warm starts: a step forked from the warm process does what a cold one does, and nothing outlives its Snakemake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from scripts.warm import protocol
+
+ROOT = Path(__file__).parents[2]
+BIN = ROOT / "scripts/warm/bin"
+STEP = '''
+"""A step for tests."""
+import argparse, json, os, signal, sys, time
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m scripts.step", description=__doc__)
+    parser.add_argument("--do", required=True)
+    do = parser.parse_args().do
+    if do == "tell":
+        import torch
+        told = [os.getcwd(), sys.argv[1:], os.environ.get("MINE"), torch.get_num_threads(), os.umask(0o22), __name__]
+        told += [sys.path[0], sys.stdin.read(), os.environ.get("OMP_NUM_THREADS"), "protocol" in sys.modules]
+        print(json.dumps(told))
+    elif do == "parent":
+        print(os.getppid())
+    elif do == "raise":
+        raise ValueError("no \\ud800 good")
+    elif do == "leave":
+        sys.exit("a reason")
+    elif do == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif do == "sleep":
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    elif do.isdigit():
+        sys.exit(int(do))
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+class Place:
+    """A folder with a step, and a Snakemake that is a sleeping process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "scripts").mkdir()
+        (folder / "scripts/step.py").write_text(STEP)
+        self.snakemake = subprocess.Popen(["sleep", "600"])
+
+    def environment(self, **more: str) -> dict[str, str]:
+        found = {
+            **{name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+            protocol.PYTHON: sys.executable,
+            protocol.WARM: "yes",
+            protocol.SNAKEMAKE: str(self.snakemake.pid),
+            "OMP_NUM_THREADS": "1",
+        }
+        return found | {"PATH": f"{BIN}{os.pathsep}{found['PATH']}"} | more
+
+    def start(self, do: str, *, warm: bool = True, **more: str) -> subprocess.Popen:
+        environment = self.environment(**more)
+        if not warm:
+            environment.pop(protocol.WARM)
+        command = ["python", "-m", "scripts.step", "--do", do]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **pipes)
+
+    def run(self, do: str, said: str = "", **more) -> tuple[int, str, str]:
+        step = self.start(do, **more)
+        return step.returncode if step.poll() is not None and not said else self._ended(step, said)
+
+    def _ended(self, step: subprocess.Popen, said: str) -> tuple[int, str, str]:
+        out, error = step.communicate(said, timeout=120)
+        return step.returncode, out, error
+
+    def servers(self) -> list[int]:
+        done = subprocess.run(["pgrep", "-f", "scripts/warm/server.py"], capture_output=True, text=True)
+        mine = []
+        for each in map(int, done.stdout.split()):
+            with suppress(OSError):
+                if f"{protocol.SNAKEMAKE}={self.snakemake.pid}\0" in Path(f"/proc/{each}/environ").read_text():
+                    mine.append(each)
+        return mine
+
+    def end(self) -> None:
+        self.snakemake.kill()
+        self.snakemake.wait()
+
+
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(process: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Iterator[Place]:
+    """A warm process that is ready."""
+    here = Place(tmp_path_factory.mktemp("place"))
+    try:
+        assert here.run("0")[0] == 0  # cold: and starts it
+        until(lambda: int(here.run("parent")[1] or 0) in here.servers())
+        yield here
+    finally:
+        here.end()
+
+
+@pytest.mark.parametrize("do", ["tell", "raise", "leave", "die", "0", "3", "unknown"])
+def test_a_warm_step_does_what_a_cold_one_does(place: Place, do: str) -> None:
+    """Arguments, environment, folder, threads, mask, input, output, errors, exit status and signal."""
+    warm, cold = (place.run(do, "read me", warm=warm) for warm in (True, False))
+    assert warm[:2] == cold[:2]
+    assert warm[2].splitlines()[-1:] == cold[2].splitlines()[-1:]
+    if do == "tell":
+        told = json.loads(warm[1])
+        assert told[:2] == [str(place.folder), ["--do", "tell"]] and told[3] == 1 and told[-1] is False
+
+
+def test_wrong_arguments_and_help_are_as_ever(place: Place) -> None:
+    for arguments in (["--help"], ["--dont"]):
+        command = ["python", "-m", "scripts.step", *arguments]
+        warm, cold = (
+            subprocess.run(command, cwd=place.folder, env=each, capture_output=True, text=True)
+            for each in (place.environment(), {k: v for k, v in place.environment().items() if k != protocol.WARM})
+        )
+        assert (warm.returncode, warm.stdout, warm.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+
+
+def test_threads_are_those_of_the_step(place: Place) -> None:
+    assert json.loads(place.run("tell", OMP_NUM_THREADS="2")[1])[3] == 2
+    assert json.loads(place.run("tell")[1])[3] == 1
+
+
+def test_another_environment_starts_cold(place: Place) -> None:
+    assert int(place.run("parent")[1]) in place.servers()
+    assert int(place.run("parent", MINE="x")[1]) == os.getpid()
+
+
+def test_a_changed_file_is_read(place: Place) -> None:
+    file = place.folder / "scripts/step.py"
+    file.write_text(
+        STEP.replace('elif do == "parent":', 'elif do == "new":\n        print("new")\n    elif do == "parent":')
+    )
+    try:
+        assert place.run("new")[:2] == (0, "new\n")
+    finally:
+        file.write_text(STEP)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_the_client_ends_the_step(place: Place, number: int) -> None:
+    step = place.start("sleep")
+    child = int(step.stdout.readline())
+    assert is_alive(child) and child != step.pid
+    step.send_signal(number)
+    assert step.wait(20) == -number
+    until(lambda: not is_alive(child), 20)
+
+
+def test_a_killed_step_ends_its_client(place: Place) -> None:
+    step = place.start("sleep")
+    os.kill(int(step.stdout.readline()), signal.SIGKILL)
+    assert step.wait(20) == -signal.SIGKILL
+
+
+def test_many_steps_at_a_time(place: Place) -> None:
+    steps = [place.start(str(at)) for at in range(12)]
+    assert [step.wait(60) for step in steps] == list(range(12))
+
+
+def test_nothing_outlives_its_snakemake(tmp_path: Path) -> None:
+    """Killed outright: the warm process, ready or not, and every step go with it, and no socket is left."""
+    here = Place(tmp_path)
+    here.run("0")
+    until(here.servers)
+    until(lambda: int(here.run("parent")[1] or 0) in here.servers())
+    step = here.start("sleep")
+    child = int(step.stdout.readline())
+    servers = here.servers()
+    here.end()
+    until(lambda: not any(map(is_alive, [child, *servers])), 20)
+    sockets = [line for line in Path("/proc/net/unix").read_text().splitlines() if "@prefatlas-" in line]
+    assert not [line for line in sockets if line.endswith(f"-{here.snakemake.pid}")]
+
+
+def test_a_step_of_another_package_is_the_real_python_s(tmp_path: Path) -> None:
+    here = Place(tmp_path)
+    try:
+        done = subprocess.run(["python", "-c", "print(1)"], env=here.environment(), capture_output=True, text=True)
+        assert done.stdout == "1\n" and not here.servers()
+    finally:
+        here.end()
