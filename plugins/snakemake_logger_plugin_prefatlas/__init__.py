@@ -19,8 +19,17 @@ from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_prefatlas.progress import NO_PHASE, Job, Left, Progress
+from snakemake_logger_plugin_prefatlas.progress import (
+    NO_PHASE,
+    Job,
+    Left,
+    Progress,
+    read_durations,
+    write_durations,
+)
 
+DURATIONS = Path(".snakemake/durations.json")
+"""Seconds per job of each rule, for the next run in this folder."""
 LOG_TAIL = 40
 """Number of lines shown from the end of a failed job's log."""
 BAR = 24
@@ -115,6 +124,8 @@ class LogHandler(LogHandlerBase):
 
     def close(self) -> None:
         self.stopped.set()
+        if any(self.progress.done.values()) and DURATIONS.parent.is_dir():
+            write_durations(self.progress.durations(), DURATIONS)
         with self.lock:
             self.drawn = 0
         super().close()
@@ -124,7 +135,8 @@ class LogHandler(LogHandlerBase):
             self.own.setFormatter(self.formatter)
             self.own.emit(record)
         elif event == LogEvent.RUN_INFO:
-            self.progress.plan(record.__dict__["stats"], json.loads(os.environ.get("PREFATLAS_PHASES", "{}")))
+            phases = json.loads(os.environ.get("PREFATLAS_PHASES", "{}"))
+            self.progress.plan(record.__dict__["stats"], phases, read_durations(DURATIONS))
             self._print(f"{self.progress.counts[1]} jobs to do")
         elif event == LogEvent.JOB_INFO:
             data = record.__dict__

@@ -1,9 +1,35 @@
 """State of a Snakemake run: jobs done per phase, and the time left. Has no output and no clock of its own."""
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 NO_PHASE = "targets"
 """The phase of rules without a known phase."""
+
+EXPECTED = {
+    "load": 2.5,
+    "prompts": 1.0,
+    "reference": 1.0,
+    "length_control": 2.0,
+    "score": 0.7,
+    "gap": 0.5,
+    "pretrain": 21.0,
+    "logprobs": 1.4,
+    "train": 2.7,
+    "train_online": 4.8,
+    "harness": 1.6,
+    "sample": 0.7,
+    "sample_prompt_set": 7.0,
+    "judge": 0.6,
+    "table": 0.4,
+    "figure": 0.7,
+}
+"""Seconds per job of the default study (two cores, 29 November 2026), for a folder's first run; their ratios count."""
+PRIOR_JOBS = 3
+"""How many finished jobs of a rule an expected duration counts as."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +46,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds left; ``at_least`` if some waiting rules have no finished job yet, so that their duration is unknown."""
+    """Seconds left; ``at_least`` if nothing is known yet of how long the jobs of some waiting rules take."""
 
     seconds: float
     at_least: bool
@@ -28,9 +54,10 @@ class Left:
 
 @dataclass
 class Progress:
-    """Counts and durations by rule, and the running jobs."""
+    """Counts and durations by rule, and the running jobs. expected: rule -> seconds per job, as of an earlier run."""
 
     phase_of: dict[str, str] = field(default_factory=dict)
+    expected: Mapping[str, float] = field(default_factory=dict)
     total: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
@@ -38,9 +65,11 @@ class Progress:
     failed: list[Job] = field(default_factory=list)
     first: float | None = None
 
-    def plan(self, stats: dict[str, int], phase_of: dict[str, str]) -> None:
-        """Set the number of jobs of each rule, as Snakemake counts them, and each rule's phase, phases in order."""
+    def plan(self, stats: dict[str, int], phase_of: dict[str, str], expected: Mapping[str, float]) -> None:
+        """Set the number of jobs of each rule, as Snakemake counts them, each rule's phase, phases in order, and what
+        its jobs are expected to take."""
         self.phase_of = phase_of
+        self.expected = expected
         self.total = {rule: int(count) for rule, count in stats.items() if rule != "total"}
 
     def start(self, jobid: int, job: Job) -> None:
@@ -84,22 +113,52 @@ class Progress:
         return found
 
     def left(self, now: float) -> Left | None:
-        """The time left: every rule's remaining jobs at the mean duration of its finished ones, divided by the largest
-        number of jobs that have run at the same time.
+        """The time left: every rule's remaining jobs at their mean duration, over the mean number that ran at once.
 
-        None before any job has finished.
+        A rule's mean is of its finished jobs and of what was expected of it, scaled by how fast this run is compared
+        with what was expected. None before any job has finished.
         """
         if self.first is None or not any(self.done.values()) or now <= self.first:
             return None
         ran = {id_: max(0.0, now - job.started) for id_, job in self.running.items()}
         side_by_side = max(1.0, (sum(self.spent.values()) + sum(ran.values())) / (now - self.first))
+        scale = self._speed()
         work, at_least = 0.0, False
         for rule, total in self.total.items():
-            done = self.done.get(rule, 0)
-            if done:
-                mean = self.spent[rule] / done
-                work += (total - done) * mean
+            mean = self._mean(rule, scale)
+            if mean is not None:
+                work += (total - self.done.get(rule, 0)) * mean
                 work -= sum(min(mean, ran[id_]) for id_, job in self.running.items() if job.rule == rule)
             elif total and self.phase_of.get(rule, NO_PHASE) != NO_PHASE:
                 at_least = True
         return Left(max(0.0, work) / side_by_side, at_least)
+
+    def _speed(self) -> float:
+        """Seconds per expected second, of the finished jobs of which something was expected."""
+        known = [rule for rule in self.done if rule in self.expected]
+        spent = sum(self.spent[rule] for rule in known)
+        return (spent + 1.0) / (sum(self.done[rule] * self.expected[rule] for rule in known) + 1.0)
+
+    def _mean(self, rule: str, scale: float) -> float | None:
+        done, prior = self.done.get(rule, 0), PRIOR_JOBS if rule in self.expected else 0
+        if not done + prior:
+            return None
+        return (self.spent.get(rule, 0.0) + prior * scale * self.expected.get(rule, 0.0)) / (done + prior)
+
+    def durations(self) -> dict[str, float]:
+        """Rule -> seconds per finished job, of this run, or of earlier ones where it finished none."""
+        return dict(self.expected) | {rule: self.spent[rule] / done for rule, done in self.done.items() if done}
+
+
+def read_durations(path: Path) -> dict[str, float]:
+    """What an earlier run left, or EXPECTED."""
+    with suppress(OSError, ValueError, AttributeError, TypeError):
+        return {str(rule): float(seconds) for rule, seconds in json.loads(path.read_text(encoding="utf-8")).items()}
+    return dict(EXPECTED)
+
+
+def write_durations(durations: Mapping[str, float], path: Path) -> None:
+    """Leave them for the next run; without them it only knows less."""
+    with suppress(OSError):
+        rounded = {rule: round(seconds, 2) for rule, seconds in sorted(durations.items())}
+        path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")

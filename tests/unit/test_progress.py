@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import random
 import re
 import subprocess
 import sys
@@ -15,14 +16,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemake_logger_plugin_prefatlas import LOG_TAIL, LogHandler, duration, failure, left_in_words, tail
-from snakemake_logger_plugin_prefatlas.progress import Job, Left, Progress
+from snakemake_logger_plugin_prefatlas.progress import (
+    EXPECTED,
+    Job,
+    Left,
+    Progress,
+    read_durations,
+    write_durations,
+)
 
 PHASES = {"load": "sources", "score": "scores", "train": "training"}
 
 
-def progress(**total):
+def progress(expected=None, **total):
     found = Progress()
-    found.plan(total | {"total": sum(total.values())}, PHASES)
+    found.plan(total | {"total": sum(total.values())}, PHASES, expected or {})
     return found
 
 
@@ -68,6 +76,62 @@ def test_rules_that_nobody_has_timed_make_it_a_lower_bound():
     assert only_targets.left(2.0) == Left(0.0, False)
 
 
+STUDY = {"load": 8, "score": 20, "train": 60, "harness": 60, "sample": 60, "judge": 60, "table": 6}
+"""Jobs of a study whose phases come one after another, so that half-way most rules have not begun."""
+
+
+def replay(expected, seed, machine=1.0, cores=2):
+    """(seconds gone, seconds left as told, seconds left in truth) after every job of a run on some cores."""
+    draw = random.Random(seed)
+    found = Progress()
+    found.plan(STUDY, dict.fromkeys(STUDY, "a phase"), expected)
+    waiting = [rule for rule, count in STUDY.items() for _ in range(count)]
+    running, now, told, jobid = [], 0.0, [], 0
+    while waiting or running:
+        while waiting and len(running) < cores:
+            rule = waiting.pop(0)
+            seconds = machine * EXPECTED[rule] * draw.uniform(0.7, 1.3)
+            running.append((now + seconds, jobid, rule))
+            found.start(jobid, Job(rule, (), now))
+            jobid += 1
+        running.sort()
+        now, ended, _ = running.pop(0)
+        found.finish(ended, now)
+        told.append((now, found.left(now)))
+    return [(gone, left, now - gone) for gone, left in told]
+
+
+@pytest.mark.parametrize("machine", [0.3, 1.0, 20.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_from_a_quarter_of_the_way_the_time_left_is_within_30_percent(seed, machine):
+    """After an earlier run, on a machine of whatever speed."""
+    told = replay(EXPECTED, seed, machine)
+    end = told[-1][0]
+    late = [(left, truth) for gone, left, truth in told if gone >= end / 4 and truth > 0.05 * end]
+    assert len(late) > 100 and not any(left.at_least for left, _ in late)
+    assert all(abs(left.seconds - truth) <= 0.3 * truth for left, truth in late)
+
+
+def test_without_any_expectation_it_says_at_least():
+    half_way = [left for gone, left, truth in replay({}, 0) if gone < truth]
+    assert half_way and all(left is None or left.at_least for left in half_way)
+
+
+def test_durations_are_kept_for_the_next_run(tmp_path):
+    path = tmp_path / "durations.json"
+    assert read_durations(path) == EXPECTED
+    found = progress({"score": 7.0, "load": 1.0}, load=2, train=1)
+    for jobid in (0, 1):
+        found.start(jobid, Job("load", (), 0.0))
+        found.finish(jobid, 2.0 + jobid)
+    write_durations(found.durations(), path)
+    assert read_durations(path) == {"load": 2.5, "score": 7.0}  # of this run, else of an earlier one
+    for broken in ("", "[1]", '{"load": "x"}', "{"):
+        path.write_text(broken)
+        assert read_durations(path) == EXPECTED
+    write_durations({"load": 1.0}, tmp_path / "absent/durations.json")  # no folder: nothing is kept, and nothing fails
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(PHASES)), st.floats(0, 50), st.floats(0, 50)), max_size=20),
     st.floats(0, 200),
@@ -107,6 +171,8 @@ class Terminal(StringIO):
 def handler(monkeypatch, is_terminal, **settings):
     stream = Terminal(is_terminal)
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr("snakemake_logger_plugin_prefatlas.read_durations", lambda path: {})
+    monkeypatch.setattr("snakemake_logger_plugin_prefatlas.write_durations", lambda durations, path: None)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("PREFATLAS_PHASES", json.dumps(PHASES))
     defaults = {"stdout": False, "dryrun": False, "nocolor": True}
