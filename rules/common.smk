@@ -56,7 +56,7 @@ os.environ.update(
 )
 warm.prepare(REPOSITORY)
 if not workflow.is_main_process:
-    warm.start_for(len(workflow.dag_settings.target_jobs))
+    warm.start_for(warm.jobs_of_group(sys.argv))
 
 # A large DAG is made of objects that stay; looking for garbage among them took a fifth of a dry run.
 gc.set_threshold(100_000, 50, 100)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,14 @@ def start_for(jobs: int) -> None:
     """Have the first step start a warm process, if this Snakemake has so many jobs that it pays."""
     if protocol.PYTHON in os.environ and jobs >= LEAST:
         os.environ[protocol.WARM] = "yes"
+
+
+def jobs_of_group(arguments: Sequence[str]) -> int:
+    """How many jobs the Snakemake that one queue entry runs was given: Snakemake parses its rules before it says so."""
+    if "--target-jobs" not in arguments:
+        return 0
+    named = arguments[arguments.index("--target-jobs") + 1 :]
+    return next((at for at, each in enumerate(named) if each.startswith("--")), len(named))
 
 
 class Family(psutil.Process):

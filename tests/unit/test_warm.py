@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.warm import protocol
+from scripts.warm.workflow import jobs_of_group
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / "scripts/warm/bin"
@@ -207,3 +208,9 @@ def test_a_step_of_another_package_is_the_real_python_s(tmp_path: Path) -> None:
         assert done.stdout == "1\n" and not here.servers()
     finally:
         here.end()
+
+
+def test_jobs_of_a_queue_entry_are_counted() -> None:
+    command = ["snakemake", "--snakefile", "x", "--target-jobs", "load:source=a", "curate:prompt_set=b", "--cores", "2"]
+    assert jobs_of_group(command) == jobs_of_group(command[:6]) == 2
+    assert jobs_of_group(["snakemake", "--cores", "2"]) == jobs_of_group(["snakemake", "--target-jobs"]) == 0
