@@ -24,8 +24,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.parent import SNAKEMAKE
 from scripts.lib.study import as_json
 from scripts.versioning import seen
-from scripts.warm import workflow as warm
-from scripts.workflow import configuration, harness, rooms
+from scripts.workflow import configuration, harness, rooms, warm
 from scripts.workflow.code import Code
 from scripts.workflow.files import (
     CLASSIFIER,

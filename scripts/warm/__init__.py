@@ -1,9 +1,14 @@
-"""Warm starts: steps are forked from a process that has already imported what they import.
+"""Warm starts: steps are forked from a process that has already imported the packages that they use.
 
-More than half of a small study's time was imports. A rule's ``python -m scripts.x`` finds ``scripts/warm/bin/python``
-first: it asks the warm process of its Snakemake for a child that runs the step with its arguments, environment, folder
-and files, and ends as the child ends. What is no step of ours, what runs in another environment, and everything while
-there is no warm process, runs as ever.
+Imports took more than half of the time of a small study. Jobs find ``scripts/warm/bin/python`` first in PATH. For
+``python -m scripts.x`` and ``python -m studies.x`` it asks the *warm process* of their Snakemake to fork a child, which
+runs the step with the caller's arguments, environment, folder and open files; the caller ends as the child does.
+Everything else starts cold, with the real python: other modules, other environments, and every step while no warm
+process is ready.
 
-The warm process imports other people's packages only (server.py): our own code is read from the files by every step.
+The warm process imports only third-party packages (server.py). Every step reads our own code from its files.
+
+client.py    what scripts/warm/bin/python runs
+server.py    the warm process
+protocol.py  what both agree on; scripts/workflow/warm.py sets it up for the rules
 """

@@ -1,12 +1,13 @@
-"""Run one step as a child of the warm process, or as ever where there is none: what scripts/warm/bin/python calls.
+"""Runs one step as a child of the warm process, or cold if there is none: started by scripts/warm/bin/python.
 
-Started with -IS, which leaves out site-packages, for a start of some 15 ms.
+Runs under -IS, without site-packages, so that it starts in about 15 ms.
 """
 
 import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -16,7 +17,7 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signa
 
 
 def connected() -> socket.socket | None:
-    """A connection to the warm process; None where there is none."""
+    """A connection to the warm process; None if it is not ready."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(protocol.address("warm"))
@@ -27,7 +28,7 @@ def connected() -> socket.socket | None:
 
 
 def start_warm_process() -> None:
-    """Start it, unless another client has: it is ready when it has imported everything."""
+    """Start the warm process unless another client has; it is ready after its imports."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
         if probe.connect_ex(protocol.address("claim")) == 0:
             return
@@ -36,7 +37,7 @@ def start_warm_process() -> None:
         os.waitpid(child, 0)
         return
     os.setsid()
-    if os.fork():  # nobody's child: no step waits for it or is charged with its memory
+    if os.fork():  # init adopts the warm process: this step neither waits for it nor is charged for its memory
         os._exit(0)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
@@ -45,23 +46,40 @@ def start_warm_process() -> None:
 
 
 def run_warm(connection: socket.socket) -> None:
-    """Hand this process's job to a child of the warm process, and end as it ends."""
-    socket.send_fds(connection, [protocol.request()], [0, 1, 2])
+    """Run the step as a child of the warm process and end as it ends; return if it must start cold."""
+    try:
+        text = protocol.request()
+        socket.send_fds(connection, [protocol.SIZE.pack(len(text))], [0, 1, 2])
+        connection.sendall(text)
+        if connection.recv(len(protocol.STARTED)) != protocol.STARTED:
+            return
+    except OSError:
+        return
 
     def forward(number: int, _: object) -> None:
-        connection.send(bytes([number]))
+        with suppress(OSError):  # the warm process has ended; so has the child
+            connection.send(bytes([number]))
 
     for number in FORWARDED:
         signal.signal(number, forward)
+    _end_as(_received(connection))
+
+
+def _received(connection: socket.socket) -> int:
+    """The child's exit status. Exits with 1 if the warm process ended first: its children end with it."""
     answer = b""
     while len(answer) < protocol.STATUS.size:
-        part = connection.recv(protocol.STATUS.size - len(answer))
+        try:
+            part = connection.recv(protocol.STATUS.size - len(answer))
+        except OSError:
+            part = b""
         if not part:
-            if not answer:
-                return  # it would not: the step starts cold
-            os._exit(1)
+            sys.exit("error: the warm process ended, and this step with it\n  remedy: run snakemake again")
         answer += part
-    (status,) = protocol.STATUS.unpack(answer)
+    return protocol.STATUS.unpack(answer)[0]
+
+
+def _end_as(status: int) -> None:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number in FORWARDED:
@@ -75,8 +93,6 @@ def main() -> None:
     if all(os.environ.get(name) for name in (protocol.SNAKEMAKE, protocol.WARM, "OMP_NUM_THREADS")):
         if connection := connected():
             run_warm(connection)
-            for number in FORWARDED:
-                signal.signal(number, signal.SIG_DFL)
         else:
             start_warm_process()
     os.execv(python, [python, *sys.argv[1:]])

@@ -1,4 +1,9 @@
-"""What the clients and the warm process of one Snakemake agree on. Imported by both, so by nothing slow."""
+"""The protocol between clients and the warm process of one Snakemake. Both import it, so it imports nothing slow.
+
+A client connects, sends a request with its standard streams, and waits. The warm process closes the connection if the
+step must start cold. Otherwise it answers STARTED, and when the child has ended, its exit status. Meanwhile every byte
+from the client is the number of a signal for the child; a closed connection kills it.
+"""
 
 import json
 import os
@@ -7,11 +12,11 @@ import struct
 import sys
 
 PYTHON = "PREFATLAS_PYTHON"
-"""The interpreter that runs steps, and that the warm process is one of."""
+"""Environment variable: the interpreter of the steps and of the warm process."""
 WARM = "PREFATLAS_WARM"
-"""Set where Snakemake has enough jobs for a warm process to pay."""
+"""Environment variable: set if Snakemake has enough jobs for a warm process."""
 SNAKEMAKE = "PREFATLAS_SNAKEMAKE"
-"""The process id of the Snakemake that starts the jobs."""
+"""Environment variable: the id of the Snakemake process; as in scripts/lib/parent.py."""
 
 THREADS = {
     "OMP_NUM_THREADS",
@@ -21,46 +26,47 @@ THREADS = {
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 }
-"""Read when a library loads: the child of a process that has loaded it sets its threads itself."""
-FREE = THREADS | {"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "SNAKEMAKE_RESOURCES"}
-"""What may differ between a step's environment and the warm process's; with any other difference it starts cold."""
+"""Libraries read these when they load, so a forked child sets its number of threads itself."""
+FREE = THREADS | {"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"}
+"""Variables that may differ between a step and the warm process; with any other difference the step starts cold."""
 
 SIZE = struct.Struct("!I")
+"""Bytes of the request after it."""
+STARTED = b"s"
 STATUS = struct.Struct("!i")
-"""How a child ended, as os.waitpid says it."""
+"""How the child ended, as from os.waitpid."""
 
 
 def address(kind: str) -> str:
-    """An abstract socket of this user's and this Snakemake's: it leaves no file, and goes with its process.
+    """An abstract socket for this user and this Snakemake. It has no file and disappears with its process.
 
-    Containers may share the network that such names are of: each has process ids and files of its own.
+    The namespaces are part of it, since containers may share a network but not processes or files.
     """
     spaces = "-".join(os.readlink(f"/proc/self/ns/{name}") for name in ("pid", "mnt"))
     return f"\0prefatlas-{kind}-{os.getuid()}-{spaces}-{os.environ[SNAKEMAKE]}"
 
 
 def is_mine(connection: socket.socket) -> bool:
-    """Whether the process at the other end is this user's: abstract sockets are open to all."""
+    """Whether the peer runs as this user; every user can connect to an abstract socket."""
     size = struct.calcsize("3i")
     _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return user == os.getuid()
 
 
 def request() -> bytes:
-    """This process, as the child is to be."""
+    """The request of this process: everything that the child takes over from it except its standard streams."""
     umask = os.umask(0)
     os.umask(umask)
     asked = {
-        "arguments": sys.argv[2:],  # after -m: the module and its own
+        "arguments": sys.argv[2:],  # the module and its arguments, without -m
         "environment": dict(os.environ),
         "folder": os.getcwd(),
         "umask": umask,
         "client": os.getpid(),
     }
-    text = json.dumps(asked).encode("utf-8", "surrogateescape")
-    return SIZE.pack(len(text)) + text
+    return json.dumps(asked).encode("utf-8", "surrogateescape")
 
 
 def fixed(environment: dict[str, str]) -> dict[str, str]:
-    """Of an environment, what a warm process and its children must have in common."""
+    """The part of an environment that a warm process and its children must have in common."""
     return {name: value for name, value in environment.items() if name not in FREE}

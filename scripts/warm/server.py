@@ -1,9 +1,10 @@
-"""The warm process: imports what steps import, then forks a child for each step that a client asks for.
+"""The warm process: imports the packages that steps use, then forks a child for each step that a client asks for.
 
-It ends with its Snakemake, and a child with its client. It runs nothing but imports before it forks: no thread of
-OpenMP, nothing on a GPU.
+It ends with its Snakemake, its children end with it, and a child is killed if its client disappears. Before it forks it
+does nothing but imports: it has no OpenMP threads and nothing on a GPU.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -47,27 +48,25 @@ PACKAGES = (
     "alpaca_eval.metrics",
     "jinja2",
 )
-"""What steps import, each with all that it imports itself; one that is not installed is passed over."""
-
-
+"""The packages that steps import; one that is missing or broken is skipped, and the step that needs it says why."""
 INTERRUPTED = -signal.SIGINT
+"""In place of an exit status: the step ended with KeyboardInterrupt."""
+PR_SET_PDEATHSIG = 1
 
 
 def warm_up(ended: int) -> None:
-    """Import them all, unless Snakemake ends meanwhile."""
+    """Import PACKAGES; end if Snakemake (the pidfd ``ended``) ends meanwhile."""
     for name in PACKAGES:
         if select.select([ended], [], [], 0)[0]:
             os._exit(0)
-        try:
+        with suppress(Exception):
             importlib.import_module(name)
-        except ImportError:
-            continue
     gc.collect()
-    gc.freeze()  # what is there already is in no child's garbage collection
+    gc.freeze()  # children do not collect these objects, so their pages stay shared
 
 
 class Server:
-    """Children by the connection of the client that asked for each."""
+    """Accepts clients. children: the process id of each child, by its client's connection."""
 
     def __init__(self, claim: socket.socket, listening: socket.socket, ended: int, environment: dict[str, str]) -> None:
         self.claim = claim
@@ -83,7 +82,7 @@ class Server:
                 key.data(key.fileobj)
 
     def stop(self, _: object) -> None:
-        """Snakemake has ended: so do all steps, and this process."""
+        """Snakemake has ended: end all steps and this process."""
         for child in self.children.values():
             os.kill(child, signal.SIGKILL)
         os._exit(0)
@@ -100,33 +99,43 @@ class Server:
             connection.close()
             return
         if protocol.fixed(asked["environment"]) != self.environment:
-            connection.close()  # the client starts the step cold
+            connection.close()
         else:
             self.fork(connection, asked, files)
         for each in files:
             os.close(each)
 
     def fork(self, connection: socket.socket, asked: dict, files: list[int]) -> None:
-        child = os.fork()
+        server = os.getpid()
+        try:
+            child = os.fork()
+        except OSError:  # too many processes, or too little memory
+            connection.close()
+            return
         if child == 0:
             self.let_go()
             connection.close()
+            end_with(server)
             become(asked, files)
         connection.settimeout(None)
         self.children[connection] = child
+        with suppress(OSError):  # the client may be gone; the selector sees it
+            connection.sendall(protocol.STARTED)
         watched = os.pidfd_open(child)
         self.selector.register(watched, selectors.EVENT_READ, lambda _: self.report(watched, connection, child))
         self.selector.register(connection, selectors.EVENT_READ, lambda _: self.signal(connection, child))
 
     def let_go(self) -> None:
-        """Close what is the server's, in a child of it."""
+        """In a child: close the server's files."""
         for key in list(self.selector.get_map().values()):
             os.close(key.fd)
         self.selector.close()
         self.claim.close()
 
     def signal(self, connection: socket.socket, child: int) -> None:
-        """A client forwards a signal, or is gone: then its child is killed."""
+        """Pass on the signals that a client forwards; kill the child of a client that is gone."""
+        if connection not in self.children:
+            return  # the child was reported in this round of events
         try:
             numbers = connection.recv(16) or bytes([signal.SIGKILL])
         except OSError:
@@ -137,7 +146,7 @@ class Server:
             self.selector.unregister(connection)
 
     def report(self, watched: int, connection: socket.socket, child: int) -> None:
-        """Tell the client how its child ended."""
+        """Report to the client how its child ended."""
         _, status = os.waitpid(child, 0)
         self.selector.unregister(watched)
         os.close(watched)
@@ -150,28 +159,33 @@ class Server:
 
 
 def received(connection: socket.socket) -> tuple[dict, list[int]]:
-    """What a client asks for, and its standard streams."""
-    first, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
-    while len(first) < protocol.SIZE.size:
-        first += _more(connection)
-    (size,) = protocol.SIZE.unpack_from(first)
-    text = first[protocol.SIZE.size :]
+    """A client's request and its standard streams. Raises ValueError if it is incomplete."""
+    first, files, _, _ = socket.recv_fds(connection, protocol.SIZE.size, 3)
+    if len(first) != protocol.SIZE.size or len(files) != 3:
+        raise ValueError("no size, or no standard streams")
+    (size,) = protocol.SIZE.unpack(first)
+    text = b""
     while len(text) < size:
-        text += _more(connection)
-    if len(files) != 3:
-        raise ValueError("a client without standard streams")
+        text += _more(connection, size - len(text))
     return json.loads(text.decode("utf-8", "surrogateescape")), files
 
 
-def _more(connection: socket.socket) -> bytes:
-    part = connection.recv(1 << 16)
+def _more(connection: socket.socket, most: int) -> bytes:
+    part = connection.recv(most)
     if not part:
-        raise ValueError("a client that is gone")
+        raise ValueError("the client is gone")
     return part
 
 
+def end_with(server: int) -> None:
+    """In a child: be killed when the server ends, so that no step goes on without a client."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
+
+
 def become(asked: dict, files: list[int]) -> None:
-    """Be the step that a client asked for: the rest of this process."""
+    """In a child: run the step that a client asked for, and exit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream, file in enumerate(files):
         os.dup2(file, stream)
@@ -182,10 +196,10 @@ def become(asked: dict, files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["folder"])
-    with open("/proc/self/comm", "w") as name:  # by which the step is found to be its client's: benchmarks.py
+    with open("/proc/self/comm", "w") as name:  # scripts/workflow/warm.py finds the step of a client by this name
         name.write(f"step-{asked['client']}")
     set_threads()
-    sys.path[0] = asked["folder"]  # as python -m has it
+    sys.path[0] = asked["folder"]  # as under python -m
     del sys.modules["protocol"]
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
@@ -193,14 +207,14 @@ def become(asked: dict, files: list[int]) -> None:
     module, *arguments = asked["arguments"]
     sys.argv = [module, *arguments]
     status = run(module)
-    if status == INTERRUPTED:  # as python itself ends
+    if status == INTERRUPTED:  # as python itself does
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     os._exit(status)
 
 
 def set_threads() -> None:
-    """As many threads as the libraries would have taken, had they loaded in this environment."""
+    """Set the number of threads that the libraries would have read from this environment."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -210,7 +224,7 @@ def set_threads() -> None:
 
 
 def run(module: str) -> int:
-    """Run the step to its end, and give its exit status."""
+    """Run the step; returns its exit status, or INTERRUPTED."""
     status = 0
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -232,13 +246,13 @@ def run(module: str) -> int:
 
 
 def main() -> None:
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # of which nobody waits to be accepted
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # a datagram socket has no queue of clients to accept
     try:
         claim.bind(protocol.address("claim"))
     except OSError:
-        return  # another one is warming up, or is there
+        return  # there is one already
     ended = os.pidfd_open(int(os.environ[protocol.SNAKEMAKE]))
-    environment = dict(os.environ)  # what is imported may change it
+    environment = dict(os.environ)  # imports may change it
     warm_up(ended)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(protocol.address("warm"))

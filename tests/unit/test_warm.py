@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib import parent
 from scripts.warm import protocol
-from scripts.warm.workflow import jobs_of_group
+from scripts.workflow.warm import jobs_of_group
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / "scripts/warm/bin"
@@ -24,7 +25,9 @@ import argparse, json, os, signal, sys, time
 def main():
     parser = argparse.ArgumentParser(prog="python -m scripts.step", description=__doc__)
     parser.add_argument("--do", required=True)
-    do = parser.parse_args().do
+    parser.add_argument("--more", nargs="*", default=[])
+    arguments = parser.parse_args()
+    do = arguments.do
     if do == "tell":
         import torch
         told = [os.getcwd(), sys.argv[1:], os.environ.get("MINE"), torch.get_num_threads(), os.umask(0o22), __name__]
@@ -38,7 +41,11 @@ def main():
         sys.exit("a reason")
     elif do == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
+    elif do == "count":
+        print(sum(map(len, arguments.more)))
     elif do == "sleep":
+        with open("started", "a") as file:
+            file.write("x")
         print(os.getpid(), flush=True)
         time.sleep(60)
     elif do.isdigit():
@@ -179,6 +186,45 @@ def test_a_killed_step_ends_its_client(place: Place) -> None:
     step = place.start("sleep")
     os.kill(int(step.stdout.readline()), signal.SIGKILL)
     assert step.wait(20) == -signal.SIGKILL
+
+
+def test_long_command_lines_arrive_whole(place: Place) -> None:
+    """Longer than a socket's buffer."""
+    more = ["x" * 1000] * 1500
+    command = ["python", "-m", "scripts.step", "--do", "count", "--more", *more]
+    done = subprocess.run(command, cwd=place.folder, env=place.environment(), capture_output=True, text=True)
+    assert done.stdout == "1500000\n"
+
+
+def test_the_warm_process_survives_steps_and_clients_that_die_at_once(place: Place) -> None:
+    servers = place.servers()
+    for _ in range(15):
+        step = place.start("sleep")
+        os.kill(int(step.stdout.readline()), signal.SIGKILL)
+        step.kill()
+        step.wait(20)
+    assert place.servers() == servers and int(place.run("parent")[1]) in servers
+
+
+def test_a_step_ends_with_the_warm_process_and_runs_once(tmp_path: Path) -> None:
+    """Killed, as for want of memory: its steps die too, so that none of them runs beside its own repetition."""
+    here = Place(tmp_path)
+    try:
+        here.run("0")
+        until(lambda: int(here.run("parent")[1] or 0) in here.servers())
+        step = here.start("sleep")
+        child = int(step.stdout.readline())
+        (server,) = [each for each in here.servers() if each != child]
+        os.kill(server, signal.SIGKILL)
+        assert step.wait(20) == 1 and "remedy: run snakemake again" in step.stderr.read()
+        until(lambda: not is_alive(child), 20)
+        assert (tmp_path / "started").read_text() == "x"
+    finally:
+        here.end()
+
+
+def test_one_name_for_the_snakemake_of_a_step() -> None:
+    assert protocol.SNAKEMAKE == parent.SNAKEMAKE  # the client imports nothing of ours but the protocol
 
 
 def test_many_steps_at_a_time(place: Place) -> None:

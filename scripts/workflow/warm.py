@@ -1,4 +1,4 @@
-"""What the rules ask of warm starts: that steps find them, and that there is a warm process where it pays."""
+"""Sets up warm starts (scripts/warm) for the rules: where steps find them, and from how many jobs on they pay off."""
 
 import os
 import sys
@@ -11,11 +11,11 @@ from snakemake import benchmark
 from scripts.warm import protocol
 
 LEAST = 8
-"""Jobs of one Snakemake from which on a warm process, whose imports take as long as those of three, pays."""
+"""A warm process imports for as long as three jobs do; it is started for at least this many jobs."""
 
 
 def prepare(repository: Path) -> None:
-    """Let the jobs of this Snakemake find scripts/warm/bin/python first, where there are warm starts at all."""
+    """Put scripts/warm/bin first in the PATH of this Snakemake's jobs, on systems that have warm starts."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return
     found = [str(repository / "scripts/warm/bin"), *os.environ["PATH"].split(os.pathsep)]
@@ -26,13 +26,13 @@ def prepare(repository: Path) -> None:
 
 
 def start_for(jobs: int) -> None:
-    """Have the first step start a warm process, if this Snakemake has so many jobs that it pays."""
+    """Let the first step start a warm process if there are enough jobs."""
     if protocol.PYTHON in os.environ and jobs >= LEAST:
         os.environ[protocol.WARM] = "yes"
 
 
 def jobs_of_group(arguments: Sequence[str]) -> int:
-    """How many jobs the Snakemake that one queue entry runs was given: Snakemake parses its rules before it says so."""
+    """The number of jobs of a queue entry, from its command line: Snakemake parses the rules before it tells."""
     if "--target-jobs" not in arguments:
         return 0
     named = arguments[arguments.index("--target-jobs") + 1 :]
@@ -40,9 +40,9 @@ def jobs_of_group(arguments: Sequence[str]) -> int:
 
 
 class Family(psutil.Process):
-    """A job's process, whose children are also the steps that clients among its children wait for.
+    """A job's process. Its children include the warm steps of clients among them.
 
-    A warm step is a child of the warm process: without this, benchmarks would measure the client alone.
+    A warm step is a child of the warm process: without this, benchmarks would measure only the client.
     """
 
     def children(self, recursive: bool = False) -> list[psutil.Process]:
@@ -52,7 +52,7 @@ class Family(psutil.Process):
 
 
 class Timer(benchmark.BenchmarkTimer):
-    """Snakemake's, of a family."""
+    """Snakemake's own timer, for a Family."""
 
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
