@@ -19,9 +19,9 @@ from scripts.lib.config.sources import LabelledSource, SourceSpec
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PREFERENCES
 from scripts.lib.tables import write_json, writing
-from scripts.sources import generic, hh_rlhf, ultrafeedback
+from scripts.sources.load import records_of
 from scripts.sources.records import Dropped, Record, identified
-from scripts.sources.rows import Row, file_names, read_rows
+from scripts.sources.rows import file_names, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +41,6 @@ class Preference(NamedTuple):
 
 Side = tuple[Record, tuple[str, str] | Dropped]
 """A response of a pair, with its ids or with the reason why it is not kept."""
-
-
-def records_of(rows: Iterable[Row], spec: LabelledSource) -> Iterator[Record | Dropped]:
-    """The source's responses: of each row the two with the annotation ``preferred``, or one Dropped."""
-    match spec.kind:
-        case "pairs":
-            return generic.pairs(rows, spec)
-        case "ultrafeedback_binarized":
-            return ultrafeedback.binarized(rows)
-        case "hh_rlhf":
-            return hh_rlhf.records(rows)
 
 
 def preferences(records: Iterable[Record | Dropped], limit: int | None) -> Iterator[Preference | Dropped]:

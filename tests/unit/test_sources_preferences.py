@@ -40,7 +40,7 @@ def pair_rows(of: st.SearchStrategy) -> st.SearchStrategy:
 def told(values: list[dict], spec: SourceSpec = PAIRS, limit: int | None = None) -> list[Preference | str]:
     """What each row gives: a preference, or the reason for none."""
     rows = [Row(f"row {at}", each) for at, each in enumerate(values)]
-    found = preferences(step.records_of(rows, spec), limit)
+    found = preferences(records_of(rows, spec), limit)
     return [each.reason if isinstance(each, Dropped) else each for each in found]
 
 
