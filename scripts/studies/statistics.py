@@ -35,11 +35,11 @@ def standard_error(values: np.ndarray) -> float:
     of_questions = by_question.var(ddof=1) / questions
     if seeds == 1:
         return float(np.sqrt(of_questions))
-    between, rest = _seed_mean_squares(values[None])
+    between, rest = seed_mean_squares(values[None])
     return float(np.sqrt(of_questions + max(between - rest, 0.0) / (seeds * questions)))
 
 
-def _seed_mean_squares(values: np.ndarray) -> tuple[float, float]:
+def seed_mean_squares(values: np.ndarray) -> tuple[float, float]:
     """(MS_seed, MS_rest) of values (policies, seeds, questions), pooled over policies."""
     policies, seeds, questions = values.shape
     by_seed = values.mean(axis=2, keepdims=True)
@@ -80,7 +80,7 @@ def resampled_means(suites: Sequence[np.ndarray], rng: np.random.Generator, repl
     terms = mixing @ deviations / np.sqrt(freedom * seeds)
     widening = freedom / rng.chisquare(freedom, size=replicates)
     for suite, values in enumerate(suites):
-        between, rest = _seed_mean_squares(values)
+        between, rest = seed_mean_squares(values)
         beyond = np.clip(widening - rest / between, 0.0, None) if between > 0 else np.zeros(replicates)
         means[:, :, suite] += terms[:, :, suite] * np.sqrt(beyond)[:, None]
     return means

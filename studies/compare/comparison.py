@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
-from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 from scripts.report.table import read_rows
-from studies.compare.answers import Answers, read_answers
+from scripts.studies.statistics import LEVEL
+from scripts.studies.verdicts import MINIMUM_SEEDS
+from studies.compare.answers import Answers, write_table
 from studies.compare.config import Config
-from studies.compare.differences import LEVEL, Difference, differences, holm
+from studies.compare.differences import Difference, differences, holm
 from studies.compare.layout import baseline, candidates
 
 COLUMNS = ["name", "baseline", "suite", "n_seeds", "n_questions", "difference", "ci_low", "ci_high"]
 COLUMNS += ["p_adjusted", "smallest", "verdict", "reason"]
 VERDICTS = ("better", "worse", "undecided")
-MINIMUM_SEEDS = 2
 WHOLE = 100.0
 """Points from none to all of a suite."""
 
@@ -92,15 +92,7 @@ def read_comparison(path: Path) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = cli.parser_of("studies.compare.comparison", __doc__)
-    parser.add_argument("--spec", type=cli.spec_of(Config), required=True, help="JSON of the study")
-    parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-
-    spec = arguments.spec
-    answers = {suite: read_answers(arguments.evaluations, spec, suite) for suite in spec.suites}
-    write_csv(rows(spec, answers), COLUMNS, arguments.out)
+    write_table("studies.compare.comparison", __doc__, rows, lambda spec: COLUMNS)
 
 
 if __name__ == "__main__":

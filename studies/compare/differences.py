@@ -20,8 +20,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
-LEVEL = 0.95
-"""Coverage of intervals, each by itself; 1 - LEVEL is the probability of any wrong verdict in the study."""
+from scripts.studies.statistics import LEVEL, seed_mean_squares
+
 POWER = 0.80
 """How probably the smallest difference is found."""
 NODES = 200
@@ -100,11 +100,8 @@ def _seed_variances(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     policies, seeds, questions = runs.shape
     if seeds == 1:
         return np.zeros(1), np.ones(1)
-    deviations = runs - runs.mean(axis=1, keepdims=True)
-    of_runs = deviations.mean(axis=2, keepdims=True)
+    between, rest = (square / questions for square in seed_mean_squares(runs))
     freedom = policies * (seeds - 1)
-    between = (of_runs**2).sum() / freedom
-    rest = ((deviations - of_runs) ** 2).sum() / (freedom * (questions - 1)) / questions
     at = (np.arange(NODES) + 0.5) / NODES
     return np.clip(between * freedom / chi2.ppf(at**2, freedom) - rest, 0.0, None), 2 * at / NODES
 

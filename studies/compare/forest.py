@@ -1,6 +1,5 @@
 """Figure: every candidate's difference to the baseline, a panel per suite, the baseline at zero."""
 
-import re
 import textwrap
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 
 from scripts.lib import cli
 from scripts.report import style
-from scripts.report.labels import benchmark
+from scripts.report.labels import benchmark, wrapped
 from studies.compare.comparison import read_comparison
 
 COLUMNS = 3
@@ -22,17 +21,6 @@ MARKS = {
     "undecided": ("o", style.MUTED, style.PAPER),
 }
 """Verdict -> its marker, its colour, and what fills the marker."""
-
-
-def wrapped(name: str) -> str:
-    """A name on lines of at most LABEL characters, broken after its own _ - and spaces where it can be."""
-    parts = re.findall(r"[^_\- ]*[_\- ]*", name)
-    lines = [""]
-    for part in (piece for each in parts for piece in textwrap.wrap(each, LABEL, drop_whitespace=False)):
-        if lines[-1] and len(lines[-1] + part) > LABEL:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(line.strip() for line in lines)
 
 
 def draw(axis: Axes, rows: pd.DataFrame) -> None:
@@ -57,14 +45,14 @@ def draw(axis: Axes, rows: pd.DataFrame) -> None:
 
 def figure(table: pd.DataFrame) -> style.Figure:
     suites = list(dict.fromkeys(table["suite"]))
-    labels = [wrapped(name) for name in dict.fromkeys(table["name"])]
+    labels = [wrapped(name, LABEL) for name in dict.fromkeys(table["name"])]
     lines = max(label.count("\n") + 1 for label in labels)
     shape = style.grid_shape(len(suites), COLUMNS)
     drawn, axes = style.panels(*shape, 0.75 + max(0.3, 0.16 * lines) * len(labels), sharey=True)
     for axis, suite in zip(style.flat(axes, len(suites)), suites, strict=True):
         rows = table[table["suite"] == suite]
         draw(axis, rows)
-        axis.set_title(wrapped(f"{benchmark(suite)}, {rows['n_questions'].iloc[0]} questions"))
+        axis.set_title(wrapped(f"{benchmark(suite)}, {rows['n_questions'].iloc[0]} questions", LABEL))
         axis.set_xlabel("difference, points")
     axes[0][0].set_yticks(range(len(labels)), labels[::-1])
     seeds = int(table["n_seeds"].iloc[0])

@@ -5,12 +5,10 @@ A value is the mean over seeds, <suite>_se its standard error over seeds and que
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.csv_files import write_csv
 from scripts.studies.statistics import standard_error
-from studies.compare.answers import Answers, read_answers
+from studies.compare.answers import Answers, write_table
 from studies.compare.config import KEY, Config, columns_of
 from studies.compare.layout import start, trained
 
@@ -27,17 +25,13 @@ def rows(spec: Config, answers: Mapping[str, Answers]) -> list[dict[str, object]
     return found
 
 
-def main() -> None:
-    parser = cli.parser_of("studies.compare.results", __doc__)
-    parser.add_argument("--spec", type=cli.spec_of(Config), required=True, help="JSON of the study")
-    parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+def columns(spec: Config) -> list[str]:
+    """The table's columns: those of every suite after the first ones."""
+    return [*KEY, *(column for suite in spec.suites for column in columns_of(suite))]
 
-    spec = arguments.spec
-    answers = {suite: read_answers(arguments.evaluations, spec, suite) for suite in spec.suites}
-    columns = [*KEY, *(column for suite in spec.suites for column in columns_of(suite))]
-    write_csv(rows(spec, answers), columns, arguments.out)
+
+def main() -> None:
+    write_table("studies.compare.results", __doc__, rows, columns)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 from scripts.report import style
 from scripts.report.html import points
+from scripts.report.labels import wrapped
 from studies.compare import comparison, forest, results, section
 from studies.compare.answers import read_answers
 from studies.compare.config import KEY, Config, columns_of
@@ -191,7 +192,7 @@ def test_a_figure_has_a_panel_per_suite_and_a_row_per_candidate(tmp_path, candid
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}( \([a-z_]{1,64}\))?", fullmatch=True))
 def test_a_name_on_several_lines_is_the_name(name) -> None:
-    lines = forest.wrapped(name).split("\n")
+    lines = wrapped(name, forest.LABEL).split("\n")
     assert all(0 < len(line) <= forest.LABEL for line in lines)
     assert "".join(lines).replace(" ", "") == name.replace(" ", "")
 
