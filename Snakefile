@@ -58,7 +58,7 @@ rule all:
 for each in studies.rooms:
 
     rule:
-        """One study's tables, figures and what its own rules make."""
+        """One study: its tables, figures, claims and section of the page, and what its own rules make."""
         name:
             each
         input:

@@ -59,6 +59,7 @@ rule sharing:
         code=code.of("scripts.studies.sharing"),
         needs=lambda w: json.dumps(studies.of(w.study).of_each_run),
         mixtures=lambda w: json.dumps(studies.of(w.study).samples_per_prompt),
+        sampled=lambda w: json.dumps(studies.of(w.study).samples_taken_whole),
     shell:
         r"""
         python -m scripts.studies.sharing \
@@ -66,6 +67,7 @@ rule sharing:
             --logprobs {input.logprobs} \
             --samples {input.samples} \
             --mixtures {params.mixtures:q} \
+            --sampled {params.sampled:q} \
             --out {output} \
             2>{log}
         """

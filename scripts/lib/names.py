@@ -30,6 +30,10 @@ class PairsName(Spec):
         sides = self.chosen if self.chosen == self.rejected else f"{self.chosen}/{self.rejected}"
         return f"{sides}, {self.on_policy} % on-policy" if self.on_policy else sides
 
+    def of_start(self, start: str) -> "PairsName":
+        """The same for one start, where several starts are shown."""
+        return self.model_copy(update={"dataset": f"{self.dataset}, from {start}"})
+
 
 def add_names(parser: argparse.ArgumentParser) -> None:
     """Add the argument with the names to a step's command line."""

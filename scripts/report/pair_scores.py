@@ -10,9 +10,12 @@ from scripts.lib.names import PairsName, add_names, name_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
 from scripts.report import style
+from scripts.report.labels import wrapped
 from scripts.report.names import in_order
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+LABEL = 48
+"""The most characters per line above a panel."""
 SIDES = {"chosen": (style.CHOSEN, 0.17), "rejected": (style.REJECTED, -0.17)}
 
 
@@ -35,7 +38,7 @@ def figure(datasets: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
         axis.grid(False)
         axis.grid(True, axis="x")
         axis.spines["left"].set_visible(False)
-        axis.set_title(each)
+        axis.set_title(wrapped(each, LABEL))
         axis.set_xlabel("score")
     style.heading(
         drawn,

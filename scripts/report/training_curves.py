@@ -13,6 +13,7 @@ from scripts.lib.names import PairsName, add_names, name_of
 from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_table
 from scripts.report import style
+from scripts.report.labels import wrapped
 from scripts.report.names import in_order
 
 CURVES = {
@@ -23,6 +24,9 @@ CURVES = {
 }
 SMOOTHING = 20
 """Each point is the mean of 1/SMOOTHING of the steps around it."""
+
+LABEL = 26
+"""The most characters per line beside a row of panels."""
 
 POINTS = 120
 """The most points per curve."""
@@ -94,7 +98,7 @@ def figure(runs: list[NamedRun]) -> style.Figure:
     for row, (title, lines) in zip(axes, rows.items(), strict=True):
         for axis, column in zip(row, CURVES, strict=True):
             draw(axis, column, lines)
-        row[0].set_ylabel(title)
+        row[0].set_ylabel("\n".join(wrapped(line, LABEL) for line in title.split("\n")))
         legend(row[-1], lines)
     for axis, title in zip(axes[0], CURVES.values(), strict=True):
         axis.set_title(title)
@@ -120,9 +124,7 @@ def main() -> None:
     runs = []
     for run, path in tables.items():
         name = name_of(path, run.pairs, arguments.names)
-        if not one_start:
-            name = name.model_copy(update={"dataset": f"{name.dataset}, from {run.start}"})
-        runs.append((name, (run.variant, read_table(path, TRAINING))))
+        runs.append((name if one_start else name.of_start(run.start), (run.variant, read_table(path, TRAINING))))
     with style.drawing():
         style.save(figure(in_order(runs)), arguments.out)
 

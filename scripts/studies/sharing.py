@@ -1,7 +1,8 @@
 """Counts the work that a study's runs share, and the work if each had run alone (promise P1).
 
 A separate run starts from given prompts and responses. It scores all of them to make its pairs, samples the prompts
-that it replaces (Algorithm 1), and computes the reference log-probs of its own pairs once: the least that it could do.
+that it replaces (Algorithm 1) or all that it pairs, and computes the reference log-probs of its own pairs once: the
+least that it could do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,13 +70,19 @@ def main() -> None:
     parser.add_argument(
         "--mixtures", type=cli.spec_of(dict[str, int]), required=True, help="JSON: pairs file -> samples per prompt"
     )
+    parser.add_argument(
+        "--sampled",
+        type=cli.spec_of(dict[str, list[str]]),
+        required=True,
+        help="JSON: pairs file -> the samples tables that it takes whole",
+    )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
     named = {path for need in arguments.needs for path in (need.pairs, *need.scores)}
     logprobs, samples = ([str(path) for path in paths] for paths in (arguments.logprobs, arguments.samples))
     rows = {path: pq.read_metadata(path).num_rows for path in sorted({*named, *logprobs, *samples})}
-    drawn = {}
+    drawn = {path: sum(rows[each] for each in taken) for path, taken in arguments.sampled.items()}
     for path, of_prompt in arguments.mixtures.items():
         card = read_json(Path(path).with_name(f"{Path(path).stem}.card.json"))
         drawn[path] = of_prompt * (card["replaced_chosen"] + card["replaced_rejected"])

@@ -125,7 +125,7 @@ class Needs:
     @cached_property
     def on_the_world(self) -> bool:
         """Whether all text is from the didactic world."""
-        return all(self.atlas.sources[source].kind == "world" for source in self.sources)
+        return bool(self.sources) and all(self.atlas.sources[each].kind == "world" for each in self.sources)
 
     # Inputs of the sharing counts: scripts/studies/sharing.py
 
@@ -135,6 +135,17 @@ class Needs:
         return [
             {"pairs": f"results/pairs/{self.pairs_of(run)}.parquet", "scores": self.scores_of(run)} for run in self.runs
         ]
+
+    @cached_property
+    def samples_taken_whole(self) -> dict[str, list[str]]:
+        """Pairs file -> the samples that making it alone would draw in full; a mixture draws only a share."""
+        found = {}
+        for run in self.runs:
+            sets = lineage.sample_sets_behind(self.atlas, run.pairs)
+            if sets and not lineage.is_mixture(self.atlas, run.pairs):
+                families = [lineage.sampled_family(self.atlas, name, run.start) for name in sets]
+                found[f"results/pairs/{self.pairs_of(run)}.parquet"] = [self.files.samples(each) for each in families]
+        return found
 
     @cached_property
     def samples_per_prompt(self) -> dict[str, int]:
@@ -201,9 +212,13 @@ class Studies:
         ]
 
     def names(self, study: str) -> dict[str, PairsName]:
-        """Pairs dataset -> its name in tables and figures; the same name for all starts."""
-        names = self.rooms[study].names
-        return {pairs: names[lineage.without_start(pairs)] for pairs in self.of(study).pairs}
+        """Pairs dataset -> its name in figures; one that depends on a start is named after it too."""
+
+        def named(pairs: str) -> PairsName:
+            name, start = self.rooms[study].names[lineage.without_start(pairs)], lineage.start_in(pairs)
+            return name.of_start(start) if start else name
+
+        return {pairs: named(pairs) for pairs in self.of(study).pairs}
 
     def titles(self, prompt_sets: Sequence[str]) -> list[str]:
         """The studies' names for the data of some prompt sets."""

@@ -57,6 +57,13 @@ def test_two_iterations_run_to_their_table(trained: House) -> None:
     assert {"off_1", "off_2", "on_1@weak"} | {f"on_2@{start}" for start in starts} <= pairs
 
 
+def test_what_is_shared_counts_the_samples_that_runs_would_draw_alone(trained: House) -> None:
+    """Three starts are sampled once; four of the six runs pair samples, two of them those of one start each."""
+    table = pd.read_csv(trained.folder / "results/tables/iterations/sharing.csv").set_index("quantity")
+    samples = table.loc["sampled responses, for pairs"]
+    assert samples["shared"] == samples["separate"] > 0
+
+
 def test_the_reference_is_the_start_s_own(trained: House) -> None:
     """A second iteration's first step has the loss of a policy that equals its reference: ln 2."""
     for path in sorted((trained.folder / "results/training").glob("*.parquet")):

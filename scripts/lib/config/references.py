@@ -79,7 +79,7 @@ def sample_sets_behind(config: Any, dataset: str) -> list[str]:
 
 
 def origin_of(config: Any, dataset: str) -> Any:
-    """The entry from which a pairs dataset is ultimately made: one over a prompt set's or a sample set's responses."""
+    """The entry at the root of a pairs dataset: the one over responses, of a prompt set or of a sample set."""
     spec = config.pairs[dataset]
     while not hasattr(spec, "prompt_set"):
         spec = config.pairs[spec.chosen_of if isinstance(spec, CounterfactualPairs) else spec.base]
