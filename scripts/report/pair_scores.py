@@ -35,6 +35,7 @@ def figure(datasets: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
                 axis.plot([low, high], [at, at], color=colour, linewidth=4.2)
                 axis.plot(median, at, marker="o", markersize=4, color=style.PAPER, markeredgecolor=colour)
         axis.set_yticks(range(len(members)), [name.configuration for name, _ in reversed(members)])
+        axis.set_ylim(-0.6, len(members) - 0.4)
         axis.grid(False)
         axis.grid(True, axis="x")
         axis.spines["left"].set_visible(False)

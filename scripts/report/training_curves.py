@@ -25,7 +25,7 @@ CURVES = {
 SMOOTHING = 20
 """Each point is the mean of 1/SMOOTHING of the steps around it."""
 
-LABEL = 26
+LABEL = 18
 """The most characters per line beside a row of panels."""
 
 POINTS = 120
