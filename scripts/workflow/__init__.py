@@ -10,4 +10,5 @@ world          targets of the didactic world
 code           fingerprints and digests of code for rules' parameters
 phases         the phase of each rule
 rooms          checks a study's rules.smk
+warm           sets up warm starts (scripts/warm) for the jobs
 """
