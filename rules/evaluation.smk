@@ -2,6 +2,7 @@
 
 Needs: results/policies/{policy}/, results/samples/{policy}/{suite}.parquet for win rates
        hub datasets, local files, or the didactic world, as config `evaluation` says
+       results/pairs/{dataset}.parquet, results/logprobs/{policy}/{family}.parquet for held-out preferences
 Makes: results/suites/{suite}/questions.jsonl of the didactic world
        results/suites/{suite}/prompts.parquet, and for win rates reference.parquet and length_control/
        results/evaluations/{policy}/{suite}.json, and for win rates {suite}.judgements.parquet
@@ -23,11 +24,13 @@ rule questions:
         code=code.of("scripts.evaluation.questions"),
         task=lambda w: getattr(SUITES[w.suite], "task", "world_alpaca"),
         size=lambda w: SUITES[w.suite].size,
+        seed=lambda w: SUITES[w.suite].seed,
     shell:
         r"""
         python -m scripts.evaluation.questions \
             --task {params.task:q} \
             --size {params.size} \
+            --seed {params.seed} \
             --out {output} \
             2>{log}
         """
@@ -37,7 +40,7 @@ rule prompts:
     """The prompts of a suite, which no prompt set may contain."""
     input:
         lambda w: files.questions(w.suite),
-        lambda w: local_files(SUITES[w.suite].data),
+        lambda w: local_files(files.data(w.suite)),
     output:
         "results/suites/{suite}/prompts.parquet",
     log:
@@ -45,7 +48,7 @@ rule prompts:
     benchmark:
         "benchmarks/suites/{suite}/prompts.tsv"
     wildcard_constraints:
-        suite=one_of(of_kind(SUITES, "harness")),
+        suite=one_of(of_kind(SUITES, "harness", "reward")),
     conda:
         "../envs/evaluate.yaml"
     params:
@@ -213,5 +216,39 @@ rule judge:
             {params.verdicts} \
             --judgements {output.judgements} \
             --out {output.evaluation} \
+            2>{log}
+        """
+
+
+rule reward:
+    """Score a policy's samples."""
+    input:
+        samples=lambda w: f"results/samples/{w.policy}/{files.sampled_suite(w.suite)}.parquet",
+        prompts=lambda w: files.prompts_of(w.suite),
+        scorer=lambda w: files.judging_model(w.suite),
+    output:
+        "results/evaluations/{policy}/{suite}.json",
+    log:
+        "logs/evaluations/{policy}/{suite}.log",
+    benchmark:
+        "benchmarks/evaluations/{policy}/{suite}.tsv"
+    wildcard_constraints:
+        suite=one_of(of_kind(SUITES, "reward")),
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code.of("scripts.evaluation.reward"),
+        spec=lambda w: spec(SUITES, w.suite),
+        scorer=lambda w: files.judging_flags(w.suite),
+    shell:
+        r"""
+        python -m scripts.evaluation.reward \
+            --name {wildcards.policy} \
+            --suite {wildcards.suite} \
+            --spec {params.spec:q} \
+            --samples {input.samples} \
+            --prompts {input.prompts} \
+            {params.scorer:q} \
+            --out {output} \
             2>{log}
         """

@@ -1,7 +1,8 @@
 """The prompts of a suite: excluded from training data and, for win rates, the prompts that policies answer.
 
 Harness suite: each question as its task words it, without few-shot examples. Win-rate suite: the instructions in the
-order of the data, along with the reference's outputs in the same order.
+order of the data, along with the reference's outputs in the same order. Reward suite: the prompts in the order of the
+data.
 """
 
 import logging
@@ -14,7 +15,7 @@ from huggingface_hub import hf_hub_download
 from scripts.evaluation.rows import read_rows
 from scripts.evaluation.suite_files import ALPACA_EVAL
 from scripts.lib import cli
-from scripts.lib.config.evaluation import HarnessSuite, SuiteSpec, WinRateSuite
+from scripts.lib.config.evaluation import HarnessSuite, RewardSuite, SuiteSpec, WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.ids import normalise, prompt_id, response_id
 from scripts.lib.schemas import PROMPTS, RESPONSES
@@ -50,12 +51,22 @@ def harness_texts(name: str, suite: HarnessSuite, data: Path | None) -> list[str
     return texts
 
 
+def reward_texts(name: str, suite: RewardSuite, data: Path | None) -> list[str]:
+    """The first ``limit`` prompts. Raises InputError for a row without one."""
+    path, column = _path(name, suite, data), "instruction" if suite.data == "world" else suite.column
+    rows = read_rows(path)[: suite.limit]
+    for at, row in enumerate(rows):
+        if not isinstance(row.get(column), str) or not normalise(row[column]):
+            raise InputError(f"{path}, row {at}", f"no text in {column}", "fix the row, or name the suite's column")
+    return [row[column] for row in rows]
+
+
 def reference_rows(name: str, suite: WinRateSuite, data: Path | None) -> list[dict[str, str]]:
     """The first ``limit`` rows (instruction, output, generator), of one generator if ``baseline`` names it.
 
     Raises InputError if a row lacks one of the three or repeats an instruction.
     """
-    path = _made(name, data) if suite.data == "world" else data or _file(name, suite.data)
+    path = _path(name, suite, data)
     rows = list(enumerate(read_rows(path)))
     columns = suite.columns
     if suite.baseline is not None:
@@ -70,7 +81,7 @@ def reference_rows(name: str, suite: WinRateSuite, data: Path | None) -> list[di
         for column in (columns.instruction, columns.output, columns.generator):
             if not isinstance(row.get(column), str) or not normalise(row[column]):
                 raise InputError(
-                    f"{path}, row {at}", f"no text in {column}", "mend the row: a reference needs all three"
+                    f"{path}, row {at}", f"no text in {column}", "fix the row: a reference needs all three"
                 )
         first = seen.setdefault(normalise(row[columns.instruction]), at)
         if first != at:
@@ -99,6 +110,10 @@ def reference_table(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
             "response": outputs,
         }
     )
+
+
+def _path(name: str, suite: WinRateSuite | RewardSuite, data: Path | None) -> Path:
+    return _made(name, data) if suite.data == "world" else data or _file(name, suite.data)
 
 
 def _made(name: str, data: Path | None) -> Path:
@@ -136,6 +151,8 @@ def main() -> None:
         parser.error("--reference goes with win-rate suites, and they need it")
     if isinstance(spec, HarnessSuite):
         texts = harness_texts(arguments.suite, spec, arguments.data)
+    elif isinstance(spec, RewardSuite):
+        texts = reward_texts(arguments.suite, spec, arguments.data)
     else:
         rows = reference_rows(arguments.suite, spec, arguments.data)
         texts = [row["instruction"] for row in rows]

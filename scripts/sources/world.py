@@ -23,4 +23,5 @@ def records(rows: Iterable[Row], spec: WorldSource) -> Iterator[Record]:
         prompt = row.text("prompt")
         for generator, competence in spec.generators.items():
             rng = random.Random(seed_of("respond", spec.seed, generator, prompt))
-            yield Record(row.messages("prompt"), respond(prompt, competence, rng), generator)
+            own = rng.uniform(*competence) if isinstance(competence, tuple) else competence
+            yield Record(row.messages("prompt"), respond(prompt, own, rng), generator)

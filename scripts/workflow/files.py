@@ -215,7 +215,22 @@ class Files:
 
     def questions(self, suite: str) -> list[str]:
         """The questions of a suite of the didactic world; empty for others."""
-        return [f"results/suites/{suite}/questions.jsonl"] if self.suites[suite].data == "world" else []
+        return [f"results/suites/{suite}/questions.jsonl"] if self.data(suite) == "world" else []
+
+    def data(self, suite: str) -> str | None:
+        """Where a suite's questions come from, if it has its own."""
+        return getattr(self.suites[suite], "data", None)
+
+    def prompts_of(self, suite: str) -> str:
+        """The prompts of a suite: its own, those of the suite whose samples it scores, or those of its pairs."""
+        entry = self.suites[suite]
+        if entry.kind == "preference":
+            return f"results/prompt_sets/{lineage.prompt_set_behind(self.atlas, entry.pairs)}/prompts.parquet"
+        return f"results/suites/{self.sampled_suite(suite)}/prompts.parquet"
+
+    def sampled_suite(self, suite: str) -> str:
+        """The suite whose prompts a policy answers for this suite."""
+        return getattr(self.suites[suite], "samples_of", None) or suite
 
     def is_paid(self, suite: str) -> bool:
         """Whether a suite's judge is an LLM behind an API."""
@@ -235,18 +250,23 @@ class Files:
         own = {"alpaca_eval": "annotators_config", "openai": "prompt"}
         return local_files(getattr(judge, own[judge.kind])) if judge.kind in own else []
 
+    def judging_scorer(self, suite: str) -> str | None:
+        """The scorer that measures a suite: a reward suite's own, or the one behind a judge."""
+        entry = self.suites[suite]
+        return entry.scorer if entry.kind == "reward" else getattr(entry.judge, "scorer", None)
+
     def judging_model(self, suite: str) -> list[str]:
-        """The files of the scorer behind a judge, if it was trained here."""
-        judge = self.suites[suite].judge
-        return self.scorer(judge.scorer) if judge.kind == "scorer" else []
+        """Its files, if it was trained here."""
+        name = self.judging_scorer(suite)
+        return self.scorer(name) if name else []
 
     def judging_flags(self, suite: str) -> list[str]:
-        """The flags for the scorer behind a judge."""
-        judge = self.suites[suite].judge
-        if judge.kind != "scorer":
+        """The flags for it."""
+        name = self.judging_scorer(suite)
+        if not name:
             return []
-        folder = ["--model-dir", f"results/scorers/{judge.scorer}"] if self.judging_model(suite) else []
-        scorer = self.atlas.scorers[judge.scorer]
+        folder = ["--model-dir", f"results/scorers/{name}"] if self.judging_model(suite) else []
+        scorer = self.atlas.scorers[name]
         if getattr(scorer, "backend", None) == "vllm":  # its environment has no alpaca-eval
             scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
         return ["--scorer", scorer.model_dump_json(), *folder]

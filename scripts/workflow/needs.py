@@ -120,6 +120,7 @@ class Needs:
         asked = {lineage.scorer_behind(self.atlas, dataset) for dataset in self.datasets}
         judges = [self.atlas.evaluation.suites[suite].judge for suite in self.suites_of("win_rate")]
         asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
+        asked |= {self.atlas.evaluation.suites[suite].scorer for suite in self.suites_of("reward")}
         return [name for name in of_kind(self.atlas.scorers, "scratch") if name in asked]
 
     @cached_property

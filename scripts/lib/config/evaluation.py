@@ -4,9 +4,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from scripts.lib.config.base import Count, Name, NotNegative, NoTruth, Positive, ScorerRef, Spec
+from scripts.lib.config.base import (
+    Count,
+    Name,
+    NotNegative,
+    NoTruth,
+    PairsRef,
+    Positive,
+    ScorerRef,
+    Seed,
+    Spec,
+    SuiteRef,
+)
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.sampling import SamplingSpec
+
+Size = Annotated[Count, Field(description="Questions to make, where data is world.")]
+QuestionSeed = Annotated[Seed, Field(description="Another seed makes other questions, where data is world.")]
 
 
 class HarnessSuite(Spec):
@@ -19,7 +33,8 @@ class HarnessSuite(Spec):
     data: str | None = Field(
         None, description="world, or a local file, folder or zip in place of the task's hub dataset (docs/suites.md)."
     )
-    size: Count = Field(200, description="Questions to make, where data is world.")
+    size: Size = 200
+    seed: QuestionSeed = 0
     limit: Count | None = Field(None, description="Ask only the first so many questions (of each subtask).")
     batch_size: Count = 32
     precision: Precision = "bfloat16"
@@ -104,14 +119,52 @@ class WinRateSuite(Spec):
     data: str = Field(description="world; a local file of reference outputs; or owner/dataset/file on the hub.")
     columns: ReferenceColumns = ReferenceColumns()
     baseline: str | None = Field(None, description="The generator to judge against, where data holds several.")
-    size: Count = Field(200, description="Instructions to make, where data is world.")
+    size: Size = 200
+    seed: QuestionSeed = 0
     limit: Count | None = Field(None, description="Use only the first so many instructions.")
     judge: JudgeSpec
     sampling: SamplingSpec = SamplingSpec()
     metric: Literal["win_rate", "length_controlled_winrate"] = "length_controlled_winrate"
 
 
-SuiteSpec = Annotated[HarnessSuite | WinRateSuite, Field(discriminator="kind")]
+class RewardSuite(Spec):
+    """The mean score of a policy's samples by a scorer: what measures policies where nobody judges.
+
+    Points are 100 times the score.
+    """
+
+    kind: Literal["reward"]
+    scorer: ScorerRef = Field(description="Any scorer of responses to new prompts; annotations score none.")
+    samples_of: SuiteRef | None = Field(
+        None, description="A win-rate suite: its samples are scored, and nothing more is sampled."
+    )
+    data: str | None = Field(None, description="world; a local file of prompts; or owner/dataset/file on the hub.")
+    column: str = Field("instruction", description="The column of the prompts in data.")
+    size: Size = 200
+    seed: QuestionSeed = 0
+    limit: Count | None = Field(None, description="Use only the first so many prompts.")
+    sampling: SamplingSpec = SamplingSpec()
+
+    @model_validator(mode="after")
+    def _has_prompts(self) -> Self:
+        if (self.samples_of is None) == (self.data is None):
+            raise ValueError("name either samples_of, a win-rate suite, or data, prompts of its own")
+        return self
+
+
+class PreferenceSuite(Spec):
+    """How often a policy orders the responses of held-out pairs as the pairs do, from log-probs alone.
+
+    By its implicit reward against its start, or by its mean log-likelihood per token. Prompt sets that runs train on
+    name the suite under unseen_by.
+    """
+
+    kind: Literal["preference"]
+    pairs: PairsRef = Field(description="The held-out pairs, over a prompt set that no run trains on.")
+    metric: Literal["implicit_accuracy", "likelihood_accuracy"] = "implicit_accuracy"
+
+
+SuiteSpec = Annotated[HarnessSuite | WinRateSuite | RewardSuite | PreferenceSuite, Field(discriminator="kind")]
 
 
 class EvaluationSpec(Spec):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from scripts.lib.config.base import Count, Distinct, Fraction, Name, PositiveFraction, Seed, SourceRef, Spec, SuiteRef
 from scripts.lib.errors import InputError
@@ -88,13 +88,25 @@ class PairsSource(StoredSource):
     columns: PairColumns = PairColumns()
 
 
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError("the first bound of a crowd's competences is not below the second")
+    return bounds
+
+
+Competences = Annotated[tuple[Fraction, Fraction], AfterValidator(_rising)]
+"""The least and the greatest competence of a crowd."""
+
+
 class WorldSource(Spec):
     """Prompts and responses of the didactic world."""
 
     kind: Literal["world"]
     prompts: Count = Field(description="How many prompts.")
-    generators: dict[Name, Fraction] = Field(
-        min_length=1, description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it."
+    generators: dict[Name, Fraction | Competences] = Field(
+        min_length=1,
+        description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it. Two numbers are the "
+        "bounds of a crowd, whose every response has a competence drawn uniformly between them.",
     )
     seed: Seed = Field(0, description="Seed of the prompts and of the generators' slips.")
 

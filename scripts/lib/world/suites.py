@@ -31,7 +31,7 @@ PATIENCE = 1000
 """After this many repeated draws in a row, the suite's questions count as exhausted."""
 
 
-def questions(suite_task: str, size: int) -> list[dict]:
+def questions(suite_task: str, size: int, seed: int = 0) -> list[dict]:
     """The first ``size`` questions of a suite, all with different prompts; a larger size only adds questions.
 
     The prompt is in ``question`` (world_alpaca: ``instruction``). Further keys, by suite: answer (the number as text);
@@ -43,7 +43,7 @@ def questions(suite_task: str, size: int) -> list[dict]:
         raise InputError(f"suite {suite_task}", f"its size is {size}", "give a size of at least 1")
     rows: dict[str, dict] = {}
     repeats = 0
-    for row in SUITES[suite_task](random.Random(f"suite {suite_task}")):
+    for row in SUITES[suite_task](random.Random(f"suite {suite_task}" + (f" {seed}" if seed else ""))):
         new = rows.setdefault(prompt_of(row), row) is row
         repeats = 0 if new else repeats + 1
         if repeats > PATIENCE:

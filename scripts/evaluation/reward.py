@@ -1,0 +1,74 @@
+"""Scores a policy's samples: the mean score, with one value per prompt; 100 points are a score of 1.
+
+On the didactic world the oracle's is the true reward. Elsewhere a reward model stands in for people where nobody
+judges; its scores have its own unit, so that only differences between policies mean something.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib import cli
+from scripts.lib.config.evaluation import RewardSuite
+from scripts.lib.config.scorers import ScorerSpec
+from scripts.lib.errors import InputError
+from scripts.lib.results import evaluation, write_evaluation
+from scripts.lib.rewards import scorer_of
+from scripts.lib.schemas import PROMPTS, SAMPLES
+from scripts.lib.tables import read_table
+
+METRIC = "mean_score"
+
+log = logging.getLogger(__name__)
+
+
+def points(prompts: pd.DataFrame, samples: pd.DataFrame, scores: Sequence[float | None], where: Path) -> list[float]:
+    """100 times the mean score of each prompt's samples, in the order of PROMPTS.
+
+    scores: one per row of SAMPLES. Raises InputError for a sample without a score or a prompt without a sample.
+    """
+    if unscored := sum(score is None for score in scores):
+        raise InputError(
+            where,
+            f"the scorer has no score for {unscored} of {len(scores)} samples",
+            "raise its max_length, which the prompts fill, or choose a scorer of new responses",
+        )
+    means = pd.Series(scores, dtype=float).groupby(samples["prompt_id"].to_numpy()).mean()
+    if absent := sorted(set(prompts["prompt_id"]) ^ set(means.index)):
+        raise InputError(
+            where, f"other prompts than the suite's, such as {absent[0]}", "delete the samples and run snakemake again"
+        )
+    return (100 * means.loc[prompts["prompt_id"]]).tolist()
+
+
+def main() -> None:
+    parser = cli.parser_of("scripts.evaluation.reward", __doc__)
+    parser.add_argument("--name", required=True, help="the policy's name")
+    parser.add_argument("--suite", required=True, help="the suite's name")
+    parser.add_argument("--spec", type=cli.spec_of(RewardSuite), required=True, help="JSON of the suite")
+    parser.add_argument("--prompts", type=Path, required=True, help="the prompts that the samples answer")
+    parser.add_argument("--samples", type=Path, required=True, help="the policy's samples")
+    parser.add_argument("--scorer", type=cli.spec_of(ScorerSpec), required=True, help="JSON of the scorer")
+    parser.add_argument("--model-dir", type=Path, help="its folder, where it was trained here")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    prompts, samples = read_table(arguments.prompts, PROMPTS), read_table(arguments.samples, SAMPLES)
+    text = dict(zip(prompts["prompt_id"], prompts["prompt"], strict=True))
+    items = [
+        (text.get(of), response or "")
+        for of, response in zip(samples["prompt_id"], samples["response"].fillna(""), strict=True)
+    ]
+    scores = scorer_of(arguments.scorer, model_dir=arguments.model_dir).score(items)
+    values = points(prompts, samples, scores, arguments.samples)
+    spec = arguments.spec
+    details = {"scorer": arguments.scorer.model_dump(), "name": spec.scorer, "samples": len(samples)}
+    record = evaluation(arguments.name, arguments.suite, METRIC, values, {METRIC: sum(values) / len(values)}, details)
+    write_evaluation(record, arguments.out)
+    log.info("%s: %.2f points", arguments.suite, record.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)
