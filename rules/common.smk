@@ -45,7 +45,8 @@ from scripts.workflow.world import World
 
 REPOSITORY = Path(workflow.basedir)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-START = rf"{NAME}(\.{NAME}\.{NAME}\.s\d+)*"
+DRAWN = rf"{NAME}(\+\d+of\d+)?"
+START = rf"{NAME}(\.{DRAWN}\.{NAME}\.s\d+)*"
 
 # Steps run with the Python that runs Snakemake, unless a rule's environment puts another one first in PATH.
 os.environ.update(

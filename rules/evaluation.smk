@@ -252,3 +252,36 @@ rule reward:
             --out {output} \
             2>{log}
         """
+
+
+rule preference:
+    """Order the responses of held-out pairs by a policy's log-probs."""
+    input:
+        pairs=lambda w: files.named_pairs(SUITES[w.suite].pairs),
+        logprobs=lambda w: files.references(SUITES[w.suite].pairs, w.policy),
+        start=lambda w: files.held_out_start(w.suite, w.policy),
+    output:
+        "results/evaluations/{policy}/{suite}.json",
+    log:
+        "logs/evaluations/{policy}/{suite}.log",
+    benchmark:
+        "benchmarks/evaluations/{policy}/{suite}.tsv"
+    wildcard_constraints:
+        suite=one_of(of_kind(SUITES, "preference")),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.evaluation.preference"),
+        spec=lambda w: spec(SUITES, w.suite),
+    shell:
+        r"""
+        python -m scripts.evaluation.preference \
+            --name {wildcards.policy} \
+            --suite {wildcards.suite} \
+            --spec {params.spec:q} \
+            --pairs {input.pairs} \
+            --logprobs {input.logprobs} \
+            --start {input.start} \
+            --out {output} \
+            2>{log}
+        """

@@ -8,6 +8,7 @@ Needs: results/prompt_sets/{prompt_set}/responses.parquet
 Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
        results/pairs/{dataset}.parquet, .card.json
 A dataset with samples of whatever a run starts from is made once per start: {dataset}@{start}.
+One of several draws of a dataset is {dataset}+{draw}of{draws}, before the start if there is one.
 """
 
 
@@ -290,6 +291,38 @@ rule ranked:
             --spec {params.spec:q} \
             --responses {input.responses} \
             {params.by:q} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule draw:
+    """One of several draws of a dataset: disjoint parts of its prompts, as if each had been collected by itself."""
+    input:
+        "results/pairs/{dataset}{at}.parquet",
+    output:
+        pairs="results/pairs/{dataset}+{draw}of{draws}{at}.parquet",
+        card="results/pairs/{dataset}+{draw}of{draws}{at}.card.json",
+    log:
+        "logs/pairs/{dataset}+{draw}of{draws}{at}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}+{draw}of{draws}{at}.tsv"
+    wildcard_constraints:
+        dataset=NAME,
+        at=rf"(@{START})?",
+        draw=r"\d+",
+        draws=r"\d+",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.pairs.draw"),
+    shell:
+        r"""
+        python -m scripts.pairs.draw \
+            --pairs {input} \
+            --draw {wildcards.draw} \
+            --draws {wildcards.draws} \
             --out {output.pairs} \
             --card {output.card} \
             2>{log}

@@ -84,7 +84,7 @@ rule train:
     benchmark:
         "benchmarks/training/{base}.{dataset}.{variant}.s{seed}.tsv"
     wildcard_constraints:
-        dataset=NAME,
+        dataset=DRAWN,
         variant=one_of(files.variants(online=False)),
     conda:
         "../envs/train.yaml"
@@ -117,7 +117,7 @@ rule train:
 
 use rule train as train_online with:
     wildcard_constraints:
-        dataset=NAME,
+        dataset=DRAWN,
         variant=one_of(files.variants(online=True)),
     params:
         step="scripts.training.train_online",

@@ -3,6 +3,7 @@
 A run starts from a policy or from another run, so a run's name is its lineage: ``weak.off_1.dpo.s0.on_2.slic.s0``
 was trained on ``on_2`` from ``weak.off_1.dpo.s0``. Parts contain no dots, so a name parses uniquely from the right.
 A sample set without a policy is sampled from whatever a run starts from; names that depend on a start have it after @.
+A draw of a pairs dataset, one of several disjoint parts of its prompts, is named ``<dataset>+<draw>of<draws>``.
 
 Paths are not made here; each rule writes its own.
 """
@@ -10,7 +11,7 @@ Paths are not made here; each rule writes its own.
 from dataclasses import dataclass
 
 from scripts.lib.config.pairs import MixturePairs
-from scripts.lib.config.references import origin_of, over, sample_sets_behind
+from scripts.lib.config.references import entry_of, origin_of, over, sample_sets_behind
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.families import families
 
@@ -62,13 +63,29 @@ def at_start(name: str, start: str) -> str:
 
 
 def without_start(name: str) -> str:
-    """The name in the configuration, without the start."""
+    """The name without the start."""
     return name.partition("@")[0]
 
 
 def start_in(name: str) -> str | None:
     """The start in a name, if it carries one."""
     return name.partition("@")[2] or None
+
+
+def in_draw(dataset: str, draw: int, draws: int) -> str:
+    """The name of one of several draws of a pairs dataset, counted from 1; the dataset itself if there is one."""
+    return dataset if draws == 1 else f"{dataset}+{draw}of{draws}"
+
+
+def without_draw(name: str) -> str:
+    """The name of the whole dataset; a start in the name stays."""
+    whole, at, start = name.partition("@")
+    return whole.partition("+")[0] + at + start
+
+
+def draws_in(name: str) -> int:
+    """Of how many draws a named draw is one; 1 for a whole dataset."""
+    return int(without_start(name).partition("+")[2].partition("of")[2] or 1)
 
 
 def families_of(config: AtlasConfig, prompt_set: str) -> list[str]:
@@ -126,4 +143,4 @@ def scored_families(config: AtlasConfig, dataset: str, start: str | None = None)
 
 
 def is_mixture(config: AtlasConfig, dataset: str) -> bool:
-    return isinstance(config.pairs[dataset], MixturePairs)
+    return isinstance(entry_of(config, dataset), MixturePairs)

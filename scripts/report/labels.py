@@ -3,7 +3,14 @@
 import re
 import textwrap
 
-BENCHMARKS = {"gsm8k": "GSM8K", "lc_ae2": "LC-AE2", "mmlu": "MMLU", "ifeval": "IFEval", "truthfulqa": "TruthfulQA"}
+BENCHMARKS = {
+    "gsm8k": "GSM8K",
+    "lc_ae2": "LC-AE2",
+    "mmlu": "MMLU",
+    "ifeval": "IFEval",
+    "truthfulqa": "TruthfulQA",
+    "true_reward": "true reward",
+}
 
 
 def benchmark(name: str) -> str:

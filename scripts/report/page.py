@@ -17,8 +17,9 @@ from markupsafe import Markup
 from scripts.lib import cli
 from scripts.lib.claims import read_claims
 from scripts.lib.config.base import Spec
-from scripts.lib.config.evaluation import HarnessSuite
+from scripts.lib.config.evaluation import HarnessSuite, PreferenceSuite, RewardSuite, SuiteSpec, WinRateSuite
 from scripts.lib.config.root import AtlasConfig
+from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
@@ -123,18 +124,28 @@ def suites(config: AtlasConfig, names: Sequence[str]) -> list[dict[str, str]]:
     rows = []
     for name in names:
         suite = config.evaluation.suites[name]
-        asked = (
-            {"asked by": "lm-eval", "task": suite.task, "setting": f"{suite.shots}-shot"}
-            if isinstance(suite, HarnessSuite)
-            else {
-                "asked by": "alpaca-eval",
-                "task": suite.data,
-                "setting": f"judge {suite.judge.kind}, temperature {suite.sampling.temperature:g}, "
-                f"{suite.sampling.num_beams} beams",
-            }
-        )
-        rows.append({"benchmark": benchmark(name), "metric": suite.metric} | asked)
+        rows.append({"benchmark": benchmark(name)} | asked(suite, config))
     return rows
+
+
+def asked(suite: SuiteSpec, config: AtlasConfig) -> dict[str, str]:
+    """A suite's metric, who asks, what, and how."""
+    match suite:
+        case HarnessSuite():
+            cells = suite.metric, "lm-eval", suite.task, f"{suite.shots}-shot"
+        case WinRateSuite():
+            how = f"judge {suite.judge.kind}, {_drawn(suite.sampling)}"
+            cells = suite.metric, "alpaca-eval", suite.data, how
+        case RewardSuite():
+            of = config.evaluation.suites[suite.samples_of] if suite.samples_of else suite
+            cells = "mean_score", f"scorer {suite.scorer}", of.data, _drawn(of.sampling)
+        case PreferenceSuite():
+            cells = suite.metric, "log-probs", suite.pairs, "held-out pairs"
+    return dict(zip(("metric", "asked by", "task", "setting"), cells, strict=True))
+
+
+def _drawn(sampling: SamplingSpec) -> str:
+    return f"temperature {sampling.temperature:g}, {sampling.num_beams} beams"
 
 
 def fact_of(value: Any) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scripts.lib import cli
-from scripts.lib.lineage import Run
+from scripts.lib.lineage import Run, without_draw
 from scripts.lib.names import PairsName, add_names, name_of
 from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_table
@@ -123,7 +123,7 @@ def main() -> None:
     one_start = len({run.start for run in tables}) == 1
     runs = []
     for run, path in tables.items():
-        name = name_of(path, run.pairs, arguments.names)
+        name = name_of(path, without_draw(run.pairs), arguments.names)
         runs.append((name if one_start else name.of_start(run.start), (run.variant, read_table(path, TRAINING))))
     with style.drawing():
         style.save(figure(in_order(runs)), arguments.out)

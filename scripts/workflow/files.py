@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts.lib import lineage
 from scripts.lib.config.evaluation import PaidJudge
+from scripts.lib.config.references import entry_of
 from scripts.lib.config.root import AtlasConfig
 
 CLASSIFIER = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]
@@ -142,8 +143,8 @@ class Files:
     # Pairs: what they are made from, and their texts
 
     def pairs_of(self, dataset: str) -> Any:
-        """The configuration's entry of a pairs dataset, whatever its start."""
-        return self.atlas.pairs[lineage.without_start(dataset)]
+        """The configuration's entry of a pairs dataset, whatever its start and draw."""
+        return entry_of(self.atlas, lineage.without_start(dataset))
 
     def pairs_of_kind(self, kind: str) -> str:
         """A wildcard constraint for the pairs datasets of a kind, with any start."""
@@ -231,6 +232,12 @@ class Files:
     def sampled_suite(self, suite: str) -> str:
         """The suite whose prompts a policy answers for this suite."""
         return getattr(self.suites[suite], "samples_of", None) or suite
+
+    def held_out_start(self, suite: str, policy: str) -> list[str]:
+        """The log-probs of a preference suite's responses under the start of a run; none for another policy."""
+        if not lineage.is_run(policy):
+            return []
+        return self.references(self.suites[suite].pairs, lineage.Run.parse(policy).start)
 
     def is_paid(self, suite: str) -> bool:
         """Whether a suite's judge is an LLM behind an API."""

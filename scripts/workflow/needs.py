@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from scripts.lib import lineage
+from scripts.lib.config.references import entry_of
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, pairs_for
 from scripts.lib.names import PairsName
@@ -50,11 +51,16 @@ class Needs:
     @cached_property
     def datasets(self) -> list[str]:
         """The pairs datasets that the runs train on, by their names in the configuration."""
-        return distinct(run.pairs for run in self.runs)
+        return distinct(lineage.without_draw(run.pairs) for run in self.runs)
 
     @cached_property
     def pairs(self) -> list[str]:
         """The same, once for each start if a dataset depends on it."""
+        return distinct(lineage.without_draw(self.pairs_of(run)) for run in self.runs)
+
+    @cached_property
+    def drawn_pairs(self) -> list[str]:
+        """The same, draw by draw."""
         return distinct(self.pairs_of(run) for run in self.runs)
 
     def pairs_of(self, run: Run) -> str:
@@ -62,7 +68,7 @@ class Needs:
 
     @cached_property
     def pairs_files(self) -> list[str]:
-        return [f"results/pairs/{name}.parquet" for name in self.pairs]
+        return [f"results/pairs/{name}.parquet" for name in self.drawn_pairs]
 
     @property
     def scored_pairs(self) -> list[str]:
@@ -153,7 +159,7 @@ class Needs:
         """Pairs file of each mixture -> the samples per prompt that Algorithm 1 draws."""
         return {
             f"results/pairs/{self.pairs_of(run)}.parquet": self.atlas.samples[
-                self.atlas.pairs[run.pairs].samples
+                entry_of(self.atlas, run.pairs).samples
             ].samples
             for run in self.runs
             if lineage.is_mixture(self.atlas, run.pairs)

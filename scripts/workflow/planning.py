@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib import lineage
+from scripts.lib.config.references import entry_of
 from scripts.lib.lineage import Run
 from scripts.workflow.needs import Needs, distinct
 
@@ -19,17 +20,20 @@ class Planning:
         self.files = needs.files
 
     def jobs(self) -> list[Job]:
-        references = [self._work_of("logprobs", path) for path in self.needs.references]
+        references = [self._work_of("logprobs", path) for path in self._logprobs()]
         trained = [self._training(run) for run in self.needs.runs]
         return self._scoring() + self._sampling() + references + trained + self._asking()
 
     def counted_sets(self) -> list[str]:
-        """The folders of the prompt sets behind the studies."""
-        return [f"results/prompt_sets/{name}" for name in self.needs.prompt_sets]
+        """The folders of the prompt sets behind the studies, held-out ones too."""
+        held_out = [self.atlas.evaluation.suites[suite].pairs for suite in self.needs.suites_of("preference")]
+        names = distinct([*self.needs.prompt_sets, *self.files.prompt_sets_behind(held_out)])
+        return [f"results/prompt_sets/{name}" for name in names]
 
     def counted_suites(self, *kinds: str) -> list[str]:
-        """The folders of their suites, of some kinds or all."""
-        return [f"results/suites/{name}" for name in (self.needs.suites_of(*kinds) if kinds else self.needs.suites)]
+        """The folders of their suites with prompts of their own, of some kinds or all."""
+        own = self.needs.suites_of(*(kinds or ("harness", "win_rate", "reward")))
+        return distinct(f"results/suites/{self.files.sampled_suite(name)}" for name in own)
 
     def _counted(self, family: str) -> Job:
         """What a family's responses are counted by: themselves, or the prompts that a policy has yet to answer."""
@@ -42,12 +46,26 @@ class Planning:
         """Work on the family named in a path of scores or log-probs."""
         return {"kind": kind, "out": path} | self._counted(Path(path).name.removesuffix(".parquet"))
 
+    def _logprobs(self) -> list[str]:
+        """Of the runs' references, and of held-out pairs under every policy and its start."""
+        held_out = [
+            path
+            for policy, suite in self.needs.measured
+            if suite in self.needs.suites_of("preference")
+            for path in [
+                *self.files.references(self.atlas.evaluation.suites[suite].pairs, policy),
+                *self.files.held_out_start(suite, policy),
+            ]
+        ]
+        return distinct([*self.needs.references, *held_out])
+
     def _scoring(self) -> list[Job]:
         asked = [path for run in self.needs.runs for path in self.needs.scores_of(run)]
         return [self._work_of("score", path) | {"separate": asked.count(path)} for path in distinct(asked)]
 
     def _sampling(self) -> list[Job]:
-        """For pairs, with the share that a separate run would sample itself; and for win rates."""
+        """For pairs, with the share that a separate run would sample itself; and for win rates and rewards."""
+        sampled = [each for each in self.needs.measured if each[1] in self.needs.suites_of("win_rate", "reward")]
         return [
             {
                 "kind": "sample",
@@ -58,8 +76,7 @@ class Planning:
             for family in self.needs.sampled
         ] + [
             {"kind": "sample", "out": f"results/samples/{policy}/{suite}.parquet", "of": f"{suite}/prompts"}
-            for policy, suite in self.needs.measured
-            if self.atlas.evaluation.suites[suite].kind == "win_rate"
+            for policy, suite in distinct((policy, self.files.sampled_suite(suite)) for policy, suite in sampled)
         ]
 
     def _share(self, run: Run, family: str) -> float:
@@ -67,14 +84,16 @@ class Planning:
         sets = lineage.sample_sets_behind(self.atlas, run.pairs)
         if family not in [lineage.sampled_family(self.atlas, name, run.start) for name in sets]:
             return 0.0
-        return self.atlas.pairs[run.pairs].ratio if lineage.is_mixture(self.atlas, run.pairs) else 1.0
+        if not lineage.is_mixture(self.atlas, run.pairs):
+            return 1 / lineage.draws_in(run.pairs)
+        return entry_of(self.atlas, run.pairs).ratio / lineage.draws_in(run.pairs)
 
     def _training(self, run: Run) -> Job:
         return {
             "kind": "train",
             "out": f"results/training/{run.name}.parquet",
             "of": f"{lineage.prompt_set_behind(self.atlas, run.pairs)}/prompts",
-            "times": self.atlas.training.variant(run.variant).epochs,
+            "times": self.atlas.training.variant(run.variant).epochs / lineage.draws_in(run.pairs),
         }
 
     def _asking(self) -> list[Job]:

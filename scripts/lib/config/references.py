@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
-from scripts.lib.config.evaluation import HarnessSuite
+from scripts.lib.config.evaluation import HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
-from scripts.lib.config.scorers import ScratchRanker, ScratchScorer
+from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
 from scripts.lib.config.studies import Location, Problem
 from scripts.lib.families import slug
@@ -59,9 +59,14 @@ def _section(config: Any, section: str) -> Any:
     return config
 
 
+def entry_of(config: Any, dataset: str) -> Any:
+    """The entry of a pairs dataset, of which a draw may be named (lineage.in_draw)."""
+    return config.pairs[dataset.partition("+")[0]]
+
+
 def drawn_from(config: Any, dataset: str) -> list[str]:
     """The pairs datasets from which a dataset is made."""
-    spec = config.pairs[dataset]
+    spec = entry_of(config, dataset)
     if isinstance(spec, CounterfactualPairs):
         return [spec.chosen_of, spec.rejected_of]
     if isinstance(spec, MixturePairs):
@@ -73,14 +78,14 @@ def drawn_from(config: Any, dataset: str) -> list[str]:
 
 def sample_sets_behind(config: Any, dataset: str) -> list[str]:
     """The sample sets whose responses a pairs dataset may contain."""
-    own = getattr(config.pairs[dataset], "samples", None)
+    own = getattr(entry_of(config, dataset), "samples", None)
     others = [each for other in drawn_from(config, dataset) for each in sample_sets_behind(config, other)]
     return list(dict.fromkeys([*others, *([own] if own else [])]))
 
 
 def origin_of(config: Any, dataset: str) -> Any:
     """The entry at the root of a pairs dataset: the one over responses, of a prompt set or of a sample set."""
-    spec = config.pairs[dataset]
+    spec = entry_of(config, dataset)
     while not hasattr(spec, "prompt_set"):
         spec = config.pairs[spec.chosen_of if isinstance(spec, CounterfactualPairs) else spec.base]
     return spec
@@ -196,6 +201,43 @@ def _tasks_without_their_data(config: Any) -> Iterator[Problem]:
             )
 
 
+def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
+    for name, suite in config.evaluation.suites.items():
+        if not isinstance(suite, RewardSuite):
+            continue
+        if isinstance(config.scorers[suite.scorer], AnnotationScorer):
+            yield (
+                ("evaluation", "suites", name, "scorer"),
+                f"{suite.scorer} came with the data and says nothing of responses that are made here",
+                "name the oracle or a reward model",
+            )
+        if suite.samples_of and not isinstance(config.evaluation.suites[suite.samples_of], WinRateSuite):
+            yield (
+                ("evaluation", "suites", name, "samples_of"),
+                f"{suite.samples_of} is no suite of kind win_rate",
+                "name one that is, or give data",
+            )
+
+
+def _held_out_pairs_that_are_not(config: Any) -> Iterator[Problem]:
+    for name, suite in config.evaluation.suites.items():
+        if not isinstance(suite, PreferenceSuite):
+            continue
+        held_out, _ = over(config, suite.pairs)
+        if any(config.samples[each].policy is None for each in sample_sets_behind(config, suite.pairs)):
+            yield (
+                ("evaluation", "suites", name, "pairs"),
+                f"{suite.pairs} is another dataset for every start of a run",
+                "name a policy in its sample set",
+            )
+        if name in config.prompt_sets[held_out].unseen_by:
+            yield (
+                ("prompt_sets", held_out, "unseen_by"),
+                f"holds out the prompts of {name}, which are its own",
+                f"name {name} in the prompt sets that runs train on",
+            )
+
+
 def _studies_that_cannot_be(config: Any) -> Iterator[Problem]:
     for study in config.studies:
         spec = getattr(config, study, None)
@@ -216,5 +258,7 @@ CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _labels_that_sources_do_not_have,
     _classifiers_that_cannot_learn,
     _tasks_without_their_data,
+    _rewards_that_cannot_be,
+    _held_out_pairs_that_are_not,
     _studies_that_cannot_be,
 )

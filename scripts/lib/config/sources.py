@@ -105,8 +105,8 @@ class WorldSource(Spec):
     prompts: Count = Field(description="How many prompts.")
     generators: dict[Name, Fraction | Competences] = Field(
         min_length=1,
-        description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it. Two numbers are the "
-        "bounds of a crowd, whose every response has a competence drawn uniformly between them.",
+        description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it. Two numbers are "
+        "the bounds of a crowd, whose every response has a competence drawn uniformly between them.",
     )
     seed: Seed = Field(0, description="Seed of the prompts and of the generators' slips.")
 
