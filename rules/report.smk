@@ -1,7 +1,7 @@
 """Report: one self-contained page that joins the studies' sections with the data and runs that they share.
 
 Needs: sections, claims, figures and counts of the studies; cards of sources, prompt sets, tiers, pairs, scorers
-Makes: results/figures/world/{figure}.svg, .png on the didactic world
+Makes: results/figures/world/{figure}.svg, .png and results/tables/world/{sample_set}.csv on the didactic world
        results/configuration.json, results/rulegraph.dot
        results/report.html
 """
@@ -29,6 +29,39 @@ rule base_policies:
             --evaluations results/evaluations \
             --policies {params.policies} \
             --suites {params.suites} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule base_ability:
+    """What the policies that runs may start from can do, next to the data."""
+    input:
+        samples=lambda w: world.samples(w.sample_set),
+        sample_scores=lambda w: world.sample_scores(w.sample_set),
+        responses=lambda w: f"results/prompt_sets/{world.prompt_set(w.sample_set)}/responses.parquet",
+        scores=lambda w: world.data_scores(w.sample_set),
+    output:
+        "results/tables/world/{sample_set}.csv",
+    log:
+        "logs/report/base_ability/{sample_set}.log",
+    benchmark:
+        "benchmarks/report/base_ability/{sample_set}.tsv"
+    wildcard_constraints:
+        sample_set=one_of(world.sample_sets),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.report.base_ability"),
+        policies=list(atlas.policies),
+    shell:
+        r"""
+        python -m scripts.report.base_ability \
+            --policies {params.policies} \
+            --samples {input.samples} \
+            --sample-scores {input.sample_scores} \
+            --responses {input.responses} \
+            --scores {input.scores} \
             --out {output} \
             2>{log}
         """

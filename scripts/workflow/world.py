@@ -19,7 +19,33 @@ class World:
             return []
         figures = ["base_policies", *(f"{scorer}_agreement" for scorer in of_kind(self.atlas.scorers, "scratch"))]
         drawn = [f"results/figures/world/{figure}.{kind}" for figure in figures for kind in ("svg", "png")]
-        return drawn + self.rankings
+        return drawn + self.rankings + [f"results/tables/world/{name}.csv" for name in self.sample_sets]
+
+    @cached_property
+    def sample_sets(self) -> list[str]:
+        """The sample sets that any policy may draw: they show what each base policy can do."""
+        return [
+            name
+            for name, entry in self.atlas.samples.items()
+            if entry.policy is None and "oracle" in self.atlas.scorers
+        ]
+
+    def prompt_set(self, sample_set: str) -> str:
+        return self.atlas.samples[sample_set].prompt_set
+
+    def samples(self, sample_set: str) -> list[str]:
+        """Every base policy's samples of a sample set."""
+        return [self.needs.files.samples_for(sample_set, policy) for policy in self.atlas.policies]
+
+    def sample_scores(self, sample_set: str) -> list[str]:
+        """The oracle's scores of them."""
+        files = self.needs.files
+        families = [files.sampled_family(sample_set, policy) for policy in self.atlas.policies]
+        return files.scores("oracle", families)
+
+    def data_scores(self, sample_set: str) -> list[str]:
+        """The oracle's scores of the responses that came with the prompts of a sample set."""
+        return self.needs.files.scores("oracle", self.needs.files.families(self.prompt_set(sample_set)))
 
     @cached_property
     def suites(self) -> list[str]:
