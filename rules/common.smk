@@ -6,6 +6,7 @@ Makes: nothing; an error in the configuration stops here, with its file, line an
 atlas     the configuration (scripts/lib/config)
 studies   what each study needs and makes (scripts/workflow/needs.py); needs: all of them together
 files     which files belong to what (scripts/workflow/files.py)
+threads   how many threads a step gets that runs a model (scripts/workflow/threads.py)
 code      fingerprints of the steps' code, as parameters: a rule runs again when its code changes
 """
 
@@ -41,6 +42,7 @@ from scripts.workflow.files import (
 from scripts.workflow.needs import Studies
 from scripts.workflow.phases import phases
 from scripts.workflow.planning import Planning
+from scripts.workflow.threads import Threads
 from scripts.workflow.world import World
 
 REPOSITORY = Path(workflow.basedir)
@@ -76,6 +78,7 @@ files = Files(atlas)
 studies = Studies(atlas, configuration.rooms(atlas))
 needs = studies.all
 world = World(needs)
+threads = Threads(atlas, workflow.cores if workflow.local_exec else None)
 planning = Planning(needs)
 asked_together = harness.rules(
     harness.together(

@@ -133,6 +133,7 @@ for asking in asked_together:
             policy=asking.policies,
         conda:
             "../envs/evaluate.yaml"
+        threads: lambda w: threads.of_policy(w.policy)
         params:
             code=code.of("scripts.evaluation.harness"),
             tasks=code.yaml_in("scripts/evaluation/world_tasks"),
@@ -156,6 +157,7 @@ rule length_control:
         "benchmarks/suites/{suite}/length_control.tsv"
     conda:
         "../envs/evaluate.yaml"
+    threads: lambda w: threads.of_scorer(files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.length_control"),
         spec=lambda w: spec(SUITES, w.suite),
@@ -192,6 +194,7 @@ rule judge:
         suite=one_of(of_kind(SUITES, "win_rate")),
     conda:
         "../envs/evaluate.yaml"
+    threads: lambda w: threads.of_scorer(files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.judge"),
         spec=lambda w: spec(SUITES, w.suite),
@@ -236,6 +239,7 @@ rule reward:
         suite=one_of(of_kind(SUITES, "reward")),
     conda:
         "../envs/evaluate.yaml"
+    threads: lambda w: threads.of_scorer(files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.reward"),
         spec=lambda w: spec(SUITES, w.suite),

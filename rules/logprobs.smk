@@ -21,6 +21,7 @@ rule logprobs:
         "benchmarks/logprobs/{base}/{family}.tsv"
     conda:
         "../envs/train.yaml"
+    threads: lambda w: threads.of_policy(w.base)
     params:
         code=code.of("scripts.logprobs.compute"),
         batch_tokens=lambda w: files.root_of(w.base).batch_tokens,

@@ -24,6 +24,7 @@ rule sample:
         "benchmarks/samples/{policy}/{suite}.tsv"
     conda:
         lambda w: inference_environment(SUITES[w.suite].sampling)
+    threads: lambda w: threads.of_policy(w.policy)
     params:
         code=lambda w: code.of_inference("scripts.samples.sample", SUITES[w.suite].sampling),
         spec=lambda w: SUITES[w.suite].sampling.model_dump_json(),
@@ -56,6 +57,7 @@ rule sample_prompt_set:
         sample_set=files.sample_sets(sharded=False),
     conda:
         lambda w: inference_environment(files.sample_set(w.sample_set))
+    threads: lambda w: threads.of_policy(w.policy)
     params:
         code=lambda w: code.of_inference("scripts.samples.sample", files.sample_set(w.sample_set)),
         spec=lambda w: files.sampling(w.sample_set),
@@ -89,6 +91,7 @@ rule sample_shard:
         shards=r"\d+",
     conda:
         lambda w: inference_environment(files.sample_set(w.sample_set))
+    threads: lambda w: threads.of_policy(w.policy)
     params:
         code=lambda w: code.of_inference("scripts.samples.sample", files.sample_set(w.sample_set)),
         spec=lambda w: files.sampling(w.sample_set),

@@ -26,6 +26,7 @@ rule score:
         "benchmarks/scores/{scorer}/{family}.tsv"
     conda:
         lambda w: inference_environment(atlas.scorers[w.scorer])
+    threads: lambda w: threads.of_scorer(w.scorer)
     params:
         code=lambda w: code.of_inference("scripts.scores.score", atlas.scorers[w.scorer]),
         spec=lambda w: spec(atlas.scorers, w.scorer),

@@ -80,7 +80,9 @@ rule curate:
             "results/data/{source}/annotations.parquet",
             source=atlas.prompt_sets[w.prompt_set].sources,
         ),
-        unseen=lambda w: [files.prompts_of(suite) for suite in atlas.prompt_sets[w.prompt_set].unseen_by],
+        unseen=lambda w: [
+            files.prompts_of(suite) for suite in atlas.prompt_sets[w.prompt_set].unseen_by
+        ],
     output:
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
         responses="results/prompt_sets/{prompt_set}/responses.parquet",

@@ -50,6 +50,7 @@ rule pretrain:
         "benchmarks/training/pretrain/{scratch}.tsv"
     conda:
         "../envs/train.yaml"
+    threads: lambda w: threads.of_policy(w.scratch)
     params:
         code=code.of("scripts.training.pretrain"),
         spec=lambda w: spec(atlas.policies, w.scratch),
@@ -88,6 +89,7 @@ rule train:
         variant=one_of(files.variants(online=False)),
     conda:
         "../envs/train.yaml"
+    threads: lambda w: threads.of_policy(w.base)
     params:
         step="scripts.training.train",
         code=lambda w: code.of_training(

@@ -1,7 +1,7 @@
 """Table: what policies can do before any preference training, next to the data that they are trained on.
 
-A policy has room to learn where the best of its samples lies far above their mean (latent ability), and it has something
-to learn from data that is better than itself. Per policy, over prompts: the mean score of its samples, of the best and
+A policy has room to learn where the best of its samples lies far above their mean (latent ability), and it can learn
+from data that is better than itself. Per policy, over prompts: the mean score of its samples, of the best and
 of the worst of each prompt's; the mean and the best of the data's responses; the share of prompts on which its mean
 sample beats the data's mean, and its best sample the data's best. Samples without a score, empty ones among them, are
 left out and counted.

@@ -29,8 +29,8 @@ def one_of(names: Iterable[str]) -> str:
 
 
 def spec(section: Mapping[str, Any], name: str) -> str:
-    """One entry of the configuration, as JSON for a step."""
-    return section[name].model_dump_json()
+    """One entry of the configuration, as JSON for a step. Threads are no trigger: Snakemake passes them on."""
+    return section[name].model_dump_json(exclude={"threads"})
 
 
 def local_files(path: str | None) -> list[str]:
@@ -276,4 +276,4 @@ class Files:
         scorer = self.atlas.scorers[name]
         if getattr(scorer, "backend", None) == "vllm":  # its environment has no alpaca-eval
             scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
-        return ["--scorer", scorer.model_dump_json(), *folder]
+        return ["--scorer", scorer.model_dump_json(exclude={"threads"}), *folder]

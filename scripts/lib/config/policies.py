@@ -7,6 +7,13 @@ from pydantic import Field
 from scripts.lib.config.base import Count, Fraction, Positive, PromptSetRef, Seed, Spec
 
 Precision = Literal["float32", "bfloat16"]
+Threads = Annotated[
+    Count | None,
+    Field(
+        description="CPU threads of each step that runs the model. None: one for a model of up to 100 MB, so that many "
+        "share a machine; all cores for a larger one. Results are equal bit for bit only at the same number."
+    ),
+]
 
 
 class GivenPolicy(Spec):
@@ -21,6 +28,7 @@ class GivenPolicy(Spec):
         "float32", description="Precision of kept log-probs; bfloat16 values depend on the batch's shape."
     )
     batch_tokens: Count = Field(16384, description="Tokens a batch when log-probs are computed, padding included.")
+    threads: Threads = None
     trust_remote_code: bool = Field(
         False, description="Run the Python code that comes with the model: read it first. Runs cannot start from it."
     )
@@ -54,6 +62,7 @@ class ScratchPolicy(Architecture, Optimisation):
     max_length: Count = Field(512, description="Tokens of prompt and response together; longer responses are cut.")
     logprob_precision: Precision = "float32"
     batch_tokens: Count = 16384
+    threads: Threads = None
 
 
 PolicySpec = Annotated[GivenPolicy | ScratchPolicy, Field(discriminator="kind")]

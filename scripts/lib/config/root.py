@@ -143,7 +143,9 @@ def _explain(item: Any, raw: dict[str, Any], files: list, schema: dict[str, Any]
     if item["type"] == "missing":
         return InputError(place, f"{key} is missing", "add it")
     if item["type"].startswith("union_tag"):
-        return InputError(place, f"{key}: {item['msg']}", "set kind to one of the expected values")
+        tag, known = item["ctx"].get("tag"), item["ctx"].get("expected_tags")
+        problem = f"{key} has kind {_short(tag)}, none of {known}" if known else f"{key} has no kind"
+        return InputError(place, problem, "set kind to one of those in config.schema.json")
     message = item["msg"].removeprefix("Value error, ")
     given = "" if isinstance(item["input"], dict) else f" (given: {_short(item['input'])})"
     return InputError(place, f"{key}: {message}{given}", "set a value that fits; the schema is config.schema.json")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from scripts.lib.config.base import Count, Distinct, PairsRef, Spec
 from scripts.lib.config.engines import Inference
-from scripts.lib.config.policies import Architecture, Optimisation
+from scripts.lib.config.policies import Architecture, Optimisation, Threads
 
 
 class OracleScorer(Spec):
@@ -29,6 +29,7 @@ class RewardModelScorer(Inference):
     model: str = Field(description="Hub id or local folder.")
     revision: str | None = None
     max_length: Count = 4096
+    threads: Threads = None
     trust_remote_code: bool = Field(False, description="Run the Python code that comes with the model: read it first.")
 
 
