@@ -164,6 +164,50 @@ def test_a_variant_departs_from_the_defaults_in_what_it_names() -> None:
         TrainingSpec(variants={"x": {"variants": {}}})
 
 
+HELD_OUT = {"kind": "preference", "pairs": "open_assistant_comparisons"}
+TRUE_REWARD = {"kind": "reward", "scorer": "oracle", "samples_of": "lc_ae2"}
+
+
+@pytest.mark.parametrize(
+    ("suite", "sections", "message"),
+    [
+        (TRUE_REWARD, {}, None),
+        (TRUE_REWARD | {"samples_of": "mmlu"}, {}, "mmlu is no suite of kind win_rate"),
+        (
+            TRUE_REWARD | {"scorer": "came"},
+            {"scorers": {"came": {"kind": "annotation", "annotation": "rank"}}},
+            "came with the data",
+        ),
+        (HELD_OUT, {}, None),
+        (
+            HELD_OUT,
+            {"prompt_sets": {"open_assistant": {"sources": ["world_open_assistant"], "unseen_by": ["mine"]}}},
+            "which are its own",
+        ),
+        (
+            HELD_OUT | {"pairs": "own_pairs"},
+            {
+                "samples": {"own": {"prompt_set": "open_assistant", "samples": 2}},
+                "pairs": {"own_pairs": {"kind": "ranked", "samples": "own", "scorer": "oracle"}},
+            },
+            "for every start of a run",
+        ),
+    ],
+)
+def test_suites_without_a_judge_fit_the_rest(suite, sections, message) -> None:
+    def change(raw: dict) -> None:
+        raw["evaluation"]["suites"]["mine"] = suite
+        for section, entries in sections.items():
+            raw[section] |= entries
+
+    if message:
+        assert message in refused(change)
+    else:
+        raw = merged(*DEFAULT)
+        change(raw)
+        assert checked(raw, DEFAULT).evaluation.suites["mine"].kind == suite["kind"]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
