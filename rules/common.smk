@@ -78,7 +78,7 @@ files = Files(atlas)
 studies = Studies(atlas, configuration.rooms(atlas))
 needs = studies.all
 world = World(needs)
-threads = Threads(atlas, workflow.cores if workflow.local_exec else None)
+threads = Threads(atlas, workflow.resource_settings.cores if workflow.local_exec else None)
 planning = Planning(needs)
 asked_together = harness.rules(
     harness.together(
