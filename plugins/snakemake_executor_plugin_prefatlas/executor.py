@@ -1,4 +1,5 @@
-"""The SLURM executor with two additions: no job is forgotten, and no job runs twice at the same time.
+"""The SLURM executor with three additions: no job is forgotten, none runs twice at the same time, and a queue that
+stands still says why (waiting.py).
 
 `executor: prefatlas` in profiles/slurm. The executor of snakemake-executor-plugin-slurm 2.8.0 drops every running job
 when a status query gets no answer, and a new call submits again what an earlier, killed call left in the queue. Here
@@ -13,7 +14,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from pathlib import Path
 
 import snakemake_executor_plugin_slurm as slurm
@@ -24,6 +25,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 from snakemake_executor_plugin_prefatlas.ends import EndsAreKnown
 from snakemake_executor_plugin_prefatlas.journal import Entry, Journal
+from snakemake_executor_plugin_prefatlas.waiting import SINFO, SQUEUE, Waiting, explained, nodes_in, reasons_in
 
 PAUSE = 5
 """Seconds between two queries of a controller that does not answer or is ending a job."""
@@ -39,6 +41,7 @@ class Executor(EndsAreKnown, slurm.Executor):
         self.submitted: dict[frozenset[str], str] = {}
         self.left = {entry.id: entry for entry in self.journal.open()}
         self.recorded: set[str] = set()
+        self.waiting = Waiting()
         self.states = self._states()
         self._take_over()
 
@@ -58,6 +61,22 @@ class Executor(EndsAreKnown, slurm.Executor):
         self._report_job_submission_threadsafe(
             SubmittedJobInfo(job, external_jobid=entry.id, aux={"slurm_logfile": Path(entry.log)})
         )
+
+    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+        async for info in super().check_active_jobs(active_jobs):
+            yield info
+        self._tell_why_nothing_runs({info.external_jobid for info in active_jobs})
+
+    def _tell_why_nothing_runs(self, jobs: set[str]) -> None:
+        now = time.monotonic()
+        if not jobs:
+            self.waiting.at_work(now)
+        elif self.waiting.due(now):
+            reasons, at_work = reasons_in(_printed(*SQUEUE), jobs)
+            if at_work or not reasons:
+                self.waiting.at_work(now)
+            elif told := self.waiting.news(explained(reasons, nodes_in(_printed(*SINFO))), now):
+                self.logger.warning(told)
 
     def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
         made = self._made(job_info.job)

@@ -93,7 +93,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
         until((self.folder / "munge.socket").exists, 20, "munged")
         self.start_controller()
         self.start_node()
-        until(lambda: self("sinfo", "--noheader", "--format=%T") == "idle", 60, "the node to be idle")
+        until(lambda: self.node() == "idle", 60, "the node to be idle")
 
     def start_controller(self) -> None:
         self._run("slurmctld", "-D")
@@ -115,6 +115,28 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
             self.start_node()
         self("scancel", "--user=root")
         until(lambda: not self("squeue", "--noheader"), 60, "the last jobs to end")
+        self.resume()
+
+    def resume(self) -> None:
+        """Bring the node back if SLURM or a test has taken it out."""
+        if self.node() not in ("idle", "mixed", "allocated"):
+            self("scontrol", "update", f"nodename={os.uname().nodename}", "state=resume")
+        until(lambda: self.node() in ("idle", "mixed", "allocated"), 60, "the node to be up")
+
+    def drain(self, reason: str) -> None:
+        """Take the node out, as an administrator does."""
+        self("scontrol", "update", f"nodename={os.uname().nodename}", "state=drain", f"reason={reason}")
+
+    def node(self) -> str:
+        return self("sinfo", "--noheader", "--format=%T")
+
+    def save(self) -> None:
+        """Have the controller write its state to disk; one that dies before forgets which jobs it has started."""
+        before = time.time()
+        for job in self.jobs("running"):
+            self("scontrol", "update", f"jobid={job}", "timelimit=600")
+        state = self.folder / "state/job_state"
+        until(lambda: state.exists() and state.stat().st_mtime > before, 60, "the controller to save its state")
 
     def stop(self) -> None:
         for daemon in reversed(list(self.daemons)):

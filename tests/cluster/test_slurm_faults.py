@@ -125,6 +125,7 @@ def killed_half_way(house: Checkout) -> None:
 
 @pytest.fixture
 def house(slurm: Slurm, tmp_path: Path) -> Iterator[Checkout]:
+    slurm.resume()
     yield prepared(tmp_path / "house")
     for call in Call.begun:
         if call.process.poll() is None:
@@ -171,10 +172,23 @@ def test_killed_node_daemon(slurm: Slurm, house: Checkout, undisturbed: dict[str
 def test_killed_controller(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")
+    slurm.save()
     slurm.kill("slurmctld")
     let_go(house)
     until(lambda: finished(house), LIMIT, "the models to be made without it")
     slurm.start_controller()
+    call.ends()
+    assert house.results() == undisturbed
+    assert marks(house) == ONCE
+
+
+def test_a_queue_that_stands_still_says_why(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
+    slurm.drain("disk check")
+    let_go(house)
+    call = Call(house)
+    until(lambda: call.says("disk check"), LIMIT, "a message about the node")
+    assert call.says("an administrator runs: scontrol update nodename=")
+    slurm.resume()
     call.ends()
     assert house.results() == undisturbed
     assert marks(house) == ONCE
