@@ -70,7 +70,7 @@ def reference_rows(name: str, suite: WinRateSuite, data: Path | None) -> list[di
         for column in (columns.instruction, columns.output, columns.generator):
             if not isinstance(row.get(column), str) or not normalise(row[column]):
                 raise InputError(
-                    f"{path}, row {at}", f"no text in {column}", "mend the row: a reference needs all three"
+                    f"{path}, row {at}", f"no text in {column}", "fix the row: a reference needs all three"
                 )
         first = seen.setdefault(normalise(row[columns.instruction]), at)
         if first != at:

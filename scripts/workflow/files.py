@@ -16,7 +16,7 @@ CLASSIFIER = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_c
 MODEL = [CLASSIFIER[0], "generation_config.json", *CLASSIFIER[1:]]
 """The files of a trained policy, besides policy.json: lib/models.py's, without importing torch."""
 LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
-"""The files of a fitted length control: evaluation/rates.py's, without importing alpaca-eval."""
+"""The files of a fitted length control: evaluation/control_files.py's, without importing alpaca-eval."""
 
 
 def of_kind(section: Mapping[str, Any], *kinds: str) -> list[str]:
