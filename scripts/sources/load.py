@@ -18,19 +18,8 @@ from scripts.sources.rows import file_names, read_rows
 log = logging.getLogger(__name__)
 
 
-WINNERS = frozenset(
-    [
-        "winner",
-        "label",
-        "preference",
-        "preferred",
-        "overall_preference",
-        "better_response",
-        "better_response_id",
-        "choice",
-    ]
-)
-"""Columns that usually say which of two responses is better."""
+WINNERS = ("winner", "label", "prefer", "better", "overall_preference", "choice", "verdict")
+"""How columns that say which of two responses is better usually begin."""
 
 
 class Counted:
@@ -121,7 +110,7 @@ def warnings(spec: SourceSpec, not_read: Iterable[str]) -> Iterator[str]:
     """What the columns that nothing reads may mean for the preferences of a source."""
     if isinstance(spec, LabelledSource):
         for column in not_read:
-            if spelt(column) in WINNERS:
+            if spelt(column).startswith(WINNERS):
                 yield (
                     f"column {column} may say which response won, and kind {spec.kind} does not read it: "
                     "if it does, use kind comparisons with this column as winner"

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from scripts.lib.errors import InputError
@@ -67,7 +68,10 @@ class Row:
     left_out: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        self.account.held.update(self.within + str(name) for name, value in self.values.items() if not blank(value))
+        held, within = self.account.held, self.within
+        for name, value in self.values.items():
+            if not blank(value):
+                held[f"{within}{name}"] += 1
 
     def has(self, column: str) -> bool:
         return self.values.get(column) is not None
@@ -170,9 +174,10 @@ class Row:
 
 def blank(value: Any) -> bool:
     """Whether a value says nothing: null, white space, or an empty list or object."""
-    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {})
+    return value is None or (not value.strip() if isinstance(value, str) else value in ([], {}))
 
 
+@lru_cache(maxsize=1024)
 def spelt(name: Any) -> str:
     """A column's name in the spelling by which such names are known."""
     return str(name).lower().replace("-", "_").replace(" ", "_")

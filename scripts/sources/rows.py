@@ -156,7 +156,7 @@ def _parse(text: str, where: str) -> Any:
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise InputError(
-            f"{where}, {at}", f"broken JSON: {error.msg}", "give one array of objects, or one whole object a line"
+            f"{where}, {at}", f"broken JSON: {error.msg}", "give one array of objects, or one whole object per line"
         ) from error
     except RecursionError as error:
         raise InputError(where, "JSON nested too deeply", "remove the row") from error
@@ -164,7 +164,7 @@ def _parse(text: str, where: str) -> Any:
 
 def _row(where: str, item: Any) -> Cells:
     if not isinstance(item, dict):
-        raise InputError(where, f"not an object but {type(item).__name__}", "give an object with named columns a row")
+        raise InputError(where, f"not an object but {type(item).__name__}", "give an object with named columns per row")
     return where, item
 
 

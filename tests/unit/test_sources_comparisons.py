@@ -124,7 +124,7 @@ def test_a_value_stands_for_one_outcome() -> None:
         spec_of("comparisons", "x.jsonl", columns=ARENA, outcomes={"first": [True]})
 
 
-@pytest.mark.parametrize("column", ["label", "winner", "Preference", "better-response-id"])
+@pytest.mark.parametrize("column", ["label", "winner", "Preference", "better-response-id", "winner_model_b"])
 def test_pairs_beside_a_winners_column_that_nobody_named_are_warned_of(tmp_path: Path, column: str) -> None:
     rows = [{"instruction": "Q", "output_1": "x", "output_2": "y", column: 2}]
     columns = {"prompt": "instruction", "chosen": "output_1", "rejected": "output_2"}

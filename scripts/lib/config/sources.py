@@ -25,7 +25,7 @@ class StoredSource(Spec):
     """A hub id, or a local file or folder. A local path needs no network."""
 
     path: LocalPath = Field(
-        description="Hub id; or a local file: json (an array or one object a line), jsonl, csv, parquet, the first "
+        description="Hub id; or a local file: json (an array or one object per line), jsonl, csv, parquet, the first "
         "three also with .gz; or a folder of such files, such as a downloaded hub repository."
     )
     subset: str | None = Field(None, description="The configuration name, of a hub dataset or a folder like one.")
