@@ -3,7 +3,7 @@
 Suites and their data:
     questions       step: the questions of the didactic world's suites
     prompts         step: a suite's prompts, and a win-rate suite's reference outputs
-    upstream        benchmark questions from local copies of the hub's or the authors' files
+    benchmark_files benchmark questions from local copies of the hub's or the authors' files
     rows            rows of a data file: JSON Lines, JSON, Parquet, CSV
     suite_files     a win-rate suite, read back from its two tables
 Harness suites:
@@ -12,12 +12,13 @@ Harness suites:
     world_tasks     the didactic world's task definitions (YAML) and their metrics
 Win rates:
     judge           step: judges a policy's outputs and computes its win rates
-    judging         free judges that run locally
+    local_judges    free judges that run locally
     llm_judges      LLM judges behind an API: prompts and clients
-    asking          asking an LLM judge: cost estimate, budget, one request per pair
+    paid_requests   asking an LLM judge: cost estimate, budget, one request per pair
     verdicts        stored verdicts of LLM judges
     judging_cost    command: the estimated cost of an LLM judge
     rates           win rate and length-controlled win rate from judgements
+    control_files   the two files of length control: published, given, or fitted
     length_control  step: fits length control for a suite of the didactic world
     win_rate        command: win rates from a file of AlpacaEval annotations
 """

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.evaluation.asking import judged_once
-from scripts.evaluation.judging import annotator_of, judged, quieten
+from scripts.evaluation.control_files import MINIMAL, LengthControl, fitted, published
 from scripts.evaluation.llm_judges import llm_judge
-from scripts.evaluation.rates import MINIMAL, LengthControl, WinRates, fitted, in_order, published, win_rates
+from scripts.evaluation.local_judges import annotator_of, judged, quieten
+from scripts.evaluation.paid_requests import judged_once
+from scripts.evaluation.rates import WinRates, in_order, win_rates
 from scripts.evaluation.suite_files import ALPACA_EVAL, Instruction, read_instructions
 from scripts.evaluation.verdicts import Row, Verdicts
 from scripts.lib import cli

@@ -6,10 +6,10 @@ A pair that several policies share is counted once, for the first of them.
 import sys
 from pathlib import Path
 
-from scripts.evaluation.asking import Estimate, estimate, unjudged
 from scripts.evaluation.judge import outputs_of, rows_of
-from scripts.evaluation.judging import quieten
 from scripts.evaluation.llm_judges import llm_judge
+from scripts.evaluation.local_judges import quieten
+from scripts.evaluation.paid_requests import Estimate, estimate, unjudged
 from scripts.evaluation.suite_files import read_instructions
 from scripts.evaluation.verdicts import Row, Verdicts
 from scripts.lib import cli

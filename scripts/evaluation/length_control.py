@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from alpaca_eval.metrics.glm_winrate import fit_LogisticRegressionCV
 
-from scripts.evaluation.judging import LocalAnnotator, annotator_of, judged, quieten
-from scripts.evaluation.rates import DIFFICULTY, GAMED, gamed_rows
+from scripts.evaluation.control_files import DIFFICULTY, GAMED, gamed_rows
+from scripts.evaluation.local_judges import LocalAnnotator, annotator_of, judged, quieten
 from scripts.evaluation.suite_files import Instruction, read_instructions
 from scripts.lib import cli
 from scripts.lib.config.evaluation import WinRateSuite

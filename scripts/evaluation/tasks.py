@@ -16,7 +16,7 @@ from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks.manager import TaskDict
 
 import scripts.evaluation.world_tasks.rules as rules
-from scripts.evaluation.upstream import holds_splits, split_rows
+from scripts.evaluation.benchmark_files import holds_splits, split_rows
 from scripts.lib.config.evaluation import HarnessSuite
 from scripts.lib.errors import InputError
 
@@ -30,7 +30,7 @@ class LocalTask(ConfigurableTask):
     """A task defined by lm-eval or by the didactic world, whose data is a local file, folder or zip.
 
     ``dataset_kwargs`` gives the path, and whether few-shot examples are needed. A file holds the split to evaluate; a
-    folder or zip holds all splits, read by scripts.evaluation.upstream.
+    folder or zip holds all splits, read by scripts.evaluation.benchmark_files.
     """
 
     def __init__(self, config: dict) -> None:

@@ -12,6 +12,9 @@ The package identifies an annotation's instruction by the annotation's position.
 missing, the fourth instruction's preference takes third place, is matched with the third's difficulty, and so on
 to the end; the predictions at equal lengths use the first n difficulties. The public leaderboard was computed that way:
 ``lc_win_rate_as_published`` is its number, ``lc_win_rate`` the right one. They are equal if no row is missing.
+
+A model whose outputs all have the reference's lengths and whose preferences are draws or blank is the reference itself,
+a line of every board: both rates are 50 by definition.
 """
 
 import argparse
@@ -20,8 +23,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.evaluation.judging import quieten
-from scripts.evaluation.rates import LengthControl, published, win_rates_of
+from scripts.evaluation.control_files import LengthControl, published
+from scripts.evaluation.local_judges import quieten
+from scripts.evaluation.rates import win_rates_of
 from scripts.evaluation.rows import read_rows
 from scripts.lib import cli
 from scripts.lib.errors import InputError

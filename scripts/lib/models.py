@@ -101,7 +101,7 @@ def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
         raise InputError(
             card.model,
             "its tokenizer has no chat template",
-            f"give policy {card.name} a chat_template (a Jinja file) in config.yaml, such as its fine-tuned sibling's",
+            f"give policy {card.name} a chat_template (a Jinja file), such as its fine-tuned sibling's",
         )
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:

@@ -34,7 +34,7 @@ def main() -> None:
     parser = cli.parser_of("scripts.pairs.compare", __doc__)
     parser.add_argument("--spec", type=cli.spec_of(ComparisonPairs), required=True, help="JSON of the pairs entry")
     parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file a family")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file per family")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--card", type=Path, required=True)
     arguments = parser.parse_args()

@@ -134,7 +134,7 @@ def main() -> None:
     parser = cli.parser_of("scripts.pairs.gap", __doc__)
     parser.add_argument("--spec", type=cli.spec_of(GapPairs), required=True, help="JSON of the pairs entry")
     parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file a family")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file per family")
     parser.add_argument("--of", type=Path, nargs="*", default=[], help="responses.parquet of spec.sources")
     parser.add_argument("--chosen-above", type=Path, help="pairs of spec.chosen_above")
     parser.add_argument("--rejected-below", type=Path, help="pairs of spec.rejected_below")

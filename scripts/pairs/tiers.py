@@ -79,7 +79,7 @@ def tier_card(scored: pd.DataFrame, tiers: pd.DataFrame, unscored: int) -> dict:
 def main() -> None:
     parser = cli.parser_of("scripts.pairs.tiers", __doc__)
     parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file a family")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="one file per family")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--card", type=Path, required=True)
     arguments = parser.parse_args()

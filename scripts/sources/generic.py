@@ -1,11 +1,12 @@
-"""Responses and preference pairs in columns that the configuration names, and helpers shared with other formats."""
+"""Responses and preference pairs in columns that the configuration names, and what other formats share with them."""
 
 from collections.abc import Iterable, Iterator
 
 from scripts.lib.config.sources import PairsSource, ResponseColumns, ResponsesSource
-from scripts.lib.ids import Messages, normalise
+from scripts.lib.ids import normalise
+from scripts.sources.conversations import Side, side_of
 from scripts.sources.records import Dropped, Record
-from scripts.sources.rows import Row
+from scripts.sources.row import Row
 
 
 def responses(rows: Iterable[Row], spec: ResponsesSource) -> Iterator[Record | Dropped]:
@@ -14,10 +15,12 @@ def responses(rows: Iterable[Row], spec: ResponsesSource) -> Iterator[Record | D
         yield response(row, spec.columns)
 
 
-def response(row: Row, columns: ResponseColumns) -> Record:
+def response(row: Row, columns: ResponseColumns) -> Record | Dropped:
+    side = side_of(row, columns.response, columns)
+    if isinstance(side, str):
+        return Dropped(side)
     return Record(
-        row.messages(columns.prompt),
-        row.text(columns.response),
+        *side,
         row.text(columns.generator) if columns.generator else "",
         {name: row.number(name) for name in columns.annotations},
     )
@@ -28,7 +31,7 @@ def pairs(rows: Iterable[Row], spec: PairsSource) -> Iterator[Record | Dropped]:
     columns = spec.columns
     for row in rows:
         yield from pair(
-            [conversation(row, columns.prompt, column) for column in (columns.chosen, columns.rejected)],
+            [side_of(row, column, columns) for column in (columns.chosen, columns.rejected)],
             scores=[
                 {"score": row.number(column)} if column else {}
                 for column in (columns.chosen_score, columns.rejected_score)
@@ -36,32 +39,18 @@ def pairs(rows: Iterable[Row], spec: PairsSource) -> Iterator[Record | Dropped]:
         )
 
 
-def conversation(row: Row, prompt_column: str, column: str) -> tuple[Messages, str] | None:
-    """(prompt, response) of one side of a pair; None if it does not end in an assistant turn.
-
-    The side is the response's text, or messages: the whole conversation, or only its last turn, which then continues
-    the content of ``prompt_column``.
-    """
-    if not isinstance(row.value(column), list):
-        return row.messages(prompt_column), row.text(column)
-    turns = row.messages(column)
-    if not turns or turns[-1]["role"] != "assistant":
-        return None
-    before = turns[:-1] if len(turns) > 1 else row.messages(prompt_column)
-    return before, turns[-1]["content"]
-
-
 def pair(
-    sides: list[tuple[Messages, str] | None],
+    sides: list[Side | str],
     scores: list[dict[str, float | None]],
     generators: tuple[str, str] = ("", ""),
+    preferred: tuple[float, float] = (1.0, 0.0),
 ) -> Iterator[Record | Dropped]:
     """The two responses of a pair, chosen first; neither if the two express no preference.
 
     Without known generators both are under the source's name: the generator must not reveal which response won.
     """
-    if None in sides:
-        yield Dropped("not_assistant_reply", 2)
+    if reasons := [side for side in sides if isinstance(side, str)]:
+        yield Dropped(reasons[0], 2)
         return
     (prompt, chosen), (rejected_prompt, rejected) = sides
     if prompt != rejected_prompt:
@@ -69,5 +58,5 @@ def pair(
     elif normalise(chosen) == normalise(rejected):
         yield Dropped("chosen_equals_rejected", 2)
     else:
-        for text, score, generator, preferred in zip((chosen, rejected), scores, generators, (1.0, 0.0), strict=True):
-            yield Record(prompt, text, generator, {**score, "preferred": preferred})
+        for text, score, generator, won in zip((chosen, rejected), scores, generators, preferred, strict=True):
+            yield Record(prompt, text, generator, {**score, "preferred": won})

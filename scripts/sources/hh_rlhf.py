@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scripts.lib.ids import Messages
+from scripts.sources.conversations import Side
 from scripts.sources.generic import pair
 from scripts.sources.records import Dropped, Record
-from scripts.sources.rows import Row
+from scripts.sources.row import Row
 
 TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -30,5 +31,5 @@ def transcript(text: str) -> Messages:
     return [{"role": ROLES[who], "content": said.strip()} for who, said in zip(parts[::2], parts[1::2], strict=True)]
 
 
-def _split(turns: Messages) -> tuple[Messages, str] | None:
-    return (turns[:-1], turns[-1]["content"]) if turns[-1]["role"] == "assistant" else None
+def _split(turns: Messages) -> Side | str:
+    return (turns[:-1], turns[-1]["content"]) if turns[-1]["role"] == "assistant" else "not_assistant_reply"

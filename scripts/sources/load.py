@@ -6,22 +6,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.lib import cli
-from scripts.lib.config.sources import SourceSpec, StoredSource
+from scripts.lib.config.sources import LabelledSource, SourceSpec, StoredSource
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import ANNOTATIONS, PROMPTS, RESPONSES
 from scripts.lib.tables import write_json, writing
-from scripts.sources import alpaca_eval, generic, hh_rlhf, open_assistant, ultrafeedback, world
+from scripts.sources import alpaca_eval, comparisons, generic, hh_rlhf, open_assistant, ultrafeedback, world
 from scripts.sources.records import Collection, Dropped, Record, Tables, whole
-from scripts.sources.rows import Row, file_names, read_rows
+from scripts.sources.row import Account, Row, spelt
+from scripts.sources.rows import file_names, read_rows
 
 log = logging.getLogger(__name__)
 
 
-class Counted:
-    """An iterable of rows that counts how many were read."""
+WINNERS = ("winner", "label", "prefer", "better", "overall_preference", "choice", "verdict")
+"""How columns that say which of two responses is better usually begin."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.rows = rows
+
+class Counted:
+    """An iterable of rows that counts how many were read, with the account of what they hold."""
+
+    def __init__(self, rows: Iterable[Row], account: Account) -> None:
+        self.rows, self.account = rows, account
         self.count = 0
 
     def __iter__(self) -> Iterator[Row]:
@@ -47,6 +52,8 @@ def records_of(rows: Iterable[Row], spec: SourceSpec) -> Iterator[Record | Dropp
             return generic.responses(rows, spec)
         case "pairs":
             return generic.pairs(rows, spec)
+        case "comparisons":
+            return comparisons.records(rows, spec)
         case "world":
             return world.records(rows, spec)
 
@@ -55,7 +62,8 @@ def records_of(rows: Iterable[Row], spec: SourceSpec) -> Iterator[Record | Dropp
 def collected(name: str, spec: SourceSpec, folder: Path | None = None) -> Iterator[tuple[Collection, Counted]]:
     """All records of a source, and its rows; ``folder`` holds what does not fit in memory."""
     stored = isinstance(spec, StoredSource)
-    rows = Counted(read_rows(spec) if stored else world.rows(spec))
+    account = Account()
+    rows = Counted(read_rows(spec, account) if stored else world.rows(spec), account)
     least = spec.min_responses if spec.kind == "open_assistant" else 1
     split, limit = (spec.split, spec.limit) if stored else ("train", None)
     with Collection(name, split, least, limit, folder) as collection:
@@ -74,7 +82,9 @@ def card_of(name: str, spec: SourceSpec, collection: Collection, rows: Counted) 
     """The source's card, once all parts of its tables are made. Raises InputError if nothing of the source is left.
 
     The card's ``dropped`` counts responses by reason, a row without responses as one:
-    ``responses_read == responses + sum(dropped.values())``. Its ``files`` lists the files read from a folder.
+    ``responses_read == responses + sum(dropped.values())``. Its ``files`` lists the files read from a folder,
+    ``not_read`` each column that the source's format does not read with its rows, ``read_as`` what was read otherwise
+    than it is written, and how often.
     """
     stored = isinstance(spec, StoredSource)
     counts = collection.counts()
@@ -92,7 +102,19 @@ def card_of(name: str, spec: SourceSpec, collection: Collection, rows: Counted) 
         "files": file_names(spec) if stored else [],
         "rows_read": rows.count,
     }
-    return {**card, **counts}
+    found = {"not_read": rows.account.unread(), "read_as": dict(sorted(rows.account.notes.items()))}
+    return {**card, **counts, **found, "warnings": list(warnings(spec, found["not_read"]))}
+
+
+def warnings(spec: SourceSpec, not_read: Iterable[str]) -> Iterator[str]:
+    """What the columns that nothing reads may mean for the preferences of a source."""
+    if isinstance(spec, LabelledSource):
+        for column in not_read:
+            if spelt(column).startswith(WINNERS):
+                yield (
+                    f"column {column} may say which response won, and kind {spec.kind} does not read it: "
+                    "if it does, use kind comparisons with this column as winner"
+                )
 
 
 def main() -> None:
@@ -119,6 +141,8 @@ def main() -> None:
                 annotations.write(part.annotations)
             card = card_of(name, spec, collection, rows)
         write_json(card, arguments.card)
+    for warning in card["warnings"]:
+        log.warning("%s: %s", name, warning)
     log.info(
         "%s: %d prompts, %d responses, dropped %s", *(card[k] for k in ("source", "prompts", "responses", "dropped"))
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from scripts.lib.config.sources import OpenAssistantSource
 from scripts.lib.errors import InputError
 from scripts.sources.records import Dropped, Record
-from scripts.sources.rows import Row
+from scripts.sources.row import Row
 
 STOPPED = ("aborted_low_grade", "halted_by_moderator")
 """States of trees that reviewers or moderators removed from the collection."""
@@ -116,8 +116,8 @@ def _flaw(message: Row, role: str) -> str | None:
     """Why a message is not part of the data, if so; an unfinished review is ignored."""
     if message.text("role") != role:
         return "not_assistant_reply" if role == "assistant" else "not_a_prompt"
-    if message.values.get("deleted"):
+    if message.get("deleted"):
         return "deleted"
-    if "review_result" in message.values and not message.values["review_result"]:
+    if "review_result" in message.values and not message.get("review_result"):
         return "failed_review" if message.has("review_result") else "not_reviewed"
     return None

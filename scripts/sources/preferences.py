@@ -65,6 +65,8 @@ def preferences(records: Iterable[Record | Dropped], limit: int | None) -> Itera
 
 
 def _preference(chosen: Side, rejected: Side) -> Preference | Dropped:
+    if chosen[0].annotations["preferred"] == rejected[0].annotations["preferred"]:
+        return Dropped("tie")
     for _, ids in (chosen, rejected):
         if isinstance(ids, Dropped):
             return ids
@@ -84,7 +86,7 @@ def extract(name: str, spec: SourceSpec, out: Path) -> dict:
         raise InputError(
             f"source {name}",
             f"the rows of kind {spec.kind} express no preferences",
-            "label pairs from sources of kind pairs, ultrafeedback_binarized or hh_rlhf; "
+            "label pairs from sources of kind pairs, comparisons, ultrafeedback_binarized or hh_rlhf; "
             "of other sources make pairs by a scorer or a ranker",
         )
     dropped: Counter[str] = Counter()

@@ -1,13 +1,22 @@
 """UltraFeedback (Cui et al., 2023): as published, with four completions per instruction, and binarized."""
 
+import math
+import statistics
 from collections.abc import Iterable, Iterator
 
+from scripts.lib.config.sources import PromptColumns
 from scripts.lib.ids import Messages, normalise
-from scripts.sources.generic import conversation, pair
+from scripts.sources.conversations import prompt_of, side_of
+from scripts.sources.generic import pair
 from scripts.sources.records import Dropped, Record
-from scripts.sources.rows import Row
+from scripts.sources.row import Row
+from scripts.sources.structure import structured
 
-OVERALL = ("overall_score", "fine-grained_score")
+OVERALL, FINE = "overall_score", "fine-grained_score"
+TOP = 10.0
+POOR, GOOD = 2.0, 4.0
+"""Mean ratings of the aspects, 1 to 5: at most POOR, an overall score of TOP was meant as 1; above GOOD, as TOP."""
+COLUMNS = PromptColumns()
 SCORES = (
     ("score_chosen", "score_rejected"),
     ("chosen_score", "rejected_score"),
@@ -23,6 +32,10 @@ def raw(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
 
     Annotations: overall_score and fine-grained_score, and each aspect's Rating under the aspect's name, if the data has
     them. The system prompts that steered the generators are not part of the prompt.
+
+    The first version of the data has overall scores of 10 that were given as 1 (OpenBMB/UltraFeedback issue 8). They
+    are told by the mean of the aspects' ratings, as the authors did; a 10 that the ratings neither confirm nor deny
+    (the authors asked the annotator again) is left out and counted.
     """
     for row in rows:
         prompt = row.messages("instruction")
@@ -30,12 +43,28 @@ def raw(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
         if not completions:
             yield Dropped("no_response")
         for completion in completions:
-            annotations = {name: completion.number(name) for name in OVERALL if name in completion.values}
             aspects = completion.part("annotations")
-            for aspect, rated in aspects.values.items():
-                if isinstance(rated, dict) and "Rating" in rated:
-                    annotations[aspect.lower()] = aspects.part(aspect).number("Rating")
+            ratings = {
+                aspect.lower(): aspects.part(aspect).number("Rating")
+                for aspect, rated in aspects.values.items()
+                if isinstance(rated, dict) and "Rating" in rated
+            }
+            overall = {name: completion.number(name) for name in (OVERALL, FINE) if name in completion.values}
+            if overall.get(OVERALL) == TOP:
+                overall[OVERALL] = _meant(completion, ratings, overall.get(FINE))
+            annotations = overall | ratings
             yield Record(prompt, completion.text("response"), completion.text("model"), annotations)
+
+
+def _meant(completion: Row, ratings: dict[str, float | None], fine: float | None) -> float | None:
+    """The overall score behind a 10; None if unknown."""
+    known = [rating for rating in ratings.values() if rating is not None and math.isfinite(rating)]
+    mean = statistics.mean(known) if known else fine
+    if mean is None or mean > GOOD:
+        return TOP
+    told = "as 1, by its ratings" if mean <= POOR else "left out: its ratings neither confirm nor deny it"
+    completion.account.notes[f"{OVERALL} 10 {told}"] += 1
+    return 1.0 if mean <= POOR else None
 
 
 def binarized(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
@@ -45,7 +74,7 @@ def binarized(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
     all_rm_scores), those are returned too, with the annotation ``rm_score``.
     """
     for row in rows:
-        sides = [conversation(row, "prompt", column) for column in ("chosen", "rejected")]
+        sides = [side_of(row, column, COLUMNS) for column in ("chosen", "rejected")]
         given = list(pair(sides, _scores(row), _models(row)))
         if row.has("all_generated_responses"):
             yield from _with_all_responses(row, given)
@@ -54,7 +83,7 @@ def binarized(rows: Iterable[Row]) -> Iterator[Record | Dropped]:
 
 
 def _scores(row: Row) -> list[dict[str, float | None]]:
-    metadata = row.part("metadata") if isinstance(row.values.get("metadata"), dict) else row
+    metadata = row.part("metadata") if isinstance(structured(row.get("metadata")), dict) else row
     for at in (row, metadata):
         for columns in SCORES:
             if all(column in at.values for column in columns):
@@ -74,9 +103,9 @@ def _with_all_responses(row: Row, given: list[Record | Dropped]) -> Iterator[Rec
     texts = row.items("all_generated_responses")
     scores = row.items("all_rm_scores") if row.has("all_rm_scores") else [None] * len(texts)
     if len(scores) != len(texts):
-        row.refuse("all_rm_scores", scores, f"a list of {len(texts)} numbers, one a response")
+        row.refuse("all_rm_scores", scores, f"a list of {len(texts)} numbers, one per response")
     of_pair = {normalise(record.response): record for record in given if isinstance(record, Record)}
-    prompt: Messages = next(iter(of_pair.values())).prompt if of_pair else row.messages("prompt")
+    prompt: Messages = next(iter(of_pair.values())).prompt if of_pair else prompt_of(row, COLUMNS)
     for at, (text, score) in enumerate(zip(texts, scores, strict=True)):
         sample = Row(f"{row.where}, response {at}", {"response": text, "rm_score": score})
         response = sample.text("response")

@@ -8,7 +8,7 @@ from scripts.lib.ids import seed_of
 from scripts.lib.world.generators import respond
 from scripts.lib.world.skills import make_prompts
 from scripts.sources.records import Record
-from scripts.sources.rows import Row
+from scripts.sources.row import Row
 
 
 def rows(spec: WorldSource) -> Iterator[Row]:

@@ -64,7 +64,7 @@ def hub_files(model: str, revision: str | None) -> tuple[str, list[str]]:
         info = HfApi().model_info(model, revision=revision)
         return info.sha, sorted(each.rfilename for each in info.siblings)
     except HFValidationError as error:
-        raise InputError(model, "no such folder, and no hub id", "mend the policy's model in config.yaml") from error
+        raise InputError(model, "no such folder, and no hub id", "fix the policy's model") from error
     except (HTTPError, OSError) as error:
         log.info("the hub does not answer for %s (%s): looking in the local cache", model, type(error).__name__)
     try:
@@ -73,7 +73,7 @@ def hub_files(model: str, revision: str | None) -> tuple[str, list[str]]:
         raise InputError(
             model,
             f"neither a folder, nor on the hub (revision {revision or 'main'}), nor in the local cache",
-            "mend the policy's model in config.yaml, or download it first: hf download " + model,
+            "fix the policy's model, or download it first: hf download " + model,
         ) from error
     return folder.name, sorted(path.name for path in folder.iterdir() if path.is_file())
 
@@ -108,7 +108,7 @@ def template_of(path: str | None) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"no readable chat template ({error})", "mend the policy's chat_template") from error
+        raise InputError(path, f"no readable chat template ({error})", "fix the policy's chat_template") from error
 
 
 def check_fit(card: PolicyCard) -> None:

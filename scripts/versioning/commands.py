@@ -146,9 +146,11 @@ def _tell_missing(missing: Sequence[Artifact]) -> None:
 
 
 def _unversioned(root: Path, paths: Sequence[str]) -> list[str]:
-    """Those of some files that git does not track."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)
-    return sorted(set(paths) - set(done.stdout.split("\0")))
+    """Those of some files that git does not track, however their paths are spelt; a tracked link is not its target."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True)
+    names = (os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+    tracked = {os.path.realpath(root / name) for name in names if not (root / name).is_symlink()}
+    return sorted(path for path in set(paths) if os.path.realpath(root / path) not in tracked)
 
 
 def _as_recorded(arguments: Sequence[str]) -> str:

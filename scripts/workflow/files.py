@@ -1,21 +1,23 @@
 """Paths of files by the configuration, for rules that need or make several files."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from snakemake.io import contains_wildcard
 
 from scripts.lib import lineage
 from scripts.lib.config.evaluation import PaidJudge
 from scripts.lib.config.references import entry_of
 from scripts.lib.config.root import AtlasConfig
+from scripts.lib.errors import InputError
 
 CLASSIFIER = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]
 """The files of a reward model or ranker, besides its card: lib/classifiers.py's, without importing torch."""
 MODEL = [CLASSIFIER[0], "generation_config.json", *CLASSIFIER[1:]]
 """The files of a trained policy, besides policy.json: lib/models.py's, without importing torch."""
 LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
-"""The files of a fitted length control: evaluation/rates.py's, without importing alpaca-eval."""
+"""The files of a fitted length control: evaluation/control_files.py's, without importing alpaca-eval."""
 
 
 def of_kind(section: Mapping[str, Any], *kinds: str) -> list[str]:
@@ -34,9 +36,37 @@ def spec(section: Mapping[str, Any], name: str) -> str:
 
 
 def local_files(path: str | None) -> list[str]:
-    """A local file, or the files in a local folder, as inputs, so that changes are noticed; empty for a hub id."""
-    found = [Path(path), *Path(path).rglob("*")] if path and os.path.exists(path) else []
-    return [str(each) for each in sorted(found) if each.is_file()]
+    """A local file, or the files in a local folder, as inputs, so that changes are noticed; empty for a hub id.
+
+    Links to folders are followed; hidden files, which nothing reads, are left out. Raises InputError for a path that
+    Snakemake would take for a pattern.
+    """
+    if not path or not os.path.exists(path):
+        return []
+    found = [_as_input(path)] if os.path.isfile(path) else sorted(_files_below(_as_input(path)))
+    if patterns := [each for each in found if contains_wildcard(each)]:
+        raise InputError(patterns[0], "Snakemake takes {...} in a path for a wildcard", "rename it without braces")
+    return found
+
+
+def _as_input(path: str) -> str:
+    """The path in one spelling: relative below this folder, without the detours of ``.``, ``..`` and ``//``."""
+    plain = os.path.normpath(path)
+    if os.path.realpath(plain) != os.path.realpath(path):  # a .. after a link leaves the link's target
+        plain = os.path.realpath(path)
+    below = os.path.relpath(plain)
+    return below if not below.startswith(os.pardir) else plain
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    entered = set()
+    for at, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(at)) in entered:  # links can lead in circles
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(at, name) for name in names if not name.startswith("."))
 
 
 def python_for(gpus: int) -> str:

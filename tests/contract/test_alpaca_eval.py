@@ -7,18 +7,9 @@ import pandas as pd
 import pytest
 from alpaca_eval import constants, metrics
 
-from scripts.evaluation.judging import LocalAnnotator
-from scripts.evaluation.rates import (
-    DIFFICULTY,
-    GAMED,
-    MINIMAL,
-    LengthControl,
-    fitted,
-    gamed_rows,
-    in_order,
-    published,
-    win_rates,
-)
+from scripts.evaluation.control_files import DIFFICULTY, GAMED, MINIMAL, LengthControl, fitted, gamed_rows, published
+from scripts.evaluation.local_judges import LocalAnnotator
+from scripts.evaluation.rates import in_order, win_rates
 from scripts.lib.errors import InputError
 
 N = 120

@@ -18,10 +18,10 @@ from lm_eval.tasks import TaskManager
 from transformers import LlamaForCausalLM, LlamaForSequenceClassification
 
 from scripts.evaluation import harness, judge, prompts
+from scripts.evaluation.benchmark_files import MMLU_SPLITS, split_rows
 from scripts.evaluation.prompts import harness_texts
 from scripts.evaluation.suite_files import read_instructions
 from scripts.evaluation.tasks import load_tasks
-from scripts.evaluation.upstream import MMLU_SPLITS, split_rows
 from scripts.lib.chat import Encoded, encode_prompt
 from scripts.lib.classifiers import Classifier
 from scripts.lib.config.evaluation import HarnessSuite, ReferenceColumns, ScorerJudge, WinRateSuite

@@ -9,7 +9,8 @@ import pytest
 from alpaca_eval import constants, metrics
 
 from scripts.evaluation import win_rate
-from scripts.evaluation.rates import DIFFICULTY, GAMED, fitted, gamed_rows, published, win_rates
+from scripts.evaluation.control_files import DIFFICULTY, GAMED, fitted, gamed_rows, published
+from scripts.evaluation.rates import win_rates
 from scripts.evaluation.win_rate import read_annotations, win_rate_table
 from scripts.lib.errors import InputError
 
@@ -133,6 +134,33 @@ def test_without_rows_the_published_number_stays_blank(folder, annotations, tmp_
     some = table_of(annotations, folder, tmp_path / "c.parquet")
     assert some["lc_win_rate_as_published"].isna().tolist() == [True, False, False]
     pd.testing.assert_frame_equal(some[columns], whole[columns])
+
+
+@pytest.mark.parametrize("preference", [1.5, np.nan])
+@pytest.mark.parametrize("rows", [range(N), range(0, N, 3)], ids=["all", "some"])
+def test_the_reference_itself_is_50_by_definition_and_changes_no_other_model(
+    folder, annotations, tmp_path, preference, rows
+):
+    others = table_of(annotations, folder, tmp_path / "others.parquet")
+    own = pd.DataFrame({"index": rows, "row": range(len(rows)), "model": "the reference", "preference": preference})
+    own = own.assign(len_output_1=[100 + at for at in rows], len_output_2=[100 + at for at in rows])
+    table = table_of(pd.concat([own, annotations], ignore_index=True), folder, tmp_path / "all.parquet")
+    pd.testing.assert_frame_equal(table.drop(index="the reference"), others)
+    rates = table.loc["the reference", ["win_rate", "lc_win_rate", "lc_win_rate_as_published"]]
+    assert rates.tolist() == [50.0] * 3
+    assert table.loc["the reference", "n"] == (0 if np.isnan(preference) else len(rows))
+    alone = table_of(own, folder, tmp_path / "alone.parquet")
+    pd.testing.assert_frame_equal(alone, table.loc[["the reference"]])
+
+
+@pytest.mark.parametrize("change", [{"preference": 1.4}, {"preference": 2.0}, {"len_output_2": 99}])
+def test_a_model_of_the_references_lengths_that_is_not_the_reference_is_refused(folder, annotations, tmp_path, change):
+    own = pd.DataFrame({"index": range(N), "row": range(N), "model": "nearly", "preference": 1.5})
+    own = own.assign(len_output_1=98, len_output_2=change.get("len_output_2", 98))
+    own.loc[3, "preference"] = change.get("preference", 1.5)
+    remedy = r"model nearly: every output differs by the same[\s\S]*remedy: remove this model"
+    with pytest.raises(InputError, match=remedy):
+        table_of(pd.concat([own, annotations], ignore_index=True), folder, tmp_path / "all.parquet")
 
 
 @pytest.mark.parametrize(

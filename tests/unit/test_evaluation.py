@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.evaluation import judge, length_control, prompts
+from scripts.evaluation.control_files import DIFFICULTY, GAMED, MINIMAL, LengthControl, fitted
 from scripts.evaluation.judge import outputs_of
-from scripts.evaluation.judging import LocalAnnotator, judged, scorer_judge
 from scripts.evaluation.length_control import concise, difficulties, verbose
+from scripts.evaluation.local_judges import LocalAnnotator, judged, scorer_judge
 from scripts.evaluation.prompts import prompt_table, reference_rows, reference_table
-from scripts.evaluation.rates import DIFFICULTY, GAMED, fitted, in_order, win_rates
+from scripts.evaluation.rates import in_order, win_rates
 from scripts.evaluation.rows import read_rows
 from scripts.evaluation.suite_files import Instruction, read_instructions
 from scripts.lib.config.evaluation import WinRateSuite
@@ -181,7 +182,15 @@ def test_a_control_of_fewer_instructions_is_refused(tmp_path):
     with pytest.raises(InputError, match="only 4"):
         win_rates(frame[:4], fitted(tmp_path))
     with pytest.raises(InputError, match="same length"):
-        win_rates(frame.assign(length=3), fitted(tmp_path))
+        win_rates(frame.assign(length=4), fitted(tmp_path))
+
+
+def test_a_policy_that_gives_the_references_own_outputs_wins_half_by_definition():
+    frame = pd.DataFrame({"index": range(6), "reference_length": range(6), "length": range(6), "preference": 1.5})
+    rates = win_rates(frame, LengthControl(MINIMAL))
+    assert rates.metrics["win_rate"] == rates.metrics["length_controlled_winrate"] == 50.0
+    assert rates.metrics["n"] == len(rates.win_rate) == len(rates.length_controlled) == 6
+    assert set(rates.win_rate + rates.predicted + rates.length_controlled) == {50.0}
 
 
 def samples_of(instructions, competence, change=str):

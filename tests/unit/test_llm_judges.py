@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from scripts.evaluation import judge, judging_cost
-from scripts.evaluation.asking import judged_once
-from scripts.evaluation.judging import annotator_of, quieten
 from scripts.evaluation.llm_judges import llm_judge
+from scripts.evaluation.local_judges import annotator_of, quieten
+from scripts.evaluation.paid_requests import judged_once
 from scripts.evaluation.verdicts import Verdicts
 from scripts.lib.config.evaluation import AnnotatorJudge, OpenAIJudge, WinRateSuite
 from scripts.lib.errors import InputError

@@ -176,3 +176,46 @@ def test_alpaca_eval_outputs(tmp_path: Path) -> None:
     path.write_text(json.dumps(rows))
     content, _ = loaded("alpaca_eval", path)
     assert content["Do.",] == {"Done.": ("gpt", {"preference": 1.75}), "No.": ("vicuna", {}), "Maybe.": ("src", {})}
+
+
+def test_alpaca_evals_preference_0_is_a_draw(tmp_path: Path) -> None:
+    rows = [
+        {"instruction": "Do.", "output": text, "generator": text, "preference": preference}
+        for text, preference in (("won", 2), ("lost", 1.0), ("drawn", 0), ("drawn too", "0.0"), ("even", 1.5))
+    ]
+    content, card = loaded("alpaca_eval", lines(tmp_path / "t.jsonl", rows))
+    assert {text: scores["preference"] for text, (_, scores) in content["Do.",].items()} == {
+        "won": 2.0,
+        "lost": 1.0,
+        "drawn": 1.5,
+        "drawn too": 1.5,
+        "even": 1.5,
+    }
+    assert card["read_as"] == {"preference 0 as 1.5, a draw": 2}
+
+
+@pytest.mark.parametrize(
+    ("ratings", "fine", "meant"),
+    [
+        ("1234", None, None),  # mean 2.5: neither
+        ("1222", None, 1.0),
+        ("2222", 5.0, 1.0),  # the ratings themselves, where there are some
+        ("4444", None, None),
+        ("4445", None, 10.0),
+        ("", 2.0, 1.0),
+        ("", 4.25, 10.0),
+        ("", 3.0, None),
+        ("N", None, 10.0),  # nothing says otherwise
+    ],
+)
+def test_ultrafeedbacks_overall_score_10_is_read_by_its_ratings(tmp_path: Path, ratings: str, fine, meant) -> None:
+    told = {f"aspect {at}": "N/A" if rating == "N" else rating for at, rating in enumerate(ratings)}
+    more = {} if fine is None else {"fine-grained_score": fine}
+    ten = completion("a", "ten", overall_score=10, annotations=rated(**told), **more)
+    nine = completion("b", "nine", overall_score=9, annotations=rated(**told), **more)
+    path = lines(tmp_path / "t.jsonl", [{"instruction": "Q", "completions": [ten, nine]}])
+    content, card = loaded("ultrafeedback", path)
+    assert content["Q",]["ten"][1].get("overall_score") == meant
+    assert content["Q",]["nine"][1]["overall_score"] == 9.0
+    assert sum(card["read_as"].values()) == (meant != 10.0)
+    assert card["annotations_skipped"].get("missing", 0) == (meant is None) + 2 * ratings.count("N")

@@ -108,6 +108,39 @@ FORMATS: dict[str, tuple[str, list[dict], dict]] = {
         ],
         {"columns": {"chosen_score": "s", "rejected_score": "t"}},
     ),
+    "pairs, messages as text": (
+        "pairs",
+        [
+            {"prompt": "Q", "chosen": repr(TURNS), "rejected": json.dumps(TURNS).replace("good", "bad")},
+            {
+                "sys": "Be brief.",
+                "past": [["Hi", "Hello"]],
+                "prompt": "Q",
+                "chosen": "good",
+                "rejected": repr(TURNS[1:]),
+            },
+        ],
+        {"columns": {}},
+    ),
+    "comparisons": (
+        "comparisons",
+        [
+            {"sys": "Be brief.", "past": [["Hi", "Hello"]], "q": "Q", "a": "x", "b": "y", "winner": "model_a"},
+            {"sys": "", "past": None, "q": "Q", "a": TURNS[1:], "b": "y", "winner": "model_b"},
+            {"sys": "", "past": "[]", "q": "Q", "a": "x", "b": "y", "winner": "tie"},
+        ],
+        {
+            "columns": {
+                "prompt": "q",
+                "system": "sys",
+                "history": "past",
+                "first": "a",
+                "second": "b",
+                "winner": "winner",
+            },
+            "ties": "keep",
+        },
+    ),
 }
 
 HOSTILE = st.one_of(

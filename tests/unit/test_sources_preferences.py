@@ -19,7 +19,7 @@ from scripts.sources import preferences as step
 from scripts.sources.load import load, records_of
 from scripts.sources.preferences import Preference, extract, preferences
 from scripts.sources.records import Collection, Dropped, Tables, whole
-from scripts.sources.rows import Row
+from scripts.sources.row import Row
 from tests.sources_data import lines, spec_of
 
 # few texts, so that equal ones are common, some of them only after normalising
@@ -207,7 +207,9 @@ def test_parts_change_nothing(tmp_path: Path, monkeypatch) -> None:
 
 @pytest.mark.parametrize("kind", ["ultrafeedback", "open_assistant", "alpaca_eval", "responses"])
 def test_a_source_of_another_kind_is_refused_with_the_kinds_that_have_preferences(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(InputError, match=rf"source src: .* {kind} .*\n.*pairs, ultrafeedback_binarized or hh_rlhf"):
+    with pytest.raises(
+        InputError, match=rf"source src: .* {kind} .*\n.*pairs, comparisons, ultrafeedback_binarized or hh_rlhf"
+    ):
         extract("src", spec_of(kind, tmp_path / "rows.jsonl"), tmp_path / "out.parquet")
 
 

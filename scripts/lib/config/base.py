@@ -1,5 +1,6 @@
 """Base type of every configuration type, and the field types that they share."""
 
+import os.path
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -45,6 +46,10 @@ BelowOne = Annotated[float, Field(ge=0.0, lt=1.0), NoTruth]
 Count = Annotated[int, Field(ge=1, lt=2**63), NoTruth]
 Seed = Annotated[int, Field(ge=0, lt=2**32), NoTruth]
 """The range that every random number generator accepts and that fits into a path."""
+
+LocalPath = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A local path, or a hub id, which never begins with ``~``. Expanded here, so that steps, rules and ``record`` name a
+file by the same path."""
 
 Item = TypeVar("Item")
 

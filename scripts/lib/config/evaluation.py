@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from scripts.lib.config.base import (
     Count,
+    LocalPath,
     Name,
     NotNegative,
     NoTruth,
@@ -30,7 +31,7 @@ class HarnessSuite(Spec):
     task: str = Field(description="lm-eval's name of the task, or the didactic world's (world_*).")
     metric: str = Field(description="The metric to report, as lm-eval spells it, such as exact_match,strict-match.")
     shots: Annotated[int, Field(ge=0), NoTruth] = 0
-    data: str | None = Field(
+    data: LocalPath | None = Field(
         None, description="world, or a local file, folder or zip in place of the task's hub dataset (docs/suites.md)."
     )
     size: Size = 200
@@ -75,7 +76,7 @@ class AnnotatorJudge(PaidJudge):
     """An annotator configuration of alpaca-eval (an LLM behind an API)."""
 
     kind: Literal["alpaca_eval"]
-    annotators_config: str = "weighted_alpaca_eval_gpt4_turbo"
+    annotators_config: LocalPath = "weighted_alpaca_eval_gpt4_turbo"
 
 
 class OpenAIJudge(PaidJudge):
@@ -86,7 +87,7 @@ class OpenAIJudge(PaidJudge):
     base_url: str | None = Field(
         None, description="Where it is served; else the environment's OPENAI_BASE_URL, else OpenAI itself."
     )
-    prompt: str = Field(
+    prompt: LocalPath = Field(
         "alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt",
         description="A template of alpaca-eval's, or a file of your own, that asks for m or M alone.",
     )
@@ -116,7 +117,7 @@ class WinRateSuite(Spec):
     """Win rate and length-controlled win rate against reference outputs, through alpaca-eval."""
 
     kind: Literal["win_rate"]
-    data: str = Field(description="world; a local file of reference outputs; or owner/dataset/file on the hub.")
+    data: LocalPath = Field(description="world; a local file of reference outputs; or owner/dataset/file on the hub.")
     columns: ReferenceColumns = ReferenceColumns()
     baseline: str | None = Field(None, description="The generator to judge against, where data holds several.")
     size: Size = 200
@@ -138,7 +139,9 @@ class RewardSuite(Spec):
     samples_of: SuiteRef | None = Field(
         None, description="A win-rate suite: its samples are scored, and nothing more is sampled."
     )
-    data: str | None = Field(None, description="world; a local file of prompts; or owner/dataset/file on the hub.")
+    data: LocalPath | None = Field(
+        None, description="world; a local file of prompts; or owner/dataset/file on the hub."
+    )
     column: str = Field("instruction", description="The column of the prompts in data.")
     size: Size = 200
     seed: QuestionSeed = 0

@@ -48,7 +48,7 @@ def check(path: str | Path) -> None:
     value = _json(text, path) if Path(path).suffix == ".json" else _yaml(text, path)
     if not isinstance(value, dict):
         found = "empty" if value is None else f"a {type(value).__name__} at its top"
-        raise InputError(path, f"is {found}, not keys and values", "write `section:` lines, as config.yaml does")
+        raise InputError(path, f"is {found}, not keys and values", "write `key: value` lines")
     if CODE in value:
         raise InputError(path, f"{CODE} lets the file run code", "remove the line and write plain YAML")
     for key, section in value.items():

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Fraction, Positive, PromptSetRef, Seed, Spec
+from scripts.lib.config.base import Count, Fraction, LocalPath, Positive, PromptSetRef, Seed, Spec
 
 Precision = Literal["float32", "bfloat16"]
 Threads = Annotated[
@@ -20,9 +20,11 @@ class GivenPolicy(Spec):
     """A causal language model from a hub id or a local folder."""
 
     kind: Literal["given"]
-    model: str = Field(description="Hub id or local folder of a Hugging Face causal language model.")
+    model: LocalPath = Field(description="Hub id or local folder of a Hugging Face causal language model.")
     revision: str | None = Field(None, description="The hub commit; name one to make a run repeatable.")
-    chat_template: str | None = Field(None, description="A Jinja file to use in place of the tokenizer's own template.")
+    chat_template: LocalPath | None = Field(
+        None, description="A Jinja file to use in place of the tokenizer's own template."
+    )
     max_length: Count = Field(2048, description="Tokens of prompt and response together; longer responses are cut.")
     logprob_precision: Precision = Field(
         "float32", description="Precision of kept log-probs; bfloat16 values depend on the batch's shape."

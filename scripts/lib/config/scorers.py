@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Distinct, PairsRef, Spec
+from scripts.lib.config.base import Count, Distinct, LocalPath, PairsRef, Spec
 from scripts.lib.config.engines import Inference
 from scripts.lib.config.policies import Architecture, Optimisation, Threads
 
@@ -26,7 +26,7 @@ class RewardModelScorer(Inference):
     """A Hugging Face sequence classifier with one output."""
 
     kind: Literal["reward_model"]
-    model: str = Field(description="Hub id or local folder.")
+    model: LocalPath = Field(description="Hub id or local folder.")
     revision: str | None = None
     max_length: Count = 4096
     threads: Threads = None

@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from scripts.lib.config.base import Count, Distinct, Fraction, Name, PositiveFraction, Seed, SourceRef, Spec, SuiteRef
+from scripts.lib.config.base import (
+    Count,
+    Distinct,
+    Fraction,
+    LocalPath,
+    Name,
+    NoTruth,
+    PositiveFraction,
+    Seed,
+    SourceRef,
+    Spec,
+    SuiteRef,
+)
 from scripts.lib.errors import InputError
 from scripts.lib.families import families
 
@@ -12,14 +24,19 @@ from scripts.lib.families import families
 class StoredSource(Spec):
     """A hub id, or a local file or folder. A local path needs no network."""
 
-    path: str = Field(
-        description="Hub id; or a local file: json (an array or one object a line), jsonl, csv, parquet, the first "
+    path: LocalPath = Field(
+        description="Hub id; or a local file: json (an array or one object per line), jsonl, csv, parquet, the first "
         "three also with .gz; or a folder of such files, such as a downloaded hub repository."
     )
     subset: str | None = Field(None, description="The configuration name, of a hub dataset or a folder like one.")
     split: str = Field("train", description="The split to read, of a hub dataset or a folder; a file is read whole.")
     revision: str | None = Field(None, description="The hub commit to read; name one to make a run repeatable.")
     limit: Count | None = Field(None, description="Keep the first so many prompts of those that are fit to keep.")
+    leave_out: Distinct[str] = Field(
+        [],
+        description="Columns, or fields of messages, that look like a part of the prompt or response (system, input, "
+        "tools, reasoning_content, ...) and are none here. A source that has others is refused (docs/sources.md).",
+    )
 
 
 class UltraFeedbackSource(StoredSource):
@@ -59,8 +76,18 @@ class AlpacaEvalSource(StoredSource):
     kind: Literal["alpaca_eval"]
 
 
-class ResponseColumns(Spec):
-    prompt: str = "prompt"
+class PromptColumns(Spec):
+    """What makes up a prompt: a system turn, earlier turns, the prompt itself, and what it is about."""
+
+    prompt: str = Field("prompt", description="Text, or messages.")
+    system: str | None = Field(None, description="The column with the system prompt.")
+    history: str | None = Field(
+        None, description="The column with earlier turns: messages, or [user, assistant] pairs."
+    )
+    input: str | None = Field(None, description="The column with text that follows the prompt after a blank line.")
+
+
+class ResponseColumns(PromptColumns):
     response: str = "response"
     generator: str | None = Field("generator", description="The column that names who wrote the response.")
     annotations: Distinct[str] = Field([], description="Numeric columns to keep as annotations.")
@@ -73,8 +100,7 @@ class ResponsesSource(StoredSource):
     columns: ResponseColumns = ResponseColumns()
 
 
-class PairColumns(Spec):
-    prompt: str = "prompt"
+class PairColumns(PromptColumns):
     chosen: str = "chosen"
     rejected: str = "rejected"
     chosen_score: str | None = None
@@ -86,6 +112,43 @@ class PairsSource(StoredSource):
 
     kind: Literal["pairs"]
     columns: PairColumns = PairColumns()
+
+
+class ComparisonColumns(PromptColumns):
+    first: str = Field(description="One response, or the conversation that ends in it.")
+    second: str = Field(description="The other.")
+    winner: str = Field(description="The column that says which of the two won.")
+    first_generator: str | None = Field(None, description="The column that names who wrote the first response.")
+    second_generator: str | None = None
+
+
+Told = Annotated[str | int, NoTruth]
+
+
+class Outcomes(Spec):
+    """What the winner's column says; every other value is refused, a blank one counted."""
+
+    first: Distinct[Told] = Field(["model_a"], min_length=1, description="The values for: the first response won.")
+    second: Distinct[Told] = Field(["model_b"], min_length=1, description="The values for: the second response won.")
+    tie: Distinct[Told] = Field(["tie", "tie (bothbad)"], description="The values for: neither won.")
+
+    @model_validator(mode="after")
+    def _say_one_thing_each(self) -> "Outcomes":
+        told = [str(value) for values in (self.first, self.second, self.tie) for value in values]
+        if repeated := sorted({value for value in told if told.count(value) > 1}):
+            raise ValueError(f"{', '.join(repeated)} stands for two outcomes")
+        return self
+
+
+class ComparisonsSource(StoredSource):
+    """Two responses per row, and a column that says which of them won, as human preferences are mostly stored."""
+
+    kind: Literal["comparisons"]
+    columns: ComparisonColumns
+    outcomes: Outcomes = Field(Outcomes(), description="The default: as Chatbot Arena writes them.")
+    ties: Literal["drop", "keep"] = Field(
+        "drop", description="keep: the responses of a tie are kept, without a preference between them."
+    )
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -119,12 +182,13 @@ SourceSpec = Annotated[
     | AlpacaEvalSource
     | ResponsesSource
     | PairsSource
+    | ComparisonsSource
     | WorldSource,
     Field(discriminator="kind"),
 ]
 
 
-LabelledSource = UltraFeedbackBinarizedSource | HHSource | PairsSource
+LabelledSource = UltraFeedbackBinarizedSource | HHSource | PairsSource | ComparisonsSource
 """Sources in which every row says which of two responses is preferred."""
 
 

@@ -1,6 +1,7 @@
 """The study's key: what it asks to be trained and measured, and what is refused with what remedy."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from scripts.workflow.configuration import checked, rooms
 from scripts.workflow.needs import Studies
 from studies.compare import layout
 from studies.compare.config import KEY, columns_of
+from tests.workflow.house import ROOT
 
 
 @pytest.fixture
@@ -43,6 +45,14 @@ def test_the_readme_s_configuration_is_at_most_fifteen_lines(configuration, raw)
     assert len(configuration.splitlines()) <= 15
     assert max(map(len, configuration.splitlines())) <= 120
     assert raw["standalone"] is True
+
+
+def test_comparisons_with_a_winner_can_be_compared_as_they_are_documented(raw) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/sources.md").read_text(), re.DOTALL)
+    [documented] = [yaml.safe_load(block) for block in blocks if "sources:" in block]
+    raw["sources"]["theirs"] = documented["sources"]["arena"]
+    raw["sources"]["mine"] = documented["sources"]["llmbar"]
+    assert Studies(checked(raw, []), {"compare": room(raw)}).all.sources
 
 
 @pytest.mark.parametrize(

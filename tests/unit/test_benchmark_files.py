@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts.evaluation.upstream import holds_splits, split_rows
+from scripts.evaluation.benchmark_files import holds_splits, split_rows
 from scripts.lib.errors import InputError
 
 ANATOMY = [

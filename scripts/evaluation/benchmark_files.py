@@ -89,7 +89,7 @@ def _answers_row(where: str, row: Row) -> Row:
         _split_answers(row[column]) for column in ("Best Answer", "Correct Answers", "Incorrect Answers")
     )
     if not (best and correct and incorrect):
-        raise InputError(where, "lacks a best, a correct or an incorrect answer", "mend the row: it needs all three")
+        raise InputError(where, "lacks a best, a correct or an incorrect answer", "fix the row: it needs all three")
     false = dict.fromkeys(incorrect, 0)
     return {
         "question": row["Question"],
@@ -145,7 +145,7 @@ def _mmlu_rows(path: Path, root: Traversable, subject: str | None, split: str) -
             raise InputError(
                 f"{path}, {name}, row {at}",
                 f"is not a question, four choices and a letter: {row}",
-                "mend the row, or copy the file again",
+                "fix the row, or copy the file again",
             )
     if not rows:
         raise InputError(f"{path}, {name}", "holds no rows", "copy it again")
