@@ -71,6 +71,11 @@ def start_in(name: str) -> str | None:
     return name.partition("@")[2] or None
 
 
+def in_draw(dataset: str, draw: int, draws: int) -> str:
+    """The pairs dataset that stands for a dataset in one of several draws: its fold, counted from 1."""
+    return dataset if draws == 1 else f"{dataset}+{draw}of{draws}"
+
+
 def families_of(config: AtlasConfig, prompt_set: str) -> list[str]:
     """The families of a prompt set, in the order of its generators; without those of sample sets."""
     return families(prompt_set, config.prompt_sets[prompt_set].generators)
