@@ -1,8 +1,8 @@
 """Studies whose truth is known, drawn a thousand times, and how often the claims' statistics are right about them.
 
 The worlds are drawn here, answer by answer, without the code that judges them. Each Row is a line of the table in
-docs/statistics.md; ``python -m tests.simulated_studies`` measures all of them and prints it (minutes, on one core);
-``--studies 200`` is faster and less exact. tests/unit/test_coverage.py holds the rows to their bounds.
+docs/statistics.md; ``python -m tests.simulated_studies`` measures and prints it (minutes, on one core); ``--studies
+200`` is faster and less exact. tests/unit/test_coverage.py holds the rows to their bounds.
 """
 
 import argparse
@@ -27,7 +27,7 @@ DIFFICULTY = 15.0
 SLOPE = (-0.3, -0.1, 0.1, 0.3)
 """Weights of four equally spaced tiers in the slope of the least-squares line through them."""
 CHOSEN, REJECTED = [0, 1, 2, 3], [3, 4, 5, 6]
-"""Places of seven policies in the two slopes: low, medium, high, best over worst; best over worst, low, medium, high."""
+"""Places of seven policies: low, medium, high and best over worst; best over worst, low, medium and high."""
 
 
 @dataclass(frozen=True)
@@ -48,40 +48,44 @@ class World:
     variants: dict[str, int] = field(default_factory=lambda: {"dpo": 7})
     sd_seeds: dict[str, float] = field(default_factory=dict)
 
-    def answers(self, rng: np.random.Generator, truth: np.ndarray) -> list[np.ndarray]:
-        """One (policies, draws, seeds, questions) per suite; truth: every policy's mean on every suite."""
+    def answers(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """One (policies, draws, seeds, questions) per suite, every policy's mean zero."""
         found = []
         kinds = [name for name, count in self.variants.items() for _ in range(count)]
-        for suite, means in zip(self.suites, truth.T, strict=True):
+        for suite in self.suites:
             of_policy, of_run = SUITES[suite]
             difficulty = rng.normal(0, DIFFICULTY, self.questions)
             together = rng.normal(0, 1, self.draws) * self.common
             policies = []
-            for mean, kind in zip(means, kinds, strict=True):
+            for kind in kinds:
                 own = difficulty + rng.normal(0, of_policy, self.questions)
                 sd_seed = self.sd_seeds.get(kind, self.sd_seed)
                 draws = []
                 for shared in together:
-                    moved = mean + shared + rng.normal(0, 1) * self.sd_draw
+                    moved = shared + rng.normal(0, 1) * self.sd_draw
                     runs = moved + rng.normal(0, 1, self.seeds) * sd_seed
                     draws.append([run + own + rng.normal(0, of_run, self.questions) for run in runs])
                 policies.append(draws)
             found.append(np.array(policies))
         return found
 
-    def studies(self, truth: np.ndarray, studies: int, seed: int = 2026) -> Iterator[np.ndarray]:
-        """(1 + replicates, policies, suites) of each: the means as measured, then as drawn."""
-        rng = np.random.default_rng(seed)
-        policies = [Trained("prompts", name) for name, count in self.variants.items() for _ in range(count)]
-        for _ in range(studies):
-            answers = self.answers(rng, truth)
-            measured = np.stack([values.mean(axis=(1, 2, 3)) for values in answers], axis=1)
-            yield np.concatenate([measured[None], resampled_means(answers, policies, rng, REPLICATES)])
+    def studies(self, studies: int, seed: int = 2026) -> Iterator[np.ndarray]:
+        """(1 + replicates, policies, suites) of each: means as measured, then as drawn, of policies all at zero.
 
-    def tiers(self, chosen: float, rejected: float) -> np.ndarray:
-        """Seven policies' means with these slopes on every suite."""
-        means = np.array([*(chosen * (tier - 3) for tier in range(4)), *(rejected * tier for tier in (1, 2, 3))])
-        return np.repeat(50 + means[:, None], len(self.suites), axis=1)
+        Policies that differ have the same, each moved by its own mean.
+        """
+        rng = np.random.default_rng(seed)
+        kinds = [Trained("prompts", name) for name, count in self.variants.items() for _ in range(count)]
+        for _ in range(studies):
+            answers = self.answers(rng)
+            measured = np.stack([values.mean(axis=(1, 2, 3)) for values in answers], axis=1)
+            yield np.concatenate([measured[None], resampled_means(answers, kinds, rng, REPLICATES)])
+
+    def truth(self, chosen: float, rejected: float) -> np.ndarray:
+        """(policies, 1): seven policies' means with these slopes over tiers, on every suite; others at zero."""
+        means = np.zeros((sum(self.variants.values()), 1))
+        means[:7, 0] = [*(chosen * (tier - 3) for tier in range(4)), *(rejected * tier for tier in (1, 2, 3))]
+        return means
 
 
 def slopes(means: np.ndarray, places: list[int]) -> list[Estimate]:
@@ -100,218 +104,174 @@ def covers(judged: Judged, truth: float) -> bool:
     return judged.low <= truth <= judged.high
 
 
-Count = Callable[[int], float]
-"""Number of studies -> the share of them in which something was seen."""
+Look = Callable[[np.ndarray], bool]
+"""Whether something is seen in a study's means (1 + replicates, policies, suites)."""
+Judge = Callable[[np.ndarray], Judged]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is counted, in which share of studies it is seen, and the bounds that this must keep."""
+    """What is looked for in a world's studies, and the bounds, in percent of studies, that this must keep.
+
+    plan: number of studies -> the slopes over chosen and rejected tiers, and the look.
+    """
 
     what: str
-    count: Count
+    plan: Callable[[int], tuple[tuple[float, float], Look]]
     least: float
     most: float
 
 
-def slope_covered(world: World) -> Count:
-    def count(studies: int) -> float:
-        found = [
-            covers(positive(each), 1.0)
-            for means in world.studies(world.tiers(1.0, 0.0), studies)
-            for each in slopes(means, CHOSEN)
-        ]
-        return float(np.mean(found))
-
-    return count
+def look(what: str, slopes: tuple[float, float], seen: Look, least: float, most: float) -> Row:
+    """A row whose slopes are known."""
+    return Row(what, lambda studies: (slopes, seen), least, most)
 
 
-def share_of(world: World, chosen: float, rejected: float, seen: Callable[[np.ndarray], bool]) -> Count:
-    """Of studies with these slopes on every suite."""
-    return lambda studies: float(
-        np.mean([seen(means) for means in world.studies(world.tiers(chosen, rejected), studies)])
-    )
+def counts(world: World, rows: list[Row], studies: int) -> list[float]:
+    """For each row, in how many of 100 studies it is seen."""
+    plans = [row.plan(studies) for row in rows]
+    truths = [(world.truth(*slopes), seen) for slopes, seen in plans]
+    seen = [[seen(means + truth) for truth, seen in truths] for means in world.studies(studies)]
+    return list(100 * np.mean(seen, axis=0))
 
 
-def no_trend(means: np.ndarray) -> Judged:
-    """Of rejected tiers, on all suites."""
+def chosen(means: np.ndarray) -> Judged:
+    """The slope over chosen tiers, on the first suite."""
+    return positive(slopes(means, CHOSEN)[0])
+
+
+def all_chosen(means: np.ndarray) -> Judged:
+    return all_positive(slopes(means, CHOSEN))
+
+
+def rejected(means: np.ndarray) -> Judged:
+    """Whether there is no trend over rejected tiers, on the first suite."""
+    return negligible(slopes(means, REJECTED)[0], margins(means)[0])
+
+
+def all_rejected(means: np.ndarray) -> Judged:
     return all_negligible(slopes(means, REJECTED), margins(means))
 
 
-def over_rejected(means: np.ndarray) -> Judged:
+def contrast(means: np.ndarray) -> Judged:
     return exceed(slopes(means, CHOSEN), slopes(means, REJECTED))
 
 
-def online_covered(world: World) -> Count:
-    """The last policy minus the one before it, both alike."""
-
-    def count(studies: int) -> float:
-        truth = np.full((sum(world.variants.values()), len(world.suites)), 50.0)
-        found = []
-        for means in world.studies(truth, studies):
-            difference = means[:, -1] - means[:, -2]
-            found += [covers(positive(Estimate.of(each)), 0.0) for each in difference.T]
-        return float(np.mean(found))
-
-    return count
+def online(means: np.ndarray) -> Judged:
+    """The last policy minus the one before it."""
+    return positive(Estimate.of(means[:, -1, 0] - means[:, -2, 0]))
 
 
-def planted(world: World, judge: Callable[[np.ndarray], Judged], at: Callable[[float], tuple[float, float]]) -> Count:
-    """Of studies that have the smallest effect that such a study says it could decide, on average, those that hold.
+def covered(judge: Judge, truth: float) -> Look:
+    def seen(means: np.ndarray) -> bool:
+        judged = judge(means)
+        return judged.low <= truth <= judged.high
 
-    at: effect -> slopes over chosen and rejected tiers.
-    """
-
-    def count(studies: int) -> float:
-        pilots = world.studies(world.tiers(*at(0.0)), max(studies // 5, 40), seed=1)
-        smallest = float(np.mean([judge(means).smallest for means in pilots]))
-        return share_of(world, *at(smallest), lambda means: judge(means).verdict == "holds")(studies)
-
-    return count
+    return seen
 
 
-def confirmed(world: World) -> Count:
-    """Of studies without a trend on one suite, those that find it within the smallest margin they say they could."""
+def verdict(judge: Judge, verdict: str) -> Look:
+    return lambda means: judge(means).verdict == verdict
 
-    def count(studies: int) -> float:
-        pilots, trials = (
-            world.studies(world.tiers(2.0, 0.0), number, seed) for number, seed in ((200, 1), (studies, 2))
-        )
-        smallest = np.mean([negligible(part := slopes(m, REJECTED)[0], fixed(1.0, part)).smallest for m in pilots])
-        found = [negligible(part := slopes(m, REJECTED)[0], fixed(smallest, part)).verdict for m in trials]
-        return float(np.mean([verdict == "holds" for verdict in found]))
 
-    return count
+def smallest(world: World, judge: Judge, studies: int) -> float:
+    """What studies of this world say they could see, on average."""
+    return float(np.mean([judge(means).smallest for means in world.studies(max(studies // 5, 40), seed=1)]))
+
+
+def planted(world: World, judge: Judge, what: str) -> Row:
+    """Slopes over chosen tiers are the smallest that studies say they could see; those over rejected ones are zero."""
+
+    def plan(studies: int) -> tuple[tuple[float, float], Look]:
+        return (smallest(world, judge, studies), 0.0), verdict(judge, "holds")
+
+    return Row(f"the smallest {what} that could be seen is planted: it holds", plan, 77.0, 83.0)
+
+
+def confirmed(world: World, what: str) -> Row:
+    """Slopes over rejected tiers are zero; the margin is the smallest that studies say they could confirm."""
+
+    def plan(studies: int) -> tuple[tuple[float, float], Look]:
+        margin = smallest(world, rejected, studies)
+
+        def seen(means: np.ndarray) -> bool:
+            part = slopes(means, REJECTED)[0]
+            return negligible(part, fixed(margin, part)).verdict == "holds"
+
+        return (0.0, 0.0), seen
+
+    return Row(f"no trend, and the smallest margin that could be confirmed{what}: it holds", plan, 77.0, 83.0)
 
 
 SMALL, LARGE = World(seeds=2, questions=100), World(seeds=5, questions=500)
-GSM8K = replace(SMALL, suites=("gsm8k",))
-MANY = World(suites=("mmlu",), variants={"dpo": 24, "sft": 2, "online": 2}, sd_seed=2.0, questions=200)
-MANY_PAIR = replace(MANY, variants={"dpo": 26, "sft": 1, "online": 1})
-UNEQUAL = replace(MANY, sd_seed=0.5, sd_seeds={"online": 2.0})
-DRAWS = replace(GSM8K, draws=3, questions=200, suites=("gsm8k", "mmlu"))
+ONE = replace(SMALL, suites=("gsm8k",), questions=200)
+SHARP = replace(ONE, questions=1000)
+STUDY = World(suites=("mmlu",), variants={"dpo": 24, "sft": 2, "online": 2}, sd_seed=2.0, questions=200)
+UNEQUAL = replace(STUDY, sd_seed=0.5, sd_seeds={"online": 2.0})
+DRAWS = [replace(ONE, draws=3, sd_draw=sd, common=common) for sd in (0.0, 1.0, 2.0) for common in (0.0, 4.0)]
+"""Worlds; and among them all combinations of what a draw moves by policy and in common."""
 
 
-def rows() -> list[Row]:
-    """All lines of the table."""
-    found = []
-    for world, name in ((SMALL, "2 seeds, 100 questions"), (LARGE, "5 seeds, 500 questions")):
-        found += [
-            Row(f"A slope's interval covers it; {name}", slope_covered(world), 0.93, 0.97),
-            Row(
-                f"Rejected slopes at 0.9 of their margins on five suites: the whole fails; {name}",
-                share_of(world, 2.0, 0.9, lambda means: no_trend(means).verdict == "fails"),
-                0.0,
-                0.03,
+def of_five_suites(world: World) -> list[Row]:
+    return [
+        look("chosen slopes 1: the first is covered", (1.0, 0.0), covered(chosen, 1.0), 93, 98),
+        look("the smallest of the five is covered", (1.0, 0.0), covered(all_chosen, 1.0), 93, 100),
+        look("chosen slopes 0.01: the whole fails", (0.01, 0.0), verdict(all_chosen, "fails"), 0, 3.5),
+        look("rejected slopes 0.9, margin 1: the whole fails", (2.0, 0.9), verdict(all_rejected, "fails"), 0, 3),
+        look("the largest of the five shares is covered", (2.0, 0.9), covered(all_rejected, 0.9), 93, 100),
+        look("chosen 1, rejected 0: the contrast is covered", (1.0, 0.0), covered(contrast, 1.0), 95, 99.6),
+        look("chosen 1, rejected 1: the contrast is covered", (1.0, 1.0), covered(contrast, 0.0), 95, 99.6),
+        look("chosen 1, rejected 1: the contrast holds", (1.0, 1.0), verdict(contrast, "holds"), 0, 4),
+        look("all slopes 0: the contrast holds", (0.0, 0.0), verdict(contrast, "holds"), 0, 4),
+        look("chosen -2, rejected 0.5: the contrast holds", (-2.0, 0.5), verdict(contrast, "holds"), 0, 4),
+        planted(world, all_chosen, "slope on all suites"),
+        planted(world, contrast, "contrast"),
+    ]
+
+
+TABLE: dict[str, tuple[World, list[Row]]] = {
+    "five suites, 2 seeds, 100 questions": (SMALL, of_five_suites(SMALL)),
+    "five suites, 5 seeds, 500 questions": (LARGE, of_five_suites(LARGE)),
+    "one suite, 2 seeds, 200 questions": (ONE, [planted(ONE, chosen, "slope"), confirmed(ONE, "")]),
+    "one suite, 2 seeds, 1,000 questions": (
+        SHARP,
+        [
+            look(
+                "chosen 3, rejected at its margin of 1.5: no trend holds", (3, 1.5), verdict(rejected, "holds"), 0, 3.5
             ),
-            Row(
-                f"Their largest share of a margin is covered; {name}",
-                share_of(world, 2.0, 0.9, lambda means: covers(no_trend(means), 0.9)),
-                0.93,
-                1.0,
-            ),
-            Row(
-                f"Slopes of 0.01 on five suites: the whole fails; {name}",
-                share_of(world, 0.01, 0.0, lambda means: all_positive(slopes(means, CHOSEN)).verdict == "fails"),
-                0.0,
-                0.035,
-            ),
-            Row(
-                f"The smallest of five slopes is covered; {name}",
-                share_of(world, 0.5, 0.0, lambda means: covers(all_positive(slopes(means, CHOSEN)), 0.5)),
-                0.93,
-                1.0,
-            ),
-        ]
-        found += [
-            Row(
-                f"Chosen slopes {chosen:g}, rejected 0: their contrast is covered; {name}",
-                share_of(world, chosen, 0.0, lambda means, at=chosen: covers(over_rejected(means), at)),
-                0.95,
-                0.996,
-            )
-            for chosen in (0.5, 1.0, 2.0)
-        ]
-        found += [
-            Row(
-                f"Chosen slopes {chosen:g}, rejected {rejected:g}: the contrast holds; {name}",
-                share_of(world, chosen, rejected, lambda means: over_rejected(means).verdict == "holds"),
-                0.0,
-                0.04,
-            )
-            for chosen, rejected in ((0.0, 0.0), (1.0, 1.0), (-2.0, 0.5))
-        ]
-    at_margin = replace(GSM8K, questions=1000)
-    found.append(
-        Row(
-            "A rejected slope of 1.5 at half the chosen slope of 3: negligible; 2 seeds, 1,000 questions",
-            share_of(
-                at_margin,
-                3.0,
-                1.5,
-                lambda means: negligible(slopes(means, REJECTED)[0], margins(means)[0]).verdict == "holds",
-            ),
-            0.0,
-            0.035,
-        )
+            look("chosen 2, rejected 1, its margin: no trend holds", (2, 1), verdict(rejected, "holds"), 0, 3.5),
+        ],
+    ),
+    "28 policies, 2 seeds of sd 2, 200 questions": (
+        STUDY,
+        [look("online DPO minus SFT is covered", (0.0, 0.0), covered(online, 0.0), 93, 97)],
+    ),
+    "the same, sd 0.5, of 2 online policies 2": (
+        UNEQUAL,
+        [look("online DPO minus SFT is covered", (0.0, 0.0), covered(online, 0.0), 80, 99)],
+    ),
+} | {
+    f"3 draws of sd {world.sd_draw:g}, in common {world.common:g}, 2 seeds, 200 questions": (
+        world,
+        [
+            look("a chosen slope is covered", (1.0, 0.0), covered(chosen, 1.0), 93, 97),
+            planted(world, chosen, "slope"),
+        ],
     )
-    found += [
-        Row("Online minus SFT is covered; 28 policies, 2 seeds, seed sd 2", online_covered(MANY_PAIR), 0.93, 0.97),
-        Row("The same, 2 of each variant; seed sd 0.5, of online 2", online_covered(UNEQUAL), 0.90, 0.99),
-    ]
-    found += [
-        Row(
-            f"A slope's interval covers it; 3 draws of sd {sd:g}, common {common:g}, 2 seeds, 200 questions",
-            slope_covered(replace(DRAWS, sd_draw=sd, common=common)),
-            0.93,
-            0.97,
-        )
-        for sd in (0.0, 1.0, 2.0)
-        for common in (0.0, 4.0)
-    ]
-    found += [
-        Row(
-            "The smallest slope that could be seen is found; one suite",
-            planted(GSM8K, lambda means: positive(slopes(means, CHOSEN)[0]), lambda effect: (effect, 0.0)),
-            0.77,
-            0.83,
-        ),
-        Row(
-            "The smallest slopes that could be seen are found; all of five suites",
-            planted(SMALL, lambda means: all_positive(slopes(means, CHOSEN)), lambda effect: (effect, 0.0)),
-            0.77,
-            0.83,
-        ),
-        Row(
-            "The smallest contrast that could be seen is found; five suites",
-            planted(SMALL, over_rejected, lambda effect: (effect, 0.0)),
-            0.77,
-            0.83,
-        ),
-        Row("The smallest margin that could be confirmed is; one suite", confirmed(GSM8K), 0.77, 0.83),
-        Row(
-            "The same with 3 draws of sd 1",
-            planted(
-                replace(DRAWS, sd_draw=1.0, suites=("gsm8k",)),
-                lambda means: positive(slopes(means, CHOSEN)[0]),
-                lambda effect: (effect, 0.0),
-            ),
-            0.77,
-            0.83,
-        ),
-    ]
-    return found
+    for world in DRAWS
+}
+"""Heading -> a world and what is looked for in its studies."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=STUDIES)
     studies = parser.parse_args().studies
-    print("| of 100 studies | seen | allowed |\n|---|---|---|")
-    for row in rows():
-        print(
-            f"| {row.what} | {100 * row.count(studies):.1f} | {100 * row.least:g} to {100 * row.most:g} |", flush=True
-        )
+    print("| studies of | what is looked for | seen in | allowed |\n|---|---|---|---|")
+    for heading, (world, rows) in TABLE.items():
+        for row, count in zip(rows, counts(world, rows, studies), strict=True):
+            print(f"| {heading} | {row.what} | {count:.1f} % | {row.least:g} to {row.most:g} % |", flush=True)
+            heading = ""
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def finding(words: Words, judged: Judged, n_draws: int, margin: float | None = N
     places = places_of(judged.high - judged.low)
     value, low, high = (signed(each, places) for each in (judged.value, judged.low, judged.high))
     is_share = margin is not None and bool(words.least)
-    if is_share:
-        value, low, high = (each.removeprefix("+") for each in (value, low, high))
+    value = value.removeprefix("+") if is_share else value
+    low, high = (each.removeprefix("+") for each in (low, high))
     numbers = f"{words.least}{value} {words.unit} ({low} to {high})"
     if judged.verdict in ("holds", "fails"):
         found, where = (words.holds, "within") if judged.verdict == "holds" else (words.fails, "beyond")
@@ -44,7 +44,7 @@ def finding(words: Words, judged: Judged, n_draws: int, margin: float | None = N
         return f"{words.topic}: too small to see here, measured {numbers}, could have seen {seen}."
     if judged.smallest <= margin:
         return f"{words.topic}: too near the margin to tell, measured {numbers}, the margin is {margin:.{places}f}."
-    could = f"{seen} times as wide" if is_share else f"of {seen}, not {margin:.{places}f}"
+    could = f"{seen} times as wide" if is_share else f"of {seen}, not of {margin:.{places}f}"
     return f"{words.topic}: too small to see here, measured {numbers}, could have confirmed a margin {could}."
 
 
