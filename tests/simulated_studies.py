@@ -70,7 +70,7 @@ class World:
         return found
 
     def studies(self, studies: int, seed: int = 2026) -> Iterator[np.ndarray]:
-        """(1 + replicates, policies, suites) of each: means as measured, then as drawn, of policies all at zero.
+        """(1 + 2 replicates, policies, suites) of each: means of policies that are all at zero.
 
         Policies that differ have the same, each moved by its own mean.
         """
@@ -89,15 +89,15 @@ class World:
 
 
 def slopes(means: np.ndarray, places: list[int]) -> list[Estimate]:
-    """On every suite, from (1 + replicates, policies, suites)."""
+    """On every suite, from (1 + 2 replicates, policies, suites)."""
     lines = sum(weight * means[:, place] for weight, place in zip(SLOPE, places, strict=True))
     return [Estimate.of(lines[:, suite]) for suite in range(lines.shape[1])]
 
 
 def margins(means: np.ndarray) -> list[Estimate]:
     """Half of the slopes over chosen tiers, at least one point."""
-    found = slopes(means, CHOSEN)
-    return [Estimate(max(1.0, each.value / 2), np.maximum(1.0, each.drawn / 2)) for each in found]
+    lines = sum(weight * means[:, place] for weight, place in zip(SLOPE, CHOSEN, strict=True))
+    return [Estimate.of(each) for each in np.maximum(1.0, lines / 2).T]
 
 
 def covers(judged: Judged, truth: float) -> bool:
@@ -105,7 +105,7 @@ def covers(judged: Judged, truth: float) -> bool:
 
 
 Look = Callable[[np.ndarray], bool]
-"""Whether something is seen in a study's means (1 + replicates, policies, suites)."""
+"""Whether something is seen in a study's means (1 + 2 replicates, policies, suites)."""
 Judge = Callable[[np.ndarray], Judged]
 
 
@@ -180,12 +180,16 @@ def smallest(world: World, judge: Judge, studies: int) -> float:
 
 
 def planted(world: World, judge: Judge, what: str) -> Row:
-    """Slopes over chosen tiers are the smallest that studies say they could see; those over rejected ones are zero."""
+    """Slopes over chosen tiers are the smallest that studies say they could see; those over rejected ones are zero.
+
+    Where several slopes are judged at once, few degrees of freedom make the smallest effect a little too large.
+    """
 
     def plan(studies: int) -> tuple[tuple[float, float], Look]:
         return (smallest(world, judge, studies), 0.0), verdict(judge, "holds")
 
-    return Row(f"the smallest {what} that could be seen is planted: it holds", plan, 77.0, 83.0)
+    most = 83.0 if judge is chosen else 87.0
+    return Row(f"the smallest {what} that could be seen is planted: it holds", plan, 77.0, most)
 
 
 def confirmed(world: World, what: str) -> Row:

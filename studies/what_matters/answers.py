@@ -29,7 +29,8 @@ class Inputs:
 class Means:
     """Means of all policies of the study, in points.
 
-    values: (1 + replicates, policies, suites), as measured, then as drawn. places: runs of a row -> its policy's place.
+    values: (1 + 2 replicates, policies, suites), as measured, as drawn, as repeated (statistics/resampling.py).
+    places: runs of a row -> its policy's place.
     n_seeds: of every draw of the data.
     """
 
@@ -44,7 +45,7 @@ class Means:
         return self.n_draws if self.n_draws > 1 else self.n_seeds
 
     def of(self, rows: Sequence[Row]) -> np.ndarray:
-        """(1 + replicates, rows, suites)."""
+        """(1 + 2 replicates, rows, suites)."""
         return self.values[:, [self.places[row.runs] for row in rows]]
 
 

@@ -51,7 +51,7 @@ ON_POLICY_BENCHMARKS = ("lc_ae2", "gsm8k")
 class OfTable:
     """The means of a table's rows, in points.
 
-    here: (1 + replicates, rows, benchmarks), as measured, then as drawn. paper: (rows, benchmarks).
+    here: (1 + 2 replicates, rows, benchmarks), as measured, as drawn, as repeated. paper: (rows, benchmarks).
     """
 
     def __init__(

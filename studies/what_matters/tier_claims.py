@@ -138,8 +138,8 @@ def _rejected(data: TierDataset, benchmarks: Sequence[str], means: Means, here: 
         "its margin)",
         Words(
             f"{about} on any benchmark",
-            f"{about} change little on any benchmark",
-            f"{about} do not change little on every benchmark",
+            f"{about} change every benchmark little",
+            f"{about} change some benchmark much",
             "of its margin",
             f"most on {largest}, ",
         ),
@@ -155,8 +155,8 @@ def _rejected(data: TierDataset, benchmarks: Sequence[str], means: Means, here: 
             f"(points per tier; margin: half the slope over chosen tiers, at least {LEAST_MARGIN:g})",
             Words(
                 f"{about} on {benchmark(on)}",
-                f"{about} change little on {benchmark(on)}",
-                f"{about} change more than little on {benchmark(on)}",
+                f"{about} change {benchmark(on)} little",
+                f"{about} change {benchmark(on)} much",
                 "points a tier",
             ),
             negligible(part, margins[b]),

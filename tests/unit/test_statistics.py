@@ -127,9 +127,9 @@ def test_policies_without_any_spread_are_no_error():
 
 
 def drawn(values, kinds=None, replicates=4000, seed=0):
-    """values: suites of (policies, draws, seeds, questions)."""
+    """For intervals. values: suites of (policies, draws, seeds, questions)."""
     kinds = kinds or [Trained("a", "dpo")] * len(values[0])
-    return resampled_means(values, kinds, np.random.default_rng(seed), replicates)
+    return resampled_means(values, kinds, np.random.default_rng(seed), replicates)[:replicates]
 
 
 def test_resampled_questions_are_the_same_for_all_policies():
@@ -151,6 +151,16 @@ def test_few_seeds_widen_intervals_as_student_s_t_does():
         reach = t.ppf(tail, 2) * np.sqrt(mean_square / 2)
         assert np.quantile(draws, [1 - tail, tail]) == pytest.approx([50 - reach, 50 + reach], abs=0.06 * reach)
     assert np.quantile(draws[:, 0, 0], 0.975) - 50 > 1.8 * norm.ppf(0.975) * np.sqrt(mean_square / 2)
+
+
+def test_repetitions_have_the_estimated_variance():
+    values = np.array([[47.0, 53.0], [46.0, 54.0]])[:, None, :, None] + np.zeros((2, 1, 2, 30))
+    kinds = [Trained("a", "dpo")] * 2
+    drawn, repeated = np.split(resampled_means([values], kinds, np.random.default_rng(0), 20_000), 2)
+    assert repeated.std() == pytest.approx(np.sqrt((18 + 32) / 2 / 2), rel=0.03)
+    estimate = Estimate.of(np.concatenate([[50.0], drawn[:, 0, 0], repeated[:, 0, 0]]))
+    assert estimate.errors.std() == pytest.approx(repeated.std(), rel=0.03) and estimate.value == 50
+    assert np.quantile(drawn, 0.975) > np.quantile(repeated, 0.975) + 5
 
 
 def test_contrasts_of_draws_are_paired_t_intervals_and_differences_to_the_untrained_are_not():
@@ -206,7 +216,8 @@ def test_draws_are_repeatable_whatever_the_block(monkeypatch):
 
 
 def normal(value, error, replicates=20_000, seed=0):
-    return Estimate(value, np.random.default_rng(seed).normal(value, error, replicates))
+    drawn = np.random.default_rng(seed).normal(value, error, replicates)
+    return Estimate(value, drawn, drawn)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +261,7 @@ def test_a_measured_margin_has_its_own_chance():
     known, measured = fixed(1.5, part), normal(1.5, 0.4, seed=1)
     assert negligible(part, known).verdict == "holds"
     assert negligible(part, measured).verdict == "undecided"
-    together = Estimate(1.5, 1.5 + 2 * (part.drawn - part.value))  # larger wherever the part is
+    together = Estimate(1.5, 1.5 + 2 * part.errors, 1.5 + 2 * part.errors)  # larger wherever the part is
     assert negligible(part, together).verdict == "holds"
 
 

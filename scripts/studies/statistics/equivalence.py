@@ -15,7 +15,7 @@ from scripts.studies.verdicts import Judged, is_within
 
 def fixed(margin: float, like: Estimate) -> Estimate:
     """A margin that is known."""
-    return Estimate(margin, np.full(like.drawn.shape, margin))
+    return Estimate(margin, np.full(like.drawn.shape, margin), np.full(like.repeated.shape, margin))
 
 
 def negligible(statistic: Estimate, margin: Estimate) -> Judged:

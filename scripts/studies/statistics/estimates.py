@@ -13,15 +13,22 @@ TAIL = (1 - LEVEL) / 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """value: the statistic as measured. drawn: as it could have been, (replicates,)."""
+    """value: the statistic as measured. drawn, repeated: as resampling.py draws it, (replicates,)."""
 
     value: float
     drawn: np.ndarray
+    repeated: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Estimate":
-        """From values (1 + replicates,): as measured, then as drawn."""
-        return cls(float(values[0]), values[1:])
+        """From values (1 + 2 replicates,): as measured, as drawn, as repeated."""
+        drawn, repeated = np.split(values[1:], 2)
+        return cls(float(values[0]), drawn, repeated)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """By how much repetitions of the study would miss, (replicates,)."""
+        return self.repeated - self.value
 
     def low(self, tail: float = TAIL) -> float:
         """The end that the truth is below with probability ``tail``."""
@@ -33,7 +40,7 @@ class Estimate:
 
     def over(self, scale: "Estimate") -> "Estimate":
         """As a share of a positive scale, draw by draw."""
-        return Estimate(self.value / scale.value, self.drawn / scale.drawn)
+        return Estimate(self.value / scale.value, self.drawn / scale.drawn, self.repeated / scale.repeated)
 
 
 def share(hits: np.ndarray) -> float:

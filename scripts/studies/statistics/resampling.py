@@ -7,6 +7,8 @@ their questions (components.py), pooled over the study. A mean square is itself 
 chi-squared law, which widens intervals as Student's t does. A run that is good on one suite may be good on all: terms
 keep the correlation over suites that the units show. Draws of the data also move all policies over the same prompts
 together; that term cancels in contrasts among them, and counts in differences to a policy that was not trained.
+
+For power, the same draws are made with mean squares as estimated: what repetitions of the study would give.
 """
 
 from collections.abc import Sequence
@@ -37,13 +39,16 @@ def resampled_means(
     rng: np.random.Generator,
     replicates: int = REPLICATES,
 ) -> np.ndarray:
-    """Draws of every policy's mean on every suite: shape (replicates, policies, suites).
+    """Draws of every policy's mean on every suite: shape (2 replicates, policies, suites).
+
+    The first half is drawn from what is known of the truth, for intervals; the second as repetitions of the study.
 
     suites: one array (policies, draws, seeds, questions) per suite, with the same policies, draws and seeds; answers of
     an untrained policy are repeated. With one draw and one seed the terms are unknown and left out; callers then give
     no verdict.
     """
     means = np.stack([_question_means(values.mean(axis=(1, 2)), rng, replicates) for values in suites], axis=2)
+    means = np.concatenate([means, means])
     trained = [at for at, policy in enumerate(policies) if policy]
     units = [units_of(values[trained]) for values in suites]
     if units[0].shape[1] == 1 or not trained:
@@ -85,19 +90,21 @@ def _apart(values: np.ndarray, strata: Sequence[str]) -> np.ndarray:
 def _terms(
     units: Sequence[np.ndarray], spread: Sequence[Sequence[Spread]], rng: np.random.Generator, replicates: int
 ) -> np.ndarray:
-    """Terms (replicates, policies, suites) of the means over units. spread: by suite and policy."""
+    """Terms (2 replicates, policies, suites) of the means over units. spread: by suite and policy."""
     policies, count = units[0].shape[:2]
     by_unit = np.stack([answers.mean(axis=2) for answers in units], axis=2)
     deviations = (by_unit - by_unit.mean(axis=1, keepdims=True)).reshape(policies * count, len(units))
     lengths = np.sqrt((deviations**2).sum(axis=0))
     _, sizes, directions = np.linalg.svd(deviations / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
     terms = rng.standard_normal((replicates, policies, len(sizes))) @ (sizes[:, None] * directions)
+    terms = np.concatenate([terms, terms])
     chi_squared = {
         each.over: rng.chisquare(each.freedom, replicates) for of_suite in spread for each in of_suite if each.freedom
     }
     for suite, (answers, of_suite) in enumerate(zip(units, spread, strict=True)):
         for each in set(of_suite):
-            widening = each.freedom / chi_squared[each.over] if each.freedom else 0.0
+            widening = each.freedom / chi_squared[each.over] if each.freedom else np.zeros(replicates)
+            widening = np.concatenate([widening, np.ones(replicates)])
             beyond = np.clip(each.units * widening - each.rest, 0.0, None) / (count * answers.shape[2])
             members = [at for at, other in enumerate(of_suite) if other == each]
             terms[:, members, suite] *= np.reshape(np.sqrt(beyond), (-1, 1))

@@ -80,7 +80,7 @@ def test_findings_say_what_was_decided_and_for_what(tmp_path):
     raises, level = found["chosen_raises.uf.mmlu"], found["rejected_no_trend.uf.mmlu"]
     assert raises.finding.startswith("UltraFeedback: better chosen responses help on MMLU, for this draw: +")
     assert raises.finding.endswith(f"points a tier ({raises.ci_low:.2f} to {raises.ci_high:.2f}).")
-    assert level.finding.startswith("UltraFeedback: better rejected responses change little on MMLU, for this draw: ")
+    assert level.finding.startswith("UltraFeedback: better rejected responses change MMLU little, for this draw: ")
     assert 0 < raises.smallest < 2 and raises.kind == "finding"
     plant(tmp_path, lambda c, r: 50 + 0.1 * c, STUDY, questions=20)
     assert "too small to see here" in judged(tmp_path, STUDY)["chosen_raises.uf.mmlu"].finding
