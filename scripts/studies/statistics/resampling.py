@@ -98,9 +98,8 @@ def _terms(
     _, sizes, directions = np.linalg.svd(deviations / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
     terms = rng.standard_normal((replicates, policies, len(sizes))) @ (sizes[:, None] * directions)
     terms = np.concatenate([terms, terms])
-    chi_squared = {
-        each.over: rng.chisquare(each.freedom, replicates) for of_suite in spread for each in of_suite if each.freedom
-    }
+    freedoms = {each.over: each.freedom for of_suite in spread for each in of_suite if each.freedom}
+    chi_squared = {over: rng.chisquare(freedom, replicates) for over, freedom in freedoms.items()}
     for suite, (answers, of_suite) in enumerate(zip(units, spread, strict=True)):
         for each in set(of_suite):
             widening = each.freedom / chi_squared[each.over] if each.freedom else np.zeros(replicates)
