@@ -3,7 +3,8 @@
 register    the list of studies
 claims      step: joins the claims of all studies into one table
 verdicts    the rules of judgement: from an interval to a verdict
-statistics  means, slopes and intervals over seeds and questions
+findings    what was found, in a sentence that follows from the verdict
+statistics  means, slopes and intervals over questions, seeds and draws of the data
 files       reading evaluations and published numbers
 plan        step: the work and the time that studies need before they run
 sharing     step: counts the work that a study's runs share

@@ -30,6 +30,15 @@ def read_runs(folder: Path, runs: Sequence[str], suite: str) -> np.ndarray:
     return np.array(values)
 
 
+def read_repeats(folder: Path, runs: Sequence[str], suite: str, draws: int) -> np.ndarray:
+    """One policy's runs, by draw of the data, then by seed: shape (draws, seeds, questions), in points.
+
+    A policy that was not trained has one run, whatever the draws: (1, 1, questions).
+    """
+    values = read_runs(folder, runs, suite)
+    return values.reshape(draws if len(runs) > 1 else 1, -1, values.shape[1])
+
+
 def read_published(path: Path, key: Sequence[str]) -> dict[tuple[str, ...], dict[str, float]]:
     """A paper's numbers: (values of the key columns) -> column -> number. Blank cells are left out.
 

@@ -16,11 +16,12 @@ import pandas as pd
 from scripts.lib import cli
 from scripts.lib.errors import InputError
 from scripts.report.table import read_rows
-from scripts.studies.statistics import LEVEL
-from scripts.studies.verdicts import MINIMUM_SEEDS
+from scripts.studies.statistics.estimates import LEVEL
+from scripts.studies.statistics.multiplicity import holm
+from scripts.studies.verdicts import MINIMUM_REPEATS
 from studies.compare.answers import Answers, write_table
 from studies.compare.config import Config
-from studies.compare.differences import Difference, differences, holm
+from studies.compare.differences import Difference, differences
 from studies.compare.layout import baseline, candidates
 
 COLUMNS = ["name", "baseline", "suite", "n_seeds", "n_questions", "difference", "ci_low", "ci_high"]
@@ -55,7 +56,7 @@ def judged(difference: Difference, p: float, seeds: int, comparisons: int) -> di
     unknown = {"p_adjusted": None, "smallest": None, "verdict": "undecided"}
     if difference.is_empty:
         return unknown | {"reason": "both answer every question alike"}
-    if seeds < MINIMUM_SEEDS:
+    if seeds < MINIMUM_REPEATS:
         return unknown | {"reason": "with one seed, how far apart two runs on the same data are is not known"}
     smallest = difference.smallest(comparisons)
     found = {"p_adjusted": p, "smallest": smallest or None}  # unknown where neither questions nor seeds vary

@@ -13,17 +13,16 @@ Weerahandi's generalised p-value, JASA 84, 1989). Satterthwaite's degrees of fre
 runs alone: of simulated studies of one dataset with two seeds that matter, 12 % showed a difference that was none.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
-from scripts.studies.statistics import LEVEL, seed_mean_squares
+from scripts.studies.statistics.components import pooled, sums_of_squares
+from scripts.studies.statistics.estimates import LEVEL
+from scripts.studies.statistics.power import POWER
 
-POWER = 0.80
-"""How probably the smallest difference is found."""
 NODES = 200
 
 
@@ -97,20 +96,10 @@ def _seed_variances(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Quantiles of (mean square of seeds) x freedom / chi-squared - (mean square of rest), both per question, cut at
     zero; closer together where chi-squared is small, which the far tails hang on.
     """
-    policies, seeds, questions = runs.shape
+    _, seeds, questions = runs.shape
     if seeds == 1:
         return np.zeros(1), np.ones(1)
-    between, rest = (square / questions for square in seed_mean_squares(runs))
-    freedom = policies * (seeds - 1)
+    spread = pooled(*sums_of_squares(runs))
+    between, rest, freedom = spread.units / questions, spread.rest / questions, spread.freedom
     at = (np.arange(NODES) + 0.5) / NODES
     return np.clip(between * freedom / chi2.ppf(at**2, freedom) - rest, 0.0, None), 2 * at / NODES
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's adjusted p-values: below 1 - LEVEL for any true null with at most that probability (Holm 1979)."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order]).clip(max=1.0)
-    adjusted = np.empty_like(stepped)
-    adjusted[order] = stepped
-    return adjusted

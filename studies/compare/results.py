@@ -1,13 +1,14 @@
 """Table of results: the start and every group of runs on every suite.
 
-A value is the mean over seeds, <suite>_se its standard error over seeds and questions (scripts/studies/statistics.py,
-`standard_error`), <suite>_questions how many questions stand behind it. In points, 0 to 100.
+A value is the mean over seeds, <suite>_se its standard error over seeds and questions, the group's own and without a t
+factor (scripts/studies/statistics/components.py, `standard_error`), <suite>_questions how many questions stand behind
+it. In points, 0 to 100.
 """
 
 from collections.abc import Mapping
 
 from scripts.lib import cli
-from scripts.studies.statistics import standard_error
+from scripts.studies.statistics.components import standard_error
 from studies.compare.answers import Answers, write_table
 from studies.compare.config import KEY, Config, columns_of
 from studies.compare.layout import start, trained

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from scripts.lib.config.base import Distinct, PairsRef, PolicyRef, PromptSetRef, Seed, Spec, SuiteRef, VariantRef
+from scripts.lib.config.base import Count, Distinct, PairsRef, PolicyRef, PromptSetRef, Seed, Spec, SuiteRef, VariantRef
 from scripts.lib.config.pairs import MixturePairs, TierPairs
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Problem, StudyConfig
@@ -54,7 +54,12 @@ class Config(StudyConfig):
 
     policy: PolicyRef = Field(description="The policy that every run starts from.")
     variant: VariantRef = Field("dpo", description="The training variant of every run, Table 2's apart.")
-    seeds: Distinct[Seed] = Field(min_length=1, description="One run per pairs dataset and seed.")
+    seeds: Distinct[Seed] = Field(min_length=1, description="One run per pairs dataset, draw and seed.")
+    draws: Count = Field(
+        1,
+        description="So many parts of every pairs dataset's prompts, each trained on by itself: intervals then cover "
+        "which data was drawn. With one, all prompts are trained on, and verdicts are for this draw.",
+    )
     datasets: Distinct[TableDataset] = Field(min_length=1, description="In the order of the table.")
     benchmarks: Distinct[SuiteRef] = Field(min_length=1, description="Evaluation suites, in the order of the columns.")
     headline: SuiteRef = Field("lc_ae2", description="The benchmark in which Table 3 counts gains.")

@@ -6,8 +6,8 @@ Light enough to be imported by the workflow, which asks here what to train.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.lib.config.pairs import MixturePairs, PairsSpec, TierPairs
-from scripts.lib.lineage import Run
+from scripts.lib.config.pairs import PairsSpec, TierPairs
+from scripts.lib.lineage import Run, in_draw
 from scripts.lib.names import PairsName
 from scripts.lib.vocabulary import TIERS
 from studies.what_matters.config import Config, OnPolicy
@@ -31,12 +31,17 @@ Specs = dict[str, PairsSpec]
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its label cells, the key of its published numbers, its runs, one per seed, and their pairs."""
+    """A row of a table: its label cells, the key of its published numbers, its runs and their pairs.
+
+    runs: by draw of the data, then by seed; the base policy by itself. pairs: the dataset of which each draw has a
+    part. stratum: what the dataset's draws are of, its prompt set; policies of one stratum learn from the same prompts.
+    """
 
     labels: dict[str, str]
     published: tuple[str, ...]
     runs: tuple[str, ...]
     pairs: str | None = None
+    stratum: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class TierDataset:
     """All tiers pairs over one prompt set by one scorer: (chosen, rejected) -> pairs dataset."""
 
     slug: str
+    prompt_set: str
     name: str
     published: str
     pairs: dict[tuple[str, str], str]
@@ -77,6 +83,7 @@ def tier_datasets(spec: Config, pairs: Specs) -> list[TierDataset]:
             found.append(
                 TierDataset(
                     slug=prompt_set if one else f"{prompt_set}-{scorer}",
+                    prompt_set=prompt_set,
                     name=name if one else f"{name} by {scorer}",
                     published=name,
                     pairs={(entry.chosen, entry.rejected): dataset for dataset, entry in by_scorer.items()},
@@ -86,8 +93,20 @@ def tier_datasets(spec: Config, pairs: Specs) -> list[TierDataset]:
 
 
 def runs(spec: Config, pairs: str, variant: str | None = None) -> tuple[str, ...]:
-    """The study's runs on one pairs dataset, one per seed."""
-    return tuple(Run(spec.policy, pairs, variant or spec.variant, seed).name for seed in spec.seeds)
+    """The study's runs on one pairs dataset: draw by draw, seed by seed."""
+    return tuple(
+        Run(spec.policy, in_draw(pairs, draw, spec.draws), variant or spec.variant, seed).name
+        for draw in range(1, spec.draws + 1)
+        for seed in spec.seeds
+    )
+
+
+def stratum_of(pairs: Specs, dataset: str) -> str:
+    """The prompt set of a pairs dataset, or the sample set that it is of where that is all its entry names."""
+    entry = pairs[dataset]
+    while (origin := getattr(entry, "chosen_of", None) or getattr(entry, "base", None)) is not None:
+        entry = pairs[origin]
+    return getattr(entry, "prompt_set", None) or entry.samples
 
 
 def table1(spec: Config, pairs: Specs) -> list[Row]:
@@ -99,7 +118,7 @@ def table1(spec: Config, pairs: Specs) -> list[Row]:
             for tiers in members:
                 labels = {"dataset": f"{dataset.name} ({group})", "chosen": tiers[0], "rejected": tiers[1]}
                 of = dataset.pairs[tiers]
-                found.append(Row(labels, (dataset.published, *tiers), runs(spec, of), of))
+                found.append(Row(labels, (dataset.published, *tiers), runs(spec, of), of, dataset.prompt_set))
     return found
 
 
@@ -111,7 +130,7 @@ def table2(spec: Config, pairs: Specs) -> list[Row]:
         if of := best_pairs(dataset):
             for name, variant in variants.items():
                 labels = {"dataset": dataset.name, "configuration": name}
-                found.append(Row(labels, (dataset.published, name), runs(spec, of, variant), of))
+                found.append(Row(labels, (dataset.published, name), runs(spec, of, variant), of, dataset.prompt_set))
     return found
 
 
@@ -128,7 +147,8 @@ def table3(spec: Config, pairs: Specs) -> list[Row]:
         for field in (each for both in compared for each in both):
             of = getattr(spec.table3, field)
             name = GAP_NAMES[field]
-            found.append(Row({"part": part, "configuration": name}, (name,), runs(spec, of), of))
+            labels = {"part": part, "configuration": name}
+            found.append(Row(labels, (name,), runs(spec, of), of, stratum_of(pairs, of)))
     return found
 
 
@@ -140,7 +160,7 @@ def table4(spec: Config, pairs: Specs) -> list[Row]:
         for of in (half.base, *half.mixtures):
             percent = percent_of(pairs, half, of)
             labels = {"quality": quality, "on_policy": percent}
-            found.append(Row(labels, (quality, percent), runs(spec, of), of))
+            found.append(Row(labels, (quality, percent), runs(spec, of), of, stratum_of(pairs, of)))
     return found
 
 
@@ -167,7 +187,20 @@ def specs_of(table: str, spec: Config, pairs: Specs) -> Specs:
     if table in ("table1", "table2"):
         over = {dataset.prompt_set for dataset in spec.datasets}
         return {n: entry for n, entry in pairs.items() if isinstance(entry, TierPairs) and entry.prompt_set in over}
-    return {n: entry for n, entry in pairs.items() if table == "table4" and isinstance(entry, MixturePairs)}
+    ahead = pairs_behind(table, spec)
+    found: Specs = {}
+    while ahead:
+        entry = found[ahead[0]] = pairs[ahead[0]]
+        origins = (getattr(entry, field, None) for field in ("chosen_of", "base"))
+        ahead = [*ahead[1:], *(each for each in origins if each and each not in found)]
+    return {n: entry for n, entry in pairs.items() if n in found}
+
+
+def pairs_behind(table: str, spec: Config) -> list[str]:
+    """The datasets of Table 3 or 4, as the configuration names them."""
+    if table == "table3":
+        return list(spec.table3.model_dump().values())
+    return [each for half in (spec.table4.high, spec.table4.low) for each in (half.base, *half.mixtures)]
 
 
 def pairs_of(tables: list[str], spec: Config, pairs: Specs) -> list[str]:

@@ -44,7 +44,8 @@ class Room(Study):
 
     @cached_property
     def tables(self) -> dict[str, Step]:
-        return {name: self._table_of_runs(name) for name in self.of_runs} | {"table5": self._table5()}
+        of_runs = {name: self._table_of_runs(name) for name in self.of_runs}
+        return of_runs | {"table5": self._table5(), "verdicts": self._judging(f"{ROOM}.tables.verdicts")}
 
     def _table_of_runs(self, table: str) -> Step:
         datasets = layout.pairs_of([table], self.spec, self.atlas.pairs) if table in WITH_PAIRS else []
@@ -87,24 +88,28 @@ class Room(Study):
 
     @property
     def claims(self) -> Step:
+        judging = self._judging(f"{ROOM}.claims")
+        tables = ["--tables", f"results/tables/{self.name}"]
+        return Step(judging.module, [*judging.reads, self.table("theory")], [*judging.arguments, *tables])
+
+    def _judging(self, module: str) -> Step:
+        """A step that judges the claims about runs."""
         specs = {}
         for table in self.of_runs:
             specs |= layout.specs_of(table, self.spec, self.atlas.pairs)
-        published = [f"{PUBLISHED}/{table}.csv" for table in self.of_runs]
         return Step(
-            f"{ROOM}.claims",
-            [*self.evaluations(), self.table("theory"), *published],
+            module,
+            [*self.evaluations(), *(f"{PUBLISHED}/{table}.csv" for table in self.of_runs)],
             [
                 *("--spec", self.spec.model_dump_json()),
                 *("--pairs", as_json(specs)),
                 *("--evaluations", "results/evaluations"),
-                *("--tables", f"results/tables/{self.name}"),
                 *("--published", PUBLISHED),
             ],
         )
 
     @property
     def section(self) -> Step:
-        tables = [self.table(name) for name in [*self.tables, "theory"]]
+        tables = [self.table(name) for name in [*self.tables, "theory"] if name != "verdicts"]
         figures = [self.figure(name)[0] for name in self.figures]
         return Step(f"{ROOM}.section", [*tables, *figures], ["--tables", *tables, "--figures", *figures])

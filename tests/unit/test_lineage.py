@@ -123,6 +123,14 @@ class Room:
         self.measured = [(policy, "suite") for policy in policies]
 
 
+def test_a_draw_is_a_dataset_of_its_own_in_a_run_s_name() -> None:
+    assert lineage.in_draw("off_1", 1, 1) == "off_1"
+    names = [lineage.in_draw("off_1", draw, 3) for draw in (1, 2, 3)]
+    assert names == ["off_1+1of3", "off_1+2of3", "off_1+3of3"]
+    run = Run("weak", names[1], "dpo", 0)
+    assert Run.parse(run.name) == run
+
+
 @pytest.mark.parametrize("times", range(1, 12))
 def test_a_lineage_that_no_file_name_holds_is_refused(times: int) -> None:
     """By its length, whatever its parts are; the files of an accepted one can be created."""

@@ -16,7 +16,7 @@ from scripts.lib.config.policies import Architecture
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
-from scripts.lib.sampling import TransformersSampler, gumbel, stop_ids
+from scripts.lib.sampling import Row, TransformersSampler, cut, gumbel, stop_ids
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import read_table, write_table
@@ -136,6 +136,22 @@ def test_beams_draw_from_the_whole_vocabulary():
     spec = spec_of(num_beams=2, temperature=100.0, samples=300, max_new_tokens=2)
     drawn = TransformersSampler(model, tokenizer, 16).sample([[{"role": "user", "content": "w0"}]], ["p"], spec)
     assert len({word for each in drawn for word in each.text.split()}) > 70
+
+
+@given(
+    st.lists(st.integers(0, 4), max_size=10),
+    st.integers(0, 10),
+    st.lists(st.integers(0, 4), min_size=1, max_size=3),
+    st.sets(st.integers(0, 4), max_size=2),
+)
+def test_a_response_ends_at_its_room_its_end_of_turn_or_a_stop_token(tokens, room, turn_end, stop):
+    """Whichever comes first; tokens after it, as of a batch whose other rows have more room, are not its own."""
+    within = tokens[:room]
+    ends = [(len(within) + 1, 0, len(within))]  # (tokens read when it ends, stop before turn, its own tokens)
+    ends += [(at + 1, 0, at) for at, token in enumerate(within) if token in stop]
+    width = len(turn_end)
+    ends += [(at + width, 1, at) for at in range(len(within)) if within[at : at + width] == turn_end]
+    assert cut(Row("p", 0, 0, [1], room, tuple(turn_end)), tokens, sorted(stop)) == tokens[: min(ends)[2]]
 
 
 @settings(max_examples=15)

@@ -75,7 +75,7 @@ def test_provenance_is_seen_until_it_changes(tmp_path: Path) -> None:
 
 
 def claim(study: str, name: str, measured: float | None, verdict: str) -> Claim:
-    return Claim(study, name, "it rises", None, measured, 0.0, 1.0, 2, verdict)
+    return Claim(study, name, "it rises", "It rises.", None, measured, 0.0, 1.0, 0.5, 2, 1, "finding", verdict)
 
 
 def test_metrics_are_of_each_study_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,15 +102,15 @@ def test_metrics_are_of_each_study_its_own(tmp_path: Path, monkeypatch: pytest.M
         metrics.main()
         return json.loads((tmp_path / name).read_text())
 
-    nothing = {"verdicts": {"holds": 0, "fails": 0, "undecided": 0}, "claims": {}}
+    nothing = {"verdicts": {"holds": 0, "fails": 0, "undecided": 0, "beyond": 0}, "claims": {}}
     assert made("metrics.json", "--claims", str(tmp_path / "claims.csv")) == {
         "first": {
-            "verdicts": {"holds": 1, "fails": 0, "undecided": 1},
+            "verdicts": {"holds": 1, "fails": 0, "undecided": 1, "beyond": 0},
             "claims": {"a.b": 0.5},
             "benchmarks": {"mmlu": 1.5},
         },
         "second": {
-            "verdicts": {"holds": 0, "fails": 1, "undecided": 0},
+            "verdicts": {"holds": 0, "fails": 1, "undecided": 0, "beyond": 0},
             "claims": {"a.b": -1.0},
             "benchmarks": {"gsm8k": 4.0, "mmlu": 3.0},
         },

@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from scripts.lib.claims import COLUMNS, VERDICTS
 from tests.workflow.house import House
 
 REPORTING = {"all", "report", "section", "configuration", "rulegraph", "metrics", "table", "sharing", "figure"}
@@ -19,12 +20,11 @@ def test_everything_is_made_and_nothing_is_left_to_do(finished: House) -> None:
     table = pd.read_csv(finished.folder / "results/tables/what_matters/table1.csv")
     benchmarks = ["gsm8k", "lc_ae2", "mmlu", "ifeval", "truthfulqa"]
     wanted = [f"{name}{suffix}" for name in benchmarks for suffix in ("", "_se", "_published")]
-    assert list(table.columns) == ["dataset", "chosen", "rejected", "n_seeds", *wanted]
+    assert list(table.columns) == ["dataset", "chosen", "rejected", "n_seeds", "n_draws", *wanted]
     assert len(table) == 9
     assert table[wanted].notna().all().all()
     claims = pd.read_csv(finished.folder / "results/claims.csv")
-    columns = ["study", "claim", "statement", "published", "measured", "ci_low", "ci_high", "n_seeds", "verdict"]
-    assert list(claims.columns) == columns and set(claims["verdict"]) <= {"holds", "fails", "undecided"}
+    assert list(claims.columns) == COLUMNS and set(claims["verdict"]) <= set(VERDICTS)
     for name, rows in (("table2", 3), ("table3", 12), ("table4", 4), ("table5", 30)):
         assert len(pd.read_csv(finished.folder / f"results/tables/what_matters/{name}.csv")) == rows
     assert "report.html" in made

@@ -22,13 +22,13 @@ def main() -> None:
     for row in layout.table4(spec, arguments.pairs):
         scores = measured.mean_scores(arguments.pairs_tables, bases[row.labels["quality"]])
         rows.append(
-            measured.cells(row, spec.benchmarks, arguments.evaluations, published)
+            measured.cells(row, spec.benchmarks, spec.draws, arguments.evaluations, published)
             | {
                 "mean_chosen": scores["mean_chosen"],
                 "mean_chosen_published": published.get(row.published, {}).get("mean_chosen"),
             }
         )
-    columns = [*KEY, "n_seeds", "mean_chosen", "mean_chosen_published", *measured.columns(spec.benchmarks)]
+    columns = [*KEY, *measured.REPEATS, "mean_chosen", "mean_chosen_published", *measured.columns(spec.benchmarks)]
     write_csv(rows, columns, arguments.out)
 
 

@@ -73,16 +73,21 @@ def theory_claims(rows: Sequence[Row]) -> list[Claim]:
     for statement in dict.fromkeys(row.statement for row in rows):
         own = [row for row in rows if row.statement == statement]
         worst = max(own, key=lambda row: row.excess)
+        found = "As stated" if worst.holds else "Not as stated"
         claims.append(
             Claim(
                 study=STUDY,
                 claim=f"theory.{slug(statement)}",
                 statement=f"{statement} ({worst.quantity})",
+                finding=f"{found}: {worst.quantity} is {worst.measured:.3g}, implied is {worst.predicted:.3g}.",
                 published=worst.predicted,
                 measured=worst.measured,
                 ci_low=worst.measured,
                 ci_high=worst.measured,
+                smallest=None,
                 n_seeds=INSTANCES,
+                n_draws=1,
+                kind="theorem",
                 verdict="holds" if worst.holds else "fails",
             )
         )

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from studies.compare.differences import Difference, differences, holm
+from scripts.studies.statistics.multiplicity import holm
+from studies.compare.differences import Difference, differences
 
 STUDIES = 1000
 SD_QUESTION, SD_REST = 11.0, 18.0

@@ -14,7 +14,7 @@ from scripts.lib.lineage import Run
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import write_table
 from studies.what_matters import contrast_claims, layout
-from studies.what_matters.answers import Inputs
+from studies.what_matters.answers import Inputs, read_means
 from studies.what_matters.config import ChosenOnly, Config, Gaps, OnPolicy, OnPolicyTable
 from studies.what_matters.tables import table2, table3, table4
 from tests.evaluations_data import put
@@ -66,8 +66,13 @@ def plant(folder: Path, level_of, questions: int = 400, spread: float = 0.3) -> 
 
 
 def judged(folder: Path) -> dict:
-    inputs = Inputs(SPECS, folder, folder, PUBLISHED)
-    return {claim.claim: claim for claim in contrast_claims.claims(STUDY, inputs)}
+    return judged_by(STUDY, SPECS, folder)
+
+
+def judged_by(study: Config, specs: dict, folder: Path) -> dict:
+    inputs = Inputs(specs, folder, PUBLISHED)
+    found = contrast_claims.judged(study, inputs, read_means(study, inputs))
+    return {each.claim.claim: each.claim for each in found}
 
 
 LEVELS = {"lg_hq": 60, "lg_lq": 48, "sg_hq": 56, "sg_lq": 44, "lg_hq_inverse": 59, "sg_hq_inverse": 57}
@@ -108,9 +113,8 @@ def test_an_online_policy_that_only_lacks_proof_of_sameness_is_undecided(tmp_pat
 
 def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:
     plant(tmp_path, papers_world)
-    inputs = Inputs(SPECS, tmp_path, tmp_path, PUBLISHED)
-    found = contrast_claims.claims(STUDY.model_copy(update={"seeds": [1]}), inputs)
-    assert {claim.verdict for claim in found} == {"undecided"}
+    found = judged_by(STUDY.model_copy(update={"seeds": [1]}), SPECS, tmp_path)
+    assert {claim.verdict for claim in found.values()} == {"undecided"}
 
 
 def test_published_statistics_are_those_of_the_papers_numbers_by_hand(tmp_path: Path) -> None:
@@ -131,9 +135,8 @@ def test_a_ratio_that_the_paper_has_not_is_left_out_of_its_statistic(tmp_path: P
     high = OnPolicy(base="uf_best_low", mixtures=["high10", "low20"])
     specs = SPECS | {"low20": MixturePairs(kind="mixture", base="uf_best_low", samples="s", ratio=0.5)}
     study = STUDY.model_copy(update={"table4": OnPolicyTable(high=high, low=STUDY.table4.low)})
-    found = contrast_claims.on_policy_claims(study, Inputs(specs, tmp_path, tmp_path, PUBLISHED))
-    of_lc = next(claim for claim in found if claim.claim.endswith("lc_ae2"))
-    assert of_lc.published == pytest.approx(4.9 - 1.9)
+    found = judged_by(study, specs, tmp_path)
+    assert found["on_policy_needs_quality.lc_ae2"].published == pytest.approx(4.9 - 1.9)
 
 
 def write_pairs(folder: Path) -> list[Path]:
@@ -158,7 +161,7 @@ def run_table(module, name: str, folder: Path, monkeypatch, *more: object) -> pd
 def test_the_tables_are_the_papers_row_for_row(tmp_path: Path, monkeypatch) -> None:
     plant(tmp_path, papers_world)
     second = run_table(table2, "table2", tmp_path, monkeypatch)
-    assert list(second)[:4] == ["dataset", "configuration", "n_seeds", "lc_ae2"]
+    assert list(second)[:5] == ["dataset", "configuration", "n_seeds", "n_draws", "lc_ae2"]
     assert list(second["configuration"].fillna("")) == ["", *["Continual SFT", "Online DPO"] * 2]
     assert list(second["lc_ae2_published"]) == [12.7, 18.7, 19.0, 35.8, 37.6]
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
-from studies.what_matters import section
+from studies.what_matters import layout, section
 from studies.what_matters.study import Room
 from tests.studies.what_matters.test_contrasts import SPECS, STUDY
 
@@ -24,7 +24,15 @@ def test_the_section_is_given_every_table_and_figure():
     names = {Path(word).stem for word in ROOM.section.arguments}
     assert set(section.TABLES) | {"theory"} | set(ROOM.figures) <= names
     assert {shown.figure for shown in section.TABLES.values()} - {None} | {"headline", "figure1"} == set(ROOM.figures)
-    assert set(ROOM.tables) == set(section.TABLES)
+    assert set(ROOM.tables) == set(section.TABLES) | {"verdicts"}
+
+
+def test_the_claims_are_given_the_entries_that_tell_which_rows_share_their_prompts():
+    tables = layout.tables(STUDY)
+    given = {name: spec for table in tables for name, spec in layout.specs_of(table, STUDY, SPECS).items()}
+    rows = [row for table in tables for row in layout.LAYOUTS[table](STUDY, given) if row.pairs]
+    assert {row.stratum for row in rows} == {"oa", "uf"}
+    assert all(row.stratum == "uf" for table in ("table3", "table4") for row in layout.LAYOUTS[table](STUDY, given))
 
 
 def test_the_lead_says_what_ran():

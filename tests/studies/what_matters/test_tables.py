@@ -11,8 +11,8 @@ from scripts.lib.config.pairs import TierPairs
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.ids import seed_of
 from scripts.lib.names import PairsName
-from scripts.studies import statistics
 from scripts.studies.files import read_published, read_runs
+from scripts.studies.statistics.components import standard_error
 from studies.what_matters import layout
 from studies.what_matters.tables import measured, table1, table5
 from tests.evaluations_data import put
@@ -31,7 +31,7 @@ def results(tmp_path):
 
 def test_table1_has_the_papers_rows_in_its_order(results):
     published = read_published(f"{PUBLISHED}/table1.csv", table1.KEY)
-    table = [measured.cells(row, SUITES, results, published) for row in layout.table1(STUDY, tier_pairs())]
+    table = [measured.cells(row, SUITES, 1, results, published) for row in layout.table1(STUDY, tier_pairs())]
     assert len(table) == 17
     assert [(row["chosen"], row["rejected"]) for row in table[1:9]] == [
         *(("best", tier) for tier in ("worst", "low", "medium", "high")),
@@ -48,7 +48,21 @@ def test_table1_has_the_papers_rows_in_its_order(results):
     assert (row["n_seeds"], row["gsm8k_published"], row["mmlu_published"]) == (2, 78.4, 62.8)
     answers = read_runs(results, ["base.oa_best_worst.dpo.s0", "base.oa_best_worst.dpo.s1"], "gsm8k")
     assert row["gsm8k"] == pytest.approx(answers.mean())
-    assert row["gsm8k_se"] == pytest.approx(statistics.standard_error(answers))
+    assert row["gsm8k_se"] == pytest.approx(standard_error(answers))
+
+
+def test_a_row_of_several_draws_has_the_standard_error_over_draws(tmp_path):
+    study = STUDY.model_copy(update={"draws": 3})
+    row = layout.table1(study, tier_pairs())[1]
+    assert [run.split(".")[1] for run in row.runs] == [f"oa_best_worst+{draw}of3" for draw in (1, 1, 2, 2, 3, 3)]
+    assert (row.pairs, row.stratum) == ("oa_best_worst", "oa")
+    rng = np.random.default_rng(0)
+    for run in row.runs:
+        put(tmp_path, run, "gsm8k", rng.normal(50, 10, 30).tolist())
+    found = measured.cells(row, ["gsm8k"], 3, tmp_path, {})
+    answers = read_runs(tmp_path, row.runs, "gsm8k").reshape(3, 2, 30)
+    assert (found["n_seeds"], found["n_draws"]) == (2, 3)
+    assert found["gsm8k_se"] == pytest.approx(standard_error(answers.mean(axis=1)))
 
 
 def test_pairs_in_neither_group_and_data_the_paper_has_not_are_rows_too(results):
@@ -60,7 +74,7 @@ def test_pairs_in_neither_group_and_data_the_paper_has_not_are_rows_too(results)
     )
     for run in layout.runs(study, "x"):
         put(results, run, "mmlu", [0.0, 100.0] * 15)
-    last = measured.cells(layout.table1(study, pairs)[-1], ["mmlu"], results, {})
+    last = measured.cells(layout.table1(study, pairs)[-1], ["mmlu"], 1, results, {})
     assert (last["dataset"], last["chosen"], last["mmlu"], last["mmlu_published"]) == (
         "Mine (Other)",
         "high",
@@ -135,5 +149,6 @@ def test_the_step_from_its_command_line(results, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["x", *arguments, "--published", f"{PUBLISHED}/table1.csv", "--out", str(out)])
     table1.main()
     table = pd.read_csv(out)
-    assert list(table)[:7] == ["dataset", "chosen", "rejected", "n_seeds", "gsm8k", "gsm8k_se", "gsm8k_published"]
+    assert list(table)[:6] == ["dataset", "chosen", "rejected", "n_seeds", "n_draws", "gsm8k"]
+    assert list(table)[6:8] == ["gsm8k_se", "gsm8k_published"]
     assert len(table) == 17
