@@ -1,8 +1,8 @@
 """Step: judges every claim of "What Matters in Data for DPO?" for which the configuration has tables.
 
-Statistics and margins are in tier_claims.py (Table 1), contrast_claims.py (Tables 2 to 4) and theory/claims.py
-(section 4); the rules of judgement that all share are in scripts/studies/verdicts.py. `published` is the same statistic
-computed from the paper's numbers.
+Statistics and margins are in tier_claims.py (Table 1), contrast_claims.py (Tables 2 to 4) and theory/ (section 4, with
+a rule of judgement of its own); the rules that the others share are in scripts/studies/verdicts.py. `published` is the
+same statistic computed from the paper's numbers.
 """
 
 from pathlib import Path
@@ -13,7 +13,8 @@ from scripts.lib.config.pairs import PairsSpec
 from studies.what_matters import contrast_claims, tier_claims
 from studies.what_matters.answers import Inputs
 from studies.what_matters.config import Config
-from studies.what_matters.theory.claims import read_theory, theory_claims
+from studies.what_matters.theory.claims import theory_claims
+from studies.what_matters.theory.rows import read_theory
 
 
 def claims(spec: Config, inputs: Inputs) -> list[Claim]:
