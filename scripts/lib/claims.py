@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 
-Verdict = Literal["holds", "fails", "undecided"]
+Verdict = Literal["holds", "fails", "undecided", "beyond"]
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 Interval = tuple[float, float]
 
@@ -25,11 +25,15 @@ class Claim:
     study: str
     claim: str
     statement: str
+    finding: str
     published: float | None
     measured: float
     ci_low: float
     ci_high: float
+    smallest: float
     n_seeds: int
+    n_draws: int
+    kind: str
     verdict: Verdict
 
 
