@@ -67,6 +67,14 @@ SIGN_STATED = Statement(
 )
 
 
+def through(features: Tensor, gradient: Tensor) -> Tensor:
+    """The direction (..., n) in which logits that are features (..., n, k) times weights follow the weights' gradient.
+
+    gradient: by the logits, (..., n).
+    """
+    return (features @ (features.mT @ gradient[..., None]))[..., 0]
+
+
 def steps(seeds: Sequence[int]) -> list[Row]:
     """One step from a random policy. The policy is right about all comparisons of the first response: case (ii)."""
     draws = Draws("steps", seeds)
@@ -88,7 +96,7 @@ def steps(seeds: Sequence[int]) -> list[Row]:
     unsupported, even = log[..., SUPPORTED].abs() / of_supported, log[..., 0].abs() / of_supported
 
     features = draws.normal(RESPONSES, FEATURES)
-    shared = -STEP * (features @ (features.mT @ gradient[..., None]))[..., 0]
+    shared = -STEP * through(features, gradient)
     of_shared = root_mean_square(shared[..., free]) / root_mean_square(shared[..., :SUPPORTED])
 
     def agreeing(change: Tensor) -> Tensor:
