@@ -24,13 +24,13 @@ CANDIDATES, LARGE_BETA = 4, 3.0
 OVERLAP = Statement(
     "Figure 1: rejected that differ only where the chosen are rare, and overlap there, can give similar policies",
     'Holds as the paper words it, with "can" and "may": the policies are within {0.tolerance:g} of each other in total '
-    "variation in {2.median:.0%} of the instances at beta 0.1 and in {3.median:.0%} at beta 1 (median). Not in all.",
+    "variation in {2.median:.0%} of the instances at beta 1 and in {3.median:.0%} at beta 0.1 (median). Not in all.",
 )
 RULE = Statement(
     "Figure 1, as a rule: rejected that differ only where the chosen are rare give similar policies",
     'The paper says "can" and "may", and states no such rule. Where one rejected distribution leaves out almost all of '
-    "one response that the chosen have a little of, the policies are {0.median:.2f} apart in total variation at beta "
-    "0.1 and {1.median:.2f} at beta 1 (median).",
+    "one response that the chosen have a little of, the policies are {0.median:.2f} apart in total variation at beta 1 "
+    "and {1.median:.2f} at beta 0.1 (median).",
     claimed=False,
 )
 CEILING = Statement(
@@ -60,7 +60,7 @@ def rejected_apart(seeds: Sequence[int]) -> list[Row]:
         one, two = (tabular.tilted(chosen, each, reference, beta) for each in (rejected, other))
         return tabular.total_variation(one, two)
 
-    quantity, betas = "total variation of the two policies, beta {:g}, median", (BETA, 1.0)
+    quantity, betas = "total variation of the two policies, beta {:g}, median", (1.0, BETA)
     return [
         *OVERLAP.rows(
             *(within(SIMILAR, 0.0, quantity.format(beta), middle(apart(overlapping, beta))) for beta in betas),
