@@ -1,8 +1,9 @@
 """Step: judges every claim of "What Matters in Data for DPO?" for which the configuration has tables.
 
-Statistics and margins are in tier_claims.py (Table 1), contrast_claims.py (Tables 2 to 4) and theory/claims.py
-(section 4); what all share is in scripts/studies: the statistics, the rules of judgement (verdicts.py) and the wording
-of findings (findings.py). `published` is the same statistic computed from the paper's numbers.
+Statistics and margins are in tier_claims.py (Table 1), contrast_claims.py (Tables 2 to 4) and theory/ (section 4, with
+a rule of judgement of its own); what the others share is in scripts/studies: the statistics, the rules of judgement
+(verdicts.py) and the wording of findings (findings.py). `published` is the same statistic computed from the paper's
+numbers.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from studies.what_matters import contrast_claims, tier_claims
 from studies.what_matters.answers import Inputs, read_means
 from studies.what_matters.config import Config
 from studies.what_matters.found import Found
-from studies.what_matters.theory.claims import read_theory, theory_claims
+from studies.what_matters.theory.claims import theory_claims
+from studies.what_matters.theory.rows import read_theory
 
 
 def judged(spec: Config, inputs: Inputs) -> list[Found]:

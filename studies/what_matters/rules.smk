@@ -23,7 +23,6 @@ rule what_matters_theory:
     shell:
         r"""
         python -m studies.what_matters.theory.check \
-            --seed 0 \
             --picture {output.picture} \
             --out {output.table} \
             2>{log}

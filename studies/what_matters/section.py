@@ -1,5 +1,6 @@
 """The study's section of the page: Tables 1 to 5 next to the paper's numbers, section 4's theory, and their figures."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from scripts.lib.names import PairsName
 from scripts.lib.tables import write_text
 from scripts.report.html import environment, figures_of
 from scripts.report.table import Cell, Row, Table, cells_of, heading, measured_in, read_rows, text_of
-from studies.what_matters.theory.claims import read_theory
+from studies.what_matters.theory.rows import by_statement, read_theory, verdict_of
 
 
 def table1(frame: pd.DataFrame) -> Table:
@@ -111,6 +112,8 @@ TABLES = {
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
     """The fragment described in scripts/report/section.py. tables: by name, those that exist."""
+    rows = read_theory(tables["theory"]) if "theory" in tables else []
+    theory = [(statement, verdict_of(own), own) for statement, own in by_statement(rows).items()]
     return (
         environment(Path(__file__).parent)
         .get_template("section.html")
@@ -122,7 +125,8 @@ def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
                 for name, view in TABLES.items()
                 if name in tables
             },
-            theory=read_theory(tables["theory"]) if "theory" in tables else [],
+            theory=theory,
+            tally=Counter(verdict for _, verdict, _ in theory),
             figures=figures_of(figures),
         )
     )

@@ -1,8 +1,8 @@
 """Figure 1 of "What Matters in Data for DPO?": two rejected distributions, and the resulting DPO policies.
 
 Left, as the paper draws it: the rejected distributions differ where the chosen are rare, and the policies agree. Right,
-the same with a gap in one rejected distribution, among responses that the chosen have a few of; its policy, which is
-concentrated there, is cut off at the height of the others.
+a limit that the paper does not claim: one rejected distribution has a gap, among responses that the chosen have a few
+of; its policy, which is concentrated there, is cut off at the height of the others.
 """
 
 from pathlib import Path
@@ -17,7 +17,10 @@ from scripts.report import style
 from scripts.report.figure import draw_table
 
 COLUMNS = ["scene", "response", "reference", "chosen", "rejected", "other_rejected", "policy", "other_policy"]
-TITLES = {"overlap": "The rejected part where the chosen are rare", "gap": "One of the rejected leaves a gap there"}
+TITLES = {
+    "overlap": "In the paper: the rejected part where the chosen are rare",
+    "gap": "Beyond the paper: one of them leaves a gap there",
+}
 DASHED = (0, (4, 2))
 POLICY = style.SERIES[0]
 

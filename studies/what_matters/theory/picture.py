@@ -2,8 +2,9 @@
 
 The paper gives no numbers with its picture; these were chosen so that each scene shows its case. Responses are points
 on a line. Chosen, reference and the first rejected distribution stay the same; the second rejected differs from the
-first only where the chosen are rare. In the scene "overlap" it keeps the reference's breadth there; in "gap" it leaves
-out responses that the chosen still have a few of, and equation 7 raises the ratio there to the power 1 / beta.
+first only where the chosen are rare. In the scene "overlap" it keeps the reference's breadth there. In "gap", of which
+the paper does not speak, it leaves out responses that the chosen still have a few of, and equation 7 raises the ratio
+there to the power 1 / beta.
 """
 
 import torch

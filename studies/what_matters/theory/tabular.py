@@ -118,6 +118,11 @@ def minimise(loss: Loss, start: Tensor) -> Tensor:
     raise ArithmeticError(f"no stationary point within {NEWTON_STEPS} steps")
 
 
+def found(loss: Callable[..., Tensor], start: Tensor, *given: object) -> Tensor:
+    """The policies (..., n) that minimise ``loss(policy, *given)``, found by optimisation from ``start``."""
+    return normalised(minimise(lambda logits: loss(normalised(logits), *given), start))
+
+
 def tilted(chosen: Tensor, rejected: Tensor, reference: Tensor, beta: float) -> Tensor:
     """Theorem 4.3, equation 7: the distribution proportional to (pi_w / pi_l)^(1 / beta) pi_ref."""
     return normalised((chosen - rejected) / beta + reference)
@@ -138,9 +143,14 @@ def divergence(one: Tensor, other: Tensor) -> Tensor:
     return (one.exp() * (one - other)).sum(dim=-1)
 
 
+def regularised(policy: Tensor, rewards: Tensor, reference: Tensor, beta: float) -> Tensor:
+    """Equation 2 (...): minus the expected reward, plus beta KL(pi || pi_ref)."""
+    return -(policy.exp() * rewards).sum(dim=-1) + beta * divergence(policy, reference)
+
+
 def as_reward(policy: Tensor, chosen: Tensor, rejected: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """Equation 8 (...): minus the expected log(pi_w / pi_l), plus beta KL(pi || pi_ref)."""
-    return -(policy.exp() * (chosen - rejected)).sum(dim=-1) + beta * divergence(policy, reference)
+    """Equation 8 (...): equation 2 with the reward log(pi_w / pi_l)."""
+    return regularised(policy, chosen - rejected, reference, beta)
 
 
 def as_divergences(policy: Tensor, chosen: Tensor, rejected: Tensor, reference: Tensor, beta: float) -> Tensor:

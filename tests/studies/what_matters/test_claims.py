@@ -12,6 +12,7 @@ from studies.what_matters import layout, tier_claims
 from studies.what_matters.answers import Inputs, read_means
 from studies.what_matters.found import greatest_known, least_known
 from studies.what_matters.tables import verdicts
+from studies.what_matters.theory.rows import Statement, within, write_theory
 from tests.evaluations_data import put
 from tests.studies.what_matters.data import PUBLISHED, SEVEN, STUDY, TIERS, tier_pairs
 
@@ -167,7 +168,7 @@ def test_the_step_is_fast_repeatable_and_writes_the_columns(tmp_path, monkeypatc
     plant(tmp_path, WORLDS["the paper's"][0], STUDY, questions=805)
     theory = tmp_path / "tables" / "theory.csv"
     theory.parent.mkdir()
-    theory.write_text("statement,quantity,predicted,measured,tolerance\nTheorem 0: it is,a distance,0,0.5,0.1\n")
+    write_theory(Statement("Theorem 0: it is", "It is not.").rows(within(0.1, 0.0, "a distance", [0.5])), theory)
     texts = []
     for out in (tmp_path / "1.csv", tmp_path / "2.csv"):
         pairs = "{" + ",".join(f'"{name}":{entry.model_dump_json()}' for name, entry in tier_pairs().items()) + "}"

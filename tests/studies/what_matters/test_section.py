@@ -13,6 +13,7 @@ from studies.what_matters.figures import benchmarks, headline, lines
 from studies.what_matters.figures import table2 as table2_figure
 from studies.what_matters.figures import table3 as table3_figure
 from studies.what_matters.figures import table4 as table4_figure
+from studies.what_matters.theory.rows import Statement, above, within, write_theory
 from tests.report_data import NASTY, both, checked, run
 
 
@@ -83,9 +84,10 @@ def table5(folder):
 
 def theory(folder):
     path = folder / "theory.csv"
-    rows = [[f"{NASTY}: it is", "a share", 1.0, 0.25, 0.5], [f"{NASTY}: it is", "a norm", 0.0, 1e-12, 1e-9]]
-    columns = ["statement", "quantity", "predicted", "measured", "tolerance"]
-    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    stated = Statement(f"{NASTY}: it is", f"{NASTY} is true in {{0.median:.0%}} of the cases. What stands: that.")
+    limit = Statement("Theorem 2, far away: it is", "The paper does not say so.", claimed=False)
+    rows = stated.rows(above(0.5, "a share", [0.75, 0.25]), within(1e-9, 0.0, "a norm", [1e-12, 0.0]))
+    write_theory(rows + limit.rows(within(0.1, 1.0, "a length", [3.0, 2.0])), path)
     return path
 
 
@@ -156,7 +158,10 @@ def test_the_whole_section(figures, tmp_path, monkeypatch):
     assert (
         of["table5"].count("best/worst, 20 % on-policy") == 1 and "12,345" in of["table5"] and "−1.50" in of["table5"]
     )
-    assert re.findall(r">(agrees|differs)<", of["theory"]) == ["differs", "agrees"]
+    assert re.findall(r">(holds|fails|undecided|beyond)<", of["theory"]) == ["undecided", "beyond"]
+    assert "0 hold, 0 fail as worded, 1 are beyond the paper" in of["theory"] and "1 undecided" in of["theory"]
+    assert re.findall(r">(\d of \d)<", of["theory"]) == ["1 of 2", "2 of 2", "0 of 2"]
+    assert "0.25 to 0.75" in of["theory"] and "&gt; 0.5" in of["theory"] and "50 % of the cases" in of["theory"]
 
 
 def test_what_is_not_there_is_left_out(tmp_path, monkeypatch):
