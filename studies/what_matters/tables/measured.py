@@ -1,8 +1,9 @@
 """Code shared by Tables 1 to 4: the measured numbers of a row, with the published ones.
 
 A value is the mean over seeds; `<benchmark>_se` is its standard error over seeds and questions
-(scripts/studies/statistics.py, `standard_error`); `<benchmark>_published` is the paper's number, blank if the paper has
-none. All in points, 0 to 100.
+(scripts/studies/statistics.py, `standard_error`); `<benchmark>_gain_se` is that of its gain over the row that its table
+compares with (the baseline, or the data without on-policy samples), questions paired; `<benchmark>_published` is the
+paper's number, blank if the paper has none. All in points, 0 to 100.
 """
 
 import argparse
@@ -20,31 +21,43 @@ from scripts.studies.statistics import standard_error
 from studies.what_matters.config import Config
 from studies.what_matters.layout import Row
 
+REPEATS = ("n_seeds", "n_draws")
+"""Columns: seeds on each draw, and draws of the data."""
+MEASURED = ("", "_se", "_published")
+GAINED = ("", "_se", "_gain_se", "_published")
 Published = dict[tuple[str, ...], dict[str, float]]
 
 
-def cells(row: Row, benchmarks: Sequence[str], evaluations: Path, published: Published) -> dict[str, object]:
-    """The row's labels, its number of seeds, and every benchmark's value, standard error and published value."""
-    found: dict[str, object] = {**row.labels, "n_seeds": len(row.runs)}
+def cells(
+    row: Row, benchmarks: Sequence[str], evaluations: Path, published: Published, over: Row | None = None
+) -> dict[str, object]:
+    """The row's labels, its seeds and draws, and every benchmark's value, standard error and published value.
+
+    over: the row over which it gains; that row itself gains nothing.
+    """
+    found: dict[str, object] = {**row.labels, "n_seeds": len(row.runs), "n_draws": 1}
     for benchmark in benchmarks:
         values = read_runs(evaluations, row.runs, benchmark)
         found[benchmark] = values.mean()
         found[f"{benchmark}_se"] = standard_error(values)
+        if over is not None:
+            gain = values - read_runs(evaluations, over.runs, benchmark)
+            found[f"{benchmark}_gain_se"] = None if row == over else standard_error(gain)
         found[f"{benchmark}_published"] = published.get(row.published, {}).get(benchmark)
     return found
 
 
 def write_rows(arguments: argparse.Namespace, rows: Sequence[Row], key: Sequence[str]) -> None:
-    """Write a table that has only its rows' labels (the ``key`` columns) and their cells."""
+    """Write a table that has only its rows' labels (the ``key`` columns) and their cells; its first is the baseline."""
     benchmarks = arguments.spec.benchmarks
     published = read_published(arguments.published, key)
-    table = [cells(row, benchmarks, arguments.evaluations, published) for row in rows]
-    write_csv(table, [*key, "n_seeds", *columns(benchmarks)], arguments.out)
+    table = [cells(row, benchmarks, arguments.evaluations, published, rows[0]) for row in rows]
+    write_csv(table, [*key, *REPEATS, *columns(benchmarks, GAINED)], arguments.out)
 
 
-def columns(benchmarks: Sequence[str]) -> list[str]:
+def columns(benchmarks: Sequence[str], suffixes: Sequence[str] = MEASURED) -> list[str]:
     """The columns of the benchmarks."""
-    return [f"{benchmark}{suffix}" for benchmark in benchmarks for suffix in ("", "_se", "_published")]
+    return [f"{benchmark}{suffix}" for benchmark in benchmarks for suffix in suffixes]
 
 
 def mean_scores(paths: Sequence[Path], dataset: str | None) -> dict[str, float]:

@@ -45,7 +45,7 @@ def main() -> None:
             cells |= gain(row, layout_rows[at + 1], spec.headline, arguments.evaluations, published)
         rows.append(cells)
     scores = [f"{name}{suffix}" for name in SCORES for suffix in ("", "_published")]
-    columns = ["part", *KEY, "n_seeds", *scores, *measured.columns(spec.benchmarks), *GAIN]
+    columns = ["part", *KEY, *measured.REPEATS, *scores, *measured.columns(spec.benchmarks), *GAIN]
     write_csv(rows, columns, arguments.out)
 
 

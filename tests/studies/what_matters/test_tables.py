@@ -51,6 +51,15 @@ def test_table1_has_the_papers_rows_in_its_order(results):
     assert row["gsm8k_se"] == pytest.approx(statistics.standard_error(answers))
 
 
+def test_the_error_of_a_gain_pairs_the_questions(results):
+    baseline, row, *_ = layout.table1(STUDY, tier_pairs())
+    cells = measured.cells(row, SUITES, results, {}, baseline)
+    ours, start = (read_runs(results, each.runs, "gsm8k") for each in (row, baseline))
+    assert cells["gsm8k_gain_se"] == pytest.approx(statistics.standard_error(ours - start))
+    assert measured.cells(baseline, SUITES, results, {}, baseline)["gsm8k_gain_se"] is None
+    assert "gsm8k_gain_se" not in measured.cells(row, SUITES, results, {})
+
+
 def test_pairs_in_neither_group_and_data_the_paper_has_not_are_rows_too(results):
     pairs = tier_pairs(["oa"]) | {
         "x": TierPairs(kind="tiers", prompt_set="oa", scorer="rm", chosen="high", rejected="low")
@@ -135,5 +144,7 @@ def test_the_step_from_its_command_line(results, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["x", *arguments, "--published", f"{PUBLISHED}/table1.csv", "--out", str(out)])
     table1.main()
     table = pd.read_csv(out)
-    assert list(table)[:7] == ["dataset", "chosen", "rejected", "n_seeds", "gsm8k", "gsm8k_se", "gsm8k_published"]
+    of_one = ["gsm8k", "gsm8k_se", "gsm8k_gain_se", "gsm8k_published"]
+    assert list(table)[:9] == ["dataset", "chosen", "rejected", "n_seeds", "n_draws", *of_one]
+    assert table["gsm8k_gain_se"].isna().tolist() == [True, *[False] * 16]
     assert len(table) == 17
