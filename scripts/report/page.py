@@ -1,6 +1,7 @@
 """Makes `results/report.html`: one self-contained page from the studies' sections, figures, claims and cards.
 
-Inputs that are not given are left out; verdicts come first, failing claims included (promise P6).
+Inputs that are not given are left out. What was found comes first, a sentence a claim, then the picture, then verdicts,
+failing claims included (promise P6), then tables.
 """
 
 import platform
@@ -17,13 +18,13 @@ from markupsafe import Markup
 from scripts.lib import cli
 from scripts.lib.claims import read_claims
 from scripts.lib.config.base import Spec
-from scripts.lib.config.evaluation import HarnessSuite
+from scripts.lib.config.evaluation import HarnessSuite, WinRateSuite
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
 from scripts.report import claims_view, dag
-from scripts.report.claims_view import ClaimView
+from scripts.report.claims_view import Answers, ClaimView
 from scripts.report.html import environment, fact
 from scripts.report.inline import inline_svg
 from scripts.report.labels import benchmark
@@ -61,6 +62,10 @@ class OnPage:
     claims: list[ClaimView] = field(default_factory=list)
     figures: dict[str, Markup] = field(default_factory=dict)
     sharing: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def answers(self) -> Answers:
+        return claims_view.answers(self.claims)
 
 
 def gathered(arguments: Any, claims: Iterable[ClaimView]) -> list[OnPage]:
@@ -123,17 +128,19 @@ def suites(config: AtlasConfig, names: Sequence[str]) -> list[dict[str, str]]:
     rows = []
     for name in names:
         suite = config.evaluation.suites[name]
-        asked = (
-            {"asked by": "lm-eval", "task": suite.task, "setting": f"{suite.shots}-shot"}
-            if isinstance(suite, HarnessSuite)
-            else {
+        if isinstance(suite, HarnessSuite):
+            asked = {"asked by": "lm-eval", "task": suite.task, "setting": f"{suite.shots}-shot"}
+        elif isinstance(suite, WinRateSuite):
+            judged = f"judge {suite.judge.kind}, temperature {suite.sampling.temperature:g}"
+            asked = {
                 "asked by": "alpaca-eval",
                 "task": suite.data,
-                "setting": f"judge {suite.judge.kind}, temperature {suite.sampling.temperature:g}, "
-                f"{suite.sampling.num_beams} beams",
+                "setting": f"{judged}, {suite.sampling.num_beams} beams",
             }
-        )
-        rows.append({"benchmark": benchmark(name), "metric": suite.metric} | asked)
+        else:
+            given = suite.model_dump(exclude={"kind", "metric"}, exclude_unset=True)
+            asked = {"asked by": suite.kind, "task": "", "setting": fact_of(given)}
+        rows.append({"benchmark": benchmark(name), "metric": getattr(suite, "metric", "")} | asked)
     return rows
 
 
@@ -176,9 +183,8 @@ def render(arguments: Any) -> str:
             title=SEVERAL if several else studies[0].study.title,
             several=several,
             studies=studies,
-            claims=claims,
-            tally=claims_view.tally(claims),
-            single_seed=any(view.row["n_seeds"] == 1 for view in claims),
+            has_findings=any(each.answers.findings for each in studies),
+            most=claims_view.MOST,
             bar_height=claims_view.HEIGHT,
             bar_width=claims_view.WIDTH,
             cards=[read_cards(title, paths) for title, paths in groups.items() if paths],
