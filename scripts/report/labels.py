@@ -12,13 +12,16 @@ BENCHMARKS = {
     "true_reward": "true reward",
 }
 
+OF_NAMES = "_-. "
+"""Characters after which a name may go on on the next line."""
+
 
 def benchmark(name: str) -> str:
     """The benchmark's usual spelling, or its name in the configuration."""
     return BENCHMARKS.get(name, name)
 
 
-def wrapped(name: str, width: float, size: Callable[[str], float] = len, breaks: str = "_-. ") -> str:
+def wrapped(name: str, width: float, size: Callable[[str], float] = len, breaks: str = OF_NAMES) -> str:
     """A name on lines of at most ``width``, broken after its own ``breaks`` where possible; size: of a text, in width.
 
     A single character wider than ``width`` has a line of its own.

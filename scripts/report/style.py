@@ -22,7 +22,7 @@ from matplotlib.textpath import text_to_path
 
 from scripts.lib.disk import replacing
 from scripts.lib.errors import InputError
-from scripts.report.labels import wrapped
+from scripts.report.labels import OF_NAMES, wrapped
 
 INK, MUTED, FAINT, PAPER = "#1f2430", "#6b7280", "#d5d9e0", "#ffffff"
 CHOSEN, REJECTED = "#1b6fb5", "#d9541e"
@@ -157,7 +157,7 @@ def fitted(text: str, inches: float, points: float, *, bold: bool = False, break
 
 def titled(name: str, inches: float) -> str:
     """A name as a panel's title, on lines that fit the panel."""
-    return fitted(name, inches, matplotlib.rcParams["axes.titlesize"], breaks="_-. ")
+    return fitted(name, inches, matplotlib.rcParams["axes.titlesize"], breaks=OF_NAMES)
 
 
 def save(figure: Figure, outputs: Iterable[Path]) -> None:

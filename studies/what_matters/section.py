@@ -19,13 +19,18 @@ REPEATS = ("n_seeds", "n_draws")
 
 def table1(frame: pd.DataFrame) -> Table:
     """Labelled by the tiers of chosen and rejected; the baseline has neither."""
-    benchmarks = measured_in(frame)
+    benchmarks, repeats = measured_in(frame), repeats_in(frame)
     rows = []
     for row in frame.to_dict("records"):
         tiers = "/".join(tier for side in ("chosen", "rejected") if (tier := text_of(row[side])))
-        cells = [*cells_of(row, REPEATS, places=0), *cells_of(row, benchmarks)]
+        cells = [*cells_of(row, repeats, places=0), *cells_of(row, benchmarks)]
         rows.append(Row([tiers or row["dataset"]], cells, row["dataset"] if tiers else ""))
-    return Table(["chosen/rejected"], [*map(heading, [*REPEATS, *benchmarks])], rows)
+    return Table(["chosen/rejected"], [*map(heading, [*repeats, *benchmarks])], rows)
+
+
+def repeats_in(frame: pd.DataFrame) -> list[str]:
+    """The columns that say how often a row was repeated: draws only where there are several."""
+    return [each for each in REPEATS if each == "n_seeds" or (frame[each] > 1).any()]
 
 
 def contrast(frame: pd.DataFrame, *, group: str, label: str, called: str, scores: tuple[str, ...] = ()) -> Table:
@@ -33,13 +38,13 @@ def contrast(frame: pd.DataFrame, *, group: str, label: str, called: str, scores
 
     scores: columns before the benchmarks.
     """
-    benchmarks = [each for each in measured_in(frame) if each not in scores]
+    benchmarks, repeats = [each for each in measured_in(frame) if each not in scores], repeats_in(frame)
     rows = []
     for row in frame.to_dict("records"):
         of, name = text_of(row[group]), text_of(row[label])
-        cells = [*cells_of(row, REPEATS, places=0), *cells_of(row, scores, places=2), *cells_of(row, benchmarks)]
+        cells = [*cells_of(row, repeats, places=0), *cells_of(row, scores, places=2), *cells_of(row, benchmarks)]
         rows.append(Row([name or of], cells, of if name else ""))
-    return Table([called], [*map(heading, [*REPEATS, *scores, *benchmarks])], rows)
+    return Table([called], [*map(heading, [*repeats, *scores, *benchmarks])], rows)
 
 
 def table5(frame: pd.DataFrame) -> Table:

@@ -3,12 +3,13 @@
 from scripts.lib import cli
 from scripts.report import style
 from scripts.report.figure import draw_table
+from scripts.report.labels import OF_NAMES
 from scripts.report.labels import benchmark as benchmark_label
 from studies.what_matters.figures.lines import KEY, SOURCES, Table1, draw_lines, read_table1
 
 COLUMNS = 5
 """The most benchmarks side by side; further ones have rows of their own."""
-HEIGHT = 1.35
+HEIGHT = 1.5
 """Inches of a row."""
 
 
@@ -29,13 +30,15 @@ def figure(table: Table1) -> style.Figure:
             draw_lines(axis, table, name, [benchmark], source, size=3.6)
             axis.tick_params(axis="x", labelrotation=45)
             of_benchmark.setdefault(benchmark, []).append(axis)
-        row[0].set_ylabel(style.titled(name, HEIGHT - 0.3) + (f"\n{SOURCES[source]}" if has_published else ""))
+        row[0].set_ylabel(
+            style.fitted(name, HEIGHT - 0.4, 8.5, breaks=OF_NAMES) + (f"\n{SOURCES[source]}" if has_published else "")
+        )
     style.stacked({benchmark_label(name): column for name, column in of_benchmark.items()})
     drawn.supxlabel("tier of the response that improves", fontsize=8.5, color=style.MUTED)
     style.heading(
         drawn,
         "Every benchmark",
-        f"Gain over the policy before DPO, in points. Bars: ± 1 standard error of the gain over {table.repeats}.",
+        f"Gain over the policy before DPO, in points. Bars: ± 1 standard error over {table.repeats}.",
         KEY,
     )
     return drawn

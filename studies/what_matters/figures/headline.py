@@ -50,8 +50,7 @@ def figure(table: Table1, wanted: list[str]) -> style.Figure:
     style.heading(
         drawn,
         "What matters in DPO data: the chosen response or the rejected one?",
-        f"Gain over the policy before DPO, {meaning(benchmarks)}. "
-        f"Bars: ± 1 standard error of the gain over {table.repeats}.",
+        f"Gain over the policy before DPO, {meaning(benchmarks)}. Bars: ± 1 standard error over {table.repeats}.",
         KEY,
     )
     return drawn

@@ -43,7 +43,7 @@ class Table1:
         rows = pd.concat([rows for groups in self.datasets.values() for rows in groups.values()])
         seeds, draws = ("/".join(f"{each:g}" for each in sorted(set(rows[column]))) for column in REPEATS)
         if (seeds, draws) == ("1", "1"):
-            return "questions alone: 1 seed shows no training noise"
+            return "questions (1 seed shows no training noise)"
         in_words = "questions and 1 seed" if seeds == "1" else f"questions and {seeds} seeds"
         return in_words if draws == "1" else f"{in_words} in each of {draws} draws of the data"
 

@@ -106,7 +106,7 @@ def test_what_nobody_published_has_no_panel_and_no_mention(tmp_path):
     table = read(table_1({"mine": SEVEN, "yours": [("best", "worst")]}, ["gsm8k", "mmlu"], seeds=1), tmp_path)
     with style.drawing():
         for drawn in (headline.figure(table, ["gsm8k", "mmlu"]), benchmarks.figure(table)):
-            words = " ".join([*titles(drawn), *(text.get_text() for text in drawn.texts)])
+            words = " ".join([*titles(drawn), *(text.get_text() for text in drawn.texts)]).replace("\n", " ")
             assert "here" not in words and "published" not in words
             assert "1 seed shows no training noise" in words
         assert titles(headline.figure(table, ["gsm8k", "mmlu"])) == ["mine", "yours"]

@@ -189,6 +189,19 @@ def test_what_nobody_published_has_no_column(tmp_path, monkeypatch):
     assert '<th rowspan="2">GSM8K</th><th class="over" colspan="2">MMLU</th>' in html and html.count(">paper<") == 1
 
 
+def test_draws_have_a_column_where_there_are_several(tmp_path, monkeypatch):
+    def drawn(folder):
+        path = table1(folder)
+        pd.read_csv(path).assign(n_draws=[1, 5, 5, 5, 5]).to_csv(path, index=False)
+        return path
+
+    headings = [
+        re.findall(r"<th[^>]*>(seeds|draws)<", read_section(make(tmp_path, [each], [], monkeypatch)).body)
+        for each in (table1, drawn)
+    ]
+    assert headings == [["seeds"], ["seeds", "draws"]]
+
+
 @pytest.mark.parametrize("table", [table2, table3, table4, table5])
 def test_a_table_without_its_columns_is_refused(tmp_path, monkeypatch, table):
     def broken(folder):
