@@ -31,7 +31,7 @@ def main() -> None:
         )
     columns = [
         *KEY,
-        "n_seeds",
+        *measured.REPEATS,
         "mean_chosen",
         "mean_chosen_published",
         *measured.columns(spec.benchmarks, measured.GAINED),
