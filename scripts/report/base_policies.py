@@ -11,34 +11,28 @@ from scripts.report.labels import benchmark as benchmark_label
 def figure(values: dict[str, dict[str, tuple[float, float]]]) -> style.Figure:
     """values: policy -> suite -> (value, standard error), points. A group of lines per suite, a line per policy."""
     suites = list(next(iter(values.values())))
-    drawn, axes = style.panels(1, 1, 0.5 + 0.55 * len(suites))
+    drawn, axes = style.panels(1, 1, 0.5 + (0.3 + 0.13 * len(values)) * len(suites))
     axis = axes[0][0]
     at = {suite: len(suites) - 1 - place for place, suite in enumerate(suites)}
     spacing = 0.5 / max(1, len(values) - 1)
+    colours = {policy: style.SERIES[order % len(style.SERIES)] for order, policy in enumerate(values)}
     for order, (policy, by_suite) in enumerate(values.items()):
-        colour = style.SERIES[order % len(style.SERIES)]
-        heights = {suite: place + 0.25 - spacing * order for suite, place in at.items()}
         for suite, (value, error) in by_suite.items():
-            axis.plot([0, value], [heights[suite]] * 2, color=colour, linewidth=3.5, alpha=0.3, solid_capstyle="butt")
-            axis.errorbar(value, heights[suite], xerr=error, color=colour, marker="o", markersize=5, elinewidth=1.2)
-        value, error = by_suite[suites[0]]
-        axis.annotate(
-            policy,
-            (value + error, heights[suites[0]]),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontweight="bold",
-        )
+            look = {"color": colours[policy]}
+            height = at[suite] + 0.25 - spacing * order
+            axis.plot([0, value], [height] * 2, linewidth=3.5, alpha=0.3, solid_capstyle="butt", **look)
+            axis.errorbar(value, height, xerr=error, marker="o", markersize=5, elinewidth=1.2, **look)
+    axis.axvline(0, color=style.FAINT, linewidth=0.9, zorder=0)
     axis.set_yticks(list(at.values()), [benchmark_label(suite) for suite in at])
     axis.set_ylim(-0.6, len(suites) - 0.4)
-    axis.set_xlim(left=0)
-    axis.grid(False)
-    axis.grid(True, axis="x")
-    axis.spines["left"].set_visible(False)
+    style.across(axis)
     axis.set_xlabel("points")
-    style.heading(drawn, "Before any preference training", "Bars: ± 1 standard error over questions.")
+    style.heading(
+        drawn,
+        "Before any preference training",
+        "Bars: ± 1 standard error over questions.",
+        [style.entry(policy, color=colour, marker="o") for policy, colour in colours.items()],
+    )
     return drawn
 
 

@@ -1,6 +1,5 @@
-"""Claims as shown on the page: each with its parts and a small drawing of its interval; counts of verdicts."""
+"""Claims as shown on the page: each with its parts and a small drawing of its interval, grouped by verdict."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -8,6 +7,8 @@ import pandas as pd
 from scripts.lib.claims import VERDICTS
 
 WIDTH, HEIGHT, MARGIN = 150.0, 18.0, 6.0
+MOST = 12
+"""The most findings that stand above the picture; further ones are folded."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,56 @@ class ClaimView:
     parts: list["ClaimView"] = field(default_factory=list)
 
     @property
-    def is_exact(self) -> bool:
-        """Computed, not sampled: the interval is the number itself, and the published value is a prediction."""
-        return self.row["ci_low"] == self.row["ci_high"]
+    def verdict(self) -> str:
+        return self.row["verdict"]
+
+    @property
+    def by_verdict(self) -> dict[str, list["ClaimView"]]:
+        """Its parts by their verdicts."""
+        return grouped(self.parts)
 
 
-def tally(views: list[ClaimView]) -> dict[str, int]:
-    """Verdict -> number of claims with it; parts are not counted."""
-    counts = Counter(view.row["verdict"] for view in views)
-    return {verdict: counts[verdict] for verdict in VERDICTS}
+@dataclass(frozen=True)
+class Answers:
+    """What a study found: its claims about data, and apart from them its theorems, which are no findings."""
+
+    findings: list[ClaimView]
+    theorems: list[ClaimView]
+
+    @property
+    def has_one_seed(self) -> bool:
+        """Whether no claim knows how far apart two runs are."""
+        return self.has_one_draw and all(view.row["n_seeds"] == 1 for view in self.findings)
+
+    @property
+    def has_one_draw(self) -> bool:
+        """Whether no claim knows how far apart two draws of the data are."""
+        return bool(self.findings) and all(view.row["n_draws"] == 1 for view in self.findings)
+
+    @property
+    def is_undecided(self) -> bool:
+        return bool(self.findings) and all(view.verdict == "undecided" for view in self.findings)
+
+    @property
+    def by_verdict(self) -> dict[str, list[ClaimView]]:
+        return grouped(self.findings)
+
+    @property
+    def theorems_by_verdict(self) -> dict[str, list[ClaimView]]:
+        return grouped(self.theorems)
+
+
+def answers(views: list[ClaimView]) -> Answers:
+    return Answers(
+        [view for view in views if view.row["kind"] == "finding"],
+        [view for view in views if view.row["kind"] == "theorem"],
+    )
+
+
+def grouped(views: list[ClaimView]) -> dict[str, list[ClaimView]]:
+    """Verdict -> the claims that have it, in their order; parts are not counted, verdicts of no claim left out."""
+    by_verdict = {verdict: [view for view in views if view.verdict == verdict] for verdict in VERDICTS}
+    return {verdict: of_verdict for verdict, of_verdict in by_verdict.items() if of_verdict}
 
 
 def arrange(table: pd.DataFrame) -> list[ClaimView]:

@@ -1,7 +1,7 @@
 """Display names in figures and on the page."""
 
 import re
-import textwrap
+from collections.abc import Callable
 
 BENCHMARKS = {
     "gsm8k": "GSM8K",
@@ -12,18 +12,31 @@ BENCHMARKS = {
     "true_reward": "true reward",
 }
 
+OF_NAMES = "_-. "
+"""Characters after which a name may go on on the next line."""
+
 
 def benchmark(name: str) -> str:
     """The benchmark's usual spelling, or its name in the configuration."""
     return BENCHMARKS.get(name, name)
 
 
-def wrapped(name: str, width: int) -> str:
-    """A name on lines of at most ``width`` characters, broken after its own ``_ - .`` and spaces where possible."""
-    parts = re.findall(r"[^_\-. ]*[_\-. ]*", name)
+def wrapped(name: str, width: float, size: Callable[[str], float] = len, breaks: str = OF_NAMES) -> str:
+    """A name on lines of at most ``width``, broken after its own ``breaks`` where possible; size: of a text, in width.
+
+    A single character wider than ``width`` has a line of its own.
+    """
     lines = [""]
-    for part in (piece for each in parts for piece in textwrap.wrap(each, width, drop_whitespace=False)):
-        if lines[-1] and len(lines[-1] + part) > width:
+    for part in re.findall(f"[^{re.escape(breaks)}]*[{re.escape(breaks)}]*", name):
+        if lines[-1] and size((lines[-1] + part).strip()) > width:
             lines.append("")
-        lines[-1] += part
-    return "\n".join(line.strip() for line in lines)
+        for character in part:
+            if lines[-1] and size((lines[-1] + character).strip()) > width:
+                lines.append("")
+            lines[-1] += character
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def listed(names: list[str]) -> str:
+    """Names as in a sentence: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

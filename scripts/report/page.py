@@ -1,6 +1,7 @@
 """Makes `results/report.html`: one self-contained page from the studies' sections, figures, claims and cards.
 
-Inputs that are not given are left out; verdicts come first, failing claims included (promise P6).
+Inputs that are not given are left out. What was found comes first, a sentence a claim, then the picture, then verdicts,
+failing claims included (promise P6), then tables.
 """
 
 import platform
@@ -24,7 +25,7 @@ from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
 from scripts.report import claims_view, dag
-from scripts.report.claims_view import ClaimView
+from scripts.report.claims_view import Answers, ClaimView
 from scripts.report.html import environment, fact
 from scripts.report.inline import inline_svg
 from scripts.report.labels import benchmark
@@ -62,6 +63,10 @@ class OnPage:
     claims: list[ClaimView] = field(default_factory=list)
     figures: dict[str, Markup] = field(default_factory=dict)
     sharing: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def answers(self) -> Answers:
+        return claims_view.answers(self.claims)
 
 
 def gathered(arguments: Any, claims: Iterable[ClaimView]) -> list[OnPage]:
@@ -187,9 +192,8 @@ def render(arguments: Any) -> str:
             title=SEVERAL if several else studies[0].study.title,
             several=several,
             studies=studies,
-            claims=claims,
-            tally=claims_view.tally(claims),
-            single_seed=any(view.row["n_seeds"] == 1 for view in claims),
+            has_findings=any(each.answers.findings for each in studies),
+            most=claims_view.MOST,
             bar_height=claims_view.HEIGHT,
             bar_width=claims_view.WIDTH,
             cards=[read_cards(title, paths) for title, paths in groups.items() if paths],

@@ -10,12 +10,11 @@ from scripts.lib.names import PairsName, add_names, name_of
 from scripts.lib.schemas import PAIRS
 from scripts.lib.tables import read_table
 from scripts.report import style
-from scripts.report.labels import wrapped
 from scripts.report.names import in_order
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-LABEL = 48
-"""The most characters per line above a panel."""
+LABEL = 1.6
+"""Inches for the names beside a panel."""
 SIDES = {"chosen": (style.CHOSEN, 0.17), "rejected": (style.REJECTED, -0.17)}
 
 
@@ -36,15 +35,14 @@ def figure(datasets: list[tuple[PairsName, pd.DataFrame]]) -> style.Figure:
                 axis.plot(median, at, marker="o", markersize=4, color=style.PAPER, markeredgecolor=colour)
         axis.set_yticks(range(len(members)), [name.configuration for name, _ in reversed(members)])
         axis.set_ylim(-0.6, len(members) - 0.4)
-        axis.grid(False)
-        axis.grid(True, axis="x")
-        axis.spines["left"].set_visible(False)
-        axis.set_title(wrapped(each, LABEL))
+        style.across(axis)
+        axis.set_title(style.titled(each, style.WIDTH / columns - LABEL))
         axis.set_xlabel("score")
     style.heading(
         drawn,
         "Scores of chosen and rejected responses",
-        "Blue: chosen. Vermilion: rejected. Dot: median; thick: the middle half; thin: the middle 90 %.",
+        "Dot: median; thick: the middle half; thin: the middle 90 %.",
+        [style.entry(side, color=colour, marker="o") for side, (colour, _) in SIDES.items()],
     )
     return drawn
 

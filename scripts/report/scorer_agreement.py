@@ -46,7 +46,7 @@ def figure(panels: dict[str, pd.DataFrame], scorer: str, reference: str) -> styl
             x_edges, y_edges, np.ma.masked_equal(counts.T, 0), cmap=RAMP, norm=LogNorm(vmin=1), rasterized=True
         )
         share, number = ordered_alike(both)
-        axis.set_title(title)
+        axis.set_title(style.titled(title, style.WIDTH / columns - 0.6))
         axis.text(
             0.03,
             0.97,

@@ -17,7 +17,7 @@ from scripts.lib.errors import InputError
 from scripts.report.labels import benchmark
 
 TWINS = ("_se", "_published")
-HEADINGS = {"n_seeds": "seeds"}
+HEADINGS = {"n_seeds": "seeds", "n_draws": "draws"}
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,13 @@ def measured_in(table: pd.DataFrame) -> list[str]:
     return [column for column in table if f"{column}_se" in table]
 
 
-def table_of(path: Path) -> Table:
-    """Any table: text columns are labels; numbers follow in the file's order, each with its companions."""
+def table_of(path: Path, hidden: Sequence[str] = ()) -> Table:
+    """Any table: text columns are labels; numbers follow in the file's order, each with its companions.
+
+    hidden: endings of columns that are not shown.
+    """
     frame = read_rows(path)
+    frame = frame[[column for column in frame if not column.endswith(tuple(hidden))]]
     columns = [c for c in frame if not any(c.endswith(twin) and c.removesuffix(twin) in frame for twin in TWINS)]
     numbers = [c for c in columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
     labels = [c for c in columns if c not in numbers]

@@ -51,7 +51,7 @@ def figure(tables: dict[str, pd.DataFrame]) -> style.Figure:
         axis.set_yticks(range(len(found)), list(reversed(found)))
         axis.grid(False)
         axis.spines["left"].set_visible(False)
-        axis.set_title(title)
+        axis.set_title(style.titled(title, style.WIDTH / columns - 0.8))
         axis.set_xlabel("score")
     style.heading(drawn, "Scores by tier", "Each prompt gives one response to each tier. Black tick: median.")
     return drawn

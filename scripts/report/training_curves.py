@@ -25,8 +25,11 @@ CURVES = {
 SMOOTHING = 20
 """Each point is the mean of 1/SMOOTHING of the steps around it."""
 
-LABEL = 18
-"""The most characters per line beside a row of panels."""
+LABEL, NAME = 18, 24
+"""The most characters per line left and right of a row of panels."""
+
+LINE = 10.5
+"""Points from one line of a legend to the next."""
 
 POINTS = 120
 """The most points per curve."""
@@ -85,21 +88,37 @@ def draw(axis: Axes, column: str, lines: Lines) -> None:
         axis.plot(at + 1, values.mean(axis=0), color=colour, linewidth=1.5)
 
 
-def legend(axis: Axes, lines: Lines) -> None:
-    for place, (configuration, (colour, _)) in enumerate(lines.items()):
-        axis.text(
-            1.03, 0.97 - 0.14 * place, configuration, transform=axis.transAxes, color=colour, va="top", fontsize=8
+def legend(axis: Axes, lines: dict[str, str]) -> None:
+    """The names of the lines right of a panel, from its top down; lines: name on several lines -> colour."""
+    down = 0
+    for name, colour in lines.items():
+        axis.annotate(
+            name,
+            (1.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(6, -LINE * down),
+            textcoords="offset points",
+            color=colour,
+            va="top",
+            fontsize=8,
+            linespacing=1.1,
         )
+        down += name.count("\n") + 1
 
 
 def figure(runs: list[NamedRun]) -> style.Figure:
     rows = groups(runs)
-    drawn, axes = style.panels(len(rows), len(CURVES), 1.55, sharex=True)
+    names = {
+        title: {wrapped(configuration, NAME): colour for configuration, (colour, _) in lines.items()}
+        for title, lines in rows.items()
+    }
+    most = max(sum(name.count("\n") + 1 for name in of_row) for of_row in names.values())
+    drawn, axes = style.panels(len(rows), len(CURVES), max(1.55, 0.3 + LINE / 72 * most), sharex=True)
     for row, (title, lines) in zip(axes, rows.items(), strict=True):
         for axis, column in zip(row, CURVES, strict=True):
             draw(axis, column, lines)
         row[0].set_ylabel("\n".join(wrapped(line, LABEL) for line in title.split("\n")))
-        legend(row[-1], lines)
+        legend(row[-1], names[title])
     for axis, title in zip(axes[0], CURVES.values(), strict=True):
         axis.set_title(title)
     drawn.supxlabel("step", fontsize=8.5, color=style.MUTED)

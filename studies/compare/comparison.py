@@ -15,6 +15,7 @@ import pandas as pd
 
 from scripts.lib import cli
 from scripts.lib.errors import InputError
+from scripts.report.labels import listed
 from scripts.report.table import read_rows
 from scripts.studies.statistics.estimates import LEVEL
 from scripts.studies.statistics.multiplicity import holm
@@ -77,11 +78,6 @@ def unseen(smallest: Iterable[float], seeds: int, questions: int) -> str:
     """What one or several suites cannot show: differences under the smallest detectable one of each."""
     sizes = [f"{each:.1f}" if each < WHOLE else "any number of" for each in smallest]
     return f"differences under {listed(sizes)} points cannot be seen with {seeds} seeds and {questions} questions"
-
-
-def listed(words: Iterable[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def read_comparison(path: Path) -> pd.DataFrame:

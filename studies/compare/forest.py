@@ -1,6 +1,5 @@
 """Figure: every candidate's difference to the baseline, a panel per suite, the baseline at zero."""
 
-import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -47,21 +46,27 @@ def figure(table: pd.DataFrame) -> style.Figure:
     suites = list(dict.fromkeys(table["suite"]))
     labels = [wrapped(name, LABEL) for name in dict.fromkeys(table["name"])]
     lines = max(label.count("\n") + 1 for label in labels)
-    shape = style.grid_shape(len(suites), COLUMNS)
-    drawn, axes = style.panels(*shape, 0.75 + max(0.3, 0.16 * lines) * len(labels), sharey=True)
+    rows, columns = style.grid_shape(len(suites), COLUMNS)
+    drawn, axes = style.panels(rows, columns, 0.75 + max(0.3, 0.16 * lines) * len(labels), sharey=True)
     for axis, suite in zip(style.flat(axes, len(suites)), suites, strict=True):
-        rows = table[table["suite"] == suite]
-        draw(axis, rows)
-        axis.set_title(wrapped(f"{benchmark(suite)}, {rows['n_questions'].iloc[0]} questions", LABEL))
+        of_suite = table[table["suite"] == suite]
+        draw(axis, of_suite)
+        axis.set_title(style.titled(f"{benchmark(suite)}, {of_suite['n_questions'].iloc[0]} questions", 7.0 / columns))
         axis.set_xlabel("difference, points")
     axes[0][0].set_yticks(range(len(labels)), labels[::-1])
     seeds = int(table["n_seeds"].iloc[0])
     hidden = f"Grey band: what {seeds} seeds and so many questions could not have shown."
+    found = set(table["verdict"])
     style.heading(
         drawn,
-        "\n".join(textwrap.wrap(f"Difference to {table['baseline'].iloc[0]}", 80)),
-        "Lines: 95 % intervals. Triangle up: better; down: worse; circle: undecided. "
+        f"Difference to {table['baseline'].iloc[0]}",
+        "Lines: 95 % intervals. "
         + (hidden if seeds > 1 else "One seed decides nothing: training noise is not in the intervals."),
+        [
+            style.entry(verdict, color=colour, marker=marker, markerfacecolor=fill)
+            for verdict, (marker, colour, fill) in MARKS.items()
+            if verdict in found
+        ],
     )
     return drawn
 

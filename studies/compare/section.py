@@ -9,9 +9,9 @@ from scripts.lib import cli
 from scripts.lib.tables import write_text
 from scripts.report.html import environment, points
 from scripts.report.inline import inline_svg
-from scripts.report.labels import benchmark
+from scripts.report.labels import benchmark, listed
 from scripts.report.table import table_of
-from studies.compare.comparison import listed, read_comparison, unseen
+from studies.compare.comparison import read_comparison, unseen
 
 SAYS = {"better": "beats", "worse": "is worse than"}
 
@@ -43,7 +43,7 @@ def _by(row: dict) -> str:
 
 
 def _untold(rows: pd.DataFrame, reason: str) -> str:
-    return f"on {listed(map(benchmark, rows['suite']))} it could not be told: {reason}"
+    return f"on {listed([benchmark(suite) for suite in rows['suite']])} it could not be told: {reason}"
 
 
 def render(study: str, comparison: Path, results: Path, forest: Path) -> str:
@@ -57,7 +57,7 @@ def render(study: str, comparison: Path, results: Path, forest: Path) -> str:
             sentences=[sentence(rows) for _, rows in compared.groupby("name", sort=False)],
             forest=Markup(inline_svg(forest)),
             comparison=compared.to_dict("records"),
-            results=table_of(results),
+            results=table_of(results, hidden=["_questions"]),
         )
     )
 

@@ -15,16 +15,23 @@ from scripts.report.html import environment, figures_of
 from scripts.report.table import Cell, Row, Table, cells_of, heading, measured_in, read_rows, text_of
 from studies.what_matters.theory.rows import by_statement, read_theory, verdict_of
 
+REPEATS = ("n_seeds", "n_draws")
+
 
 def table1(frame: pd.DataFrame) -> Table:
     """Labelled by the tiers of chosen and rejected; the baseline has neither."""
-    benchmarks = measured_in(frame)
+    benchmarks, repeats = measured_in(frame), repeats_in(frame)
     rows = []
     for row in frame.to_dict("records"):
         tiers = "/".join(tier for side in ("chosen", "rejected") if (tier := text_of(row[side])))
-        cells = [_seeds(row), *cells_of(row, benchmarks)]
+        cells = [*cells_of(row, repeats, places=0), *cells_of(row, benchmarks)]
         rows.append(Row([tiers or row["dataset"]], cells, row["dataset"] if tiers else ""))
-    return Table(["chosen/rejected"], ["seeds", *map(heading, benchmarks)], rows)
+    return Table(["chosen/rejected"], [*map(heading, [*repeats, *benchmarks])], rows)
+
+
+def repeats_in(frame: pd.DataFrame) -> list[str]:
+    """The columns that say how often a row was repeated: draws only where there are several."""
+    return [each for each in REPEATS if each == "n_seeds" or (frame[each] > 1).any()]
 
 
 def contrast(frame: pd.DataFrame, *, group: str, label: str, called: str, scores: tuple[str, ...] = ()) -> Table:
@@ -32,13 +39,13 @@ def contrast(frame: pd.DataFrame, *, group: str, label: str, called: str, scores
 
     scores: columns before the benchmarks.
     """
-    benchmarks = [each for each in measured_in(frame) if each not in scores]
+    benchmarks, repeats = [each for each in measured_in(frame) if each not in scores], repeats_in(frame)
     rows = []
     for row in frame.to_dict("records"):
         of, name = text_of(row[group]), text_of(row[label])
-        cells = [_seeds(row), *cells_of(row, scores, places=2), *cells_of(row, benchmarks)]
+        cells = [*cells_of(row, repeats, places=0), *cells_of(row, scores, places=2), *cells_of(row, benchmarks)]
         rows.append(Row([name or of], cells, of if name else ""))
-    return Table([called], ["seeds", *map(heading, [*scores, *benchmarks])], rows)
+    return Table([called], [*map(heading, [*repeats, *scores, *benchmarks])], rows)
 
 
 def table5(frame: pd.DataFrame) -> Table:
@@ -52,10 +59,6 @@ def table5(frame: pd.DataFrame) -> Table:
         cells = [Cell(row["pairs"], places=0), *cells_of(row, statistics, places=2)]
         rows.append(Row(labels, cells, row["dataset"]))
     return Table(["chosen/rejected", "side"], ["pairs", *statistics], rows)
-
-
-def _seeds(row: dict) -> Cell:
-    return Cell(row["n_seeds"], places=0)
 
 
 @dataclass(frozen=True)
@@ -72,23 +75,23 @@ class Shown:
 TABLES = {
     "table1": Shown(
         "Table 1",
-        "Points. Ours: mean over seeds ± standard error over seeds and questions. In grey, the paper’s number.",
+        "Points. Ours: mean ± standard error over questions, seeds and draws of the data. In grey, the paper’s number.",
         "benchmarks",
-        ("dataset", "chosen", "rejected", "n_seeds"),
+        ("dataset", "chosen", "rejected", *REPEATS),
         table1,
     ),
     "table2": Shown(
         "Table 2: online DPO with fixed chosen responses, and continual SFT",
         "Both start from the same policy and train on the best responses of each dataset.",
         "table2",
-        ("dataset", "configuration", "n_seeds"),
+        ("dataset", "configuration", *REPEATS),
         partial(contrast, group="dataset", label="configuration", called="training"),
     ),
     "table3": Shown(
         "Table 3: chosen quality against the gap",
         "Gain: in the headline benchmark, of the first row of two over the second.",
         "table3",
-        ("part", "configuration", "n_seeds", "mean_chosen", "mean_gap", "gain"),
+        ("part", "configuration", *REPEATS, "mean_chosen", "mean_gap", "gain"),
         partial(
             contrast, group="part", label="configuration", called="pairs", scores=("mean_chosen", "mean_gap", "gain")
         ),
@@ -97,7 +100,7 @@ TABLES = {
         "Table 4: on-policy samples in offline data",
         "Mean chosen: of the offline dataset. Scores are in the units of the scorer; the paper’s in those of its own.",
         "table4",
-        ("quality", "on_policy", "n_seeds", "mean_chosen"),
+        ("quality", "on_policy", *REPEATS, "mean_chosen"),
         partial(contrast, group="quality", label="on_policy", called="on-policy, percent", scores=("mean_chosen",)),
     ),
     "table5": Shown(

@@ -1,10 +1,11 @@
 """The study as seen by the workflow: what to evaluate, and how its tables, figures, claims and section are made."""
 
+from dataclasses import replace
 from functools import cached_property
 
 from scripts.lib.names import PairsName
 from scripts.lib.study import Step, Study, as_json
-from scripts.report.labels import benchmark
+from scripts.report.labels import benchmark, listed
 from studies.what_matters import layout
 from studies.what_matters.config import Config
 
@@ -12,6 +13,10 @@ ROOM = "studies.what_matters"
 PUBLISHED = "studies/what_matters/published"
 WITH_PAIRS = ("table3", "table4")
 """Tables that show the scores of their pairs."""
+IN_POINTS = ("harness", "win_rate")
+"""Kinds of suites whose values are shares of questions, of which a mean can be taken."""
+LISTED = 4
+"""The most datasets that the lead lists."""
 
 
 class Room(Study):
@@ -22,10 +27,11 @@ class Room(Study):
 
     @property
     def lead(self) -> str:
-        names = " and ".join(entry.name for entry in self.spec.datasets)
+        names = [entry.name for entry in self.spec.datasets]
+        data = listed(names) if len(names) <= LISTED else f"{len(names)} datasets"
         seeds = "1 seed" if len(self.spec.seeds) == 1 else f"{len(self.spec.seeds)} seeds"
         suites = ", ".join(benchmark(name) for name in self.spec.benchmarks)
-        return f"{names}: {self.spec.variant} from the policy {self.spec.policy}, {seeds}, measured by {suites}."
+        return f"{data}: {self.spec.variant} from the policy {self.spec.policy}, {seeds}, measured by {suites}."
 
     @cached_property
     def of_runs(self) -> list[str]:
@@ -81,10 +87,22 @@ class Room(Study):
     def figures(self) -> dict[str, Step]:
         drawn = {"headline": "table1", "benchmarks": "table1", "figure1": "figure1"}
         drawn |= {table: table for table in self.of_runs if table != "table1"}
-        return {
+        if len(self.spec.benchmarks) == 1:
+            del drawn["benchmarks"]  # the headline shows it
+        steps = {
             figure: Step(f"{ROOM}.figures.{figure}", [self.table(table)], ["--table", self.table(table)])
             for figure, table in drawn.items()
         }
+        headline = steps["headline"]
+        steps["headline"] = replace(headline, arguments=[*headline.arguments, "--benchmarks", *self.in_points])
+        return steps
+
+    @property
+    def in_points(self) -> list[str]:
+        """The benchmarks that one mean can be taken of: all in points of questions answered, or else all."""
+        suites = self.atlas.evaluation.suites
+        found = [name for name in self.spec.benchmarks if suites[name].kind in IN_POINTS]
+        return found or list(self.spec.benchmarks)
 
     @property
     def claims(self) -> Step:

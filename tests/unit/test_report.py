@@ -14,11 +14,11 @@ from scripts.lib.errors import InputError
 from scripts.lib.names import PairsName
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES, TIERS, TRAINING
 from scripts.lib.tables import write_table
-from scripts.report import base_policies, pair_scores, scorer_agreement, tier_scores, training_curves
+from scripts.report import base_policies, pair_scores, scorer_agreement, style, tier_scores, training_curves
 from scripts.report.inline import inline_svg
 from scripts.report.names import in_order
 from tests.evaluations_data import put
-from tests.report_data import NASTY, both, run
+from tests.report_data import NASTY, assert_legible, both, run
 
 NAMES = {
     "d_best_worst": {"dataset": "Data <1> & more", "chosen": "best", "rejected": "worst"},
@@ -100,6 +100,21 @@ def test_figures_hold_text_as_text_and_no_dates(figures):
         assert "<text" in svg and "<script" not in svg
         assert not re.search(r"20\d\d-\d\d-\d\d|matplotlib v", svg, flags=re.IGNORECASE)
         assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_of_many_long_names_are_legible():
+    rng = np.random.default_rng(1)
+    names = [f"a_rather_long_name_of_a_dataset_number_{at}_{'x' * 20}" for at in range(6)]
+    named = [PairsName(dataset="Data", chosen=name, rejected=name) for name in names]
+    training = pd.DataFrame({name: rng.normal(size=30).cumsum() for name in TRAINING.columns})
+    scores = pd.DataFrame({"chosen_score": rng.normal(2, 1, 50), "rejected_score": rng.normal(0, 1, 50)})
+    tiers = pd.DataFrame({"tier": ["best", "worst"] * 25, "score": scores["chosen_score"]})
+    values = {name: {suite: (rng.uniform(0, 60), 2.0) for suite in ("gsm8k", "true_reward")} for name in names}
+    with style.drawing():
+        assert_legible(training_curves.figure([(name, ("dpo", training)) for name in named]))
+        assert_legible(pair_scores.figure([(name, scores) for name in named]))
+        assert_legible(tier_scores.figure(dict.fromkeys(names, tiers)))
+        assert_legible(base_policies.figure(values))
 
 
 def test_other_file_types_are_refused(tmp_path, figures, monkeypatch):

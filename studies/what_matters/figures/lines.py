@@ -1,7 +1,7 @@
-"""Code shared by the two figures of Table 1: the table by datasets and groups, and its two lines.
+"""Code shared by the two figures of Table 1: the table by datasets and groups, and its two lines as gains.
 
 One line varies the tier of the chosen response, the rejected fixed at worst; the other varies the tier of the rejected,
-the chosen fixed at best. Our lines are shown next to the paper's.
+the chosen fixed at best. Everything is a gain over the baseline in points, so that here and published share an axis.
 """
 
 import re
@@ -18,10 +18,15 @@ from scripts.report import style
 from scripts.report.table import measured_in, read_rows
 
 RISING = list(reversed(TIERS))
-LINES = {
-    "chosen": ("Fixed Worst", style.CHOSEN, "chosen varies"),
-    "rejected": ("Fixed Best", style.REJECTED, "rejected varies"),
-}
+LINES = {"chosen": ("Fixed Worst", style.CHOSEN), "rejected": ("Fixed Best", style.REJECTED)}
+"""The response that varies -> its group of rows in Table 1, and its colour."""
+KEY = (
+    style.entry("chosen response improves, rejected stays worst", color=style.CHOSEN, marker="o"),
+    style.entry("rejected response improves, chosen stays best", color=style.REJECTED, marker="o"),
+    style.entry("before DPO", color=style.MUTED, linewidth=0.9, linestyle=style.DASHED),
+)
+REPEATS = ("n_seeds", "n_draws")
+SOURCES = {"measured": "here", "published": "as published"}
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,42 @@ class Table1:
     datasets: dict[str, dict[str, pd.DataFrame]]
 
     @property
-    def seeds(self) -> str:
-        """The rows' number of seeds, in words."""
-        counts = sorted({int(n) for groups in self.datasets.values() for rows in groups.values() for n in rows.n_seeds})
-        return "1 seed" if counts == [1] else f"{'/'.join(map(str, counts))} seeds"
+    def repeats(self) -> str:
+        """The rows' seeds and draws in words, and what one seed leaves out."""
+        rows = pd.concat([rows for groups in self.datasets.values() for rows in groups.values()])
+        seeds, draws = ("/".join(f"{each:g}" for each in sorted(set(rows[column]))) for column in REPEATS)
+        if (seeds, draws) == ("1", "1"):
+            return "questions (1 seed shows no training noise)"
+        in_words = "questions and 1 seed" if seeds == "1" else f"questions and {seeds} seeds"
+        return in_words if draws == "1" else f"{in_words} in each of {draws} draws of the data"
+
+    def published(self, dataset: str, benchmarks: list[str]) -> bool:
+        """Whether the paper has a gain for any row of a line."""
+        groups = [self.datasets[dataset].get(group) for group, _ in LINES.values()]
+        return any(
+            np.isfinite(self.gains(rows, benchmarks, "published")[0]).any() for rows in groups if rows is not None
+        )
+
+    def sources(self, dataset: str, benchmarks: list[str]) -> list[str]:
+        """What there is to show of a dataset: measured, and published if anything was."""
+        return ["measured", "published"] if self.published(dataset, benchmarks) else ["measured"]
+
+    def gains(self, rows: pd.DataFrame, benchmarks: list[str], source: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """(means, standard errors) over benchmarks of each row's gain over the baseline.
+
+        Suites share no questions, so errors add in squares.
+        """
+        if source == "published":
+            names = [f"{name}_published" for name in benchmarks]
+            return (rows[names] - self.baseline[names].astype(float)).to_numpy(dtype=float).mean(axis=1), None
+        gains = (rows[benchmarks] - self.baseline[benchmarks].astype(float)).to_numpy(dtype=float)
+        errors = rows[[f"{name}_gain_se" for name in benchmarks]].to_numpy(dtype=float)
+        return gains.mean(axis=1), np.sqrt((errors**2).sum(axis=1)) / len(benchmarks)
 
 
 def read_table1(path: Path) -> Table1:
     """The table, split into the baseline and `<dataset> (<group>)` rows."""
-    table = read_rows(path, ["dataset", "chosen", "rejected", "n_seeds"])
+    table = read_rows(path, ["dataset", "chosen", "rejected", *REPEATS])
     datasets: dict[str, dict[str, pd.DataFrame]] = {}
     for name, rows in table.groupby("dataset", sort=False):
         if match := re.fullmatch(r"(.*) \((Fixed Best|Fixed Worst|Other)\)", str(name)):
@@ -52,52 +84,18 @@ def read_table1(path: Path) -> Table1:
     return Table1(measured_in(table), baselines.iloc[0], datasets)
 
 
-def mean_of(rows: pd.DataFrame, benchmarks: list[str], source: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """(means, standard errors) over benchmarks of each row; suites share no questions, so errors add in squares."""
-    if source == "published":
-        return rows[[f"{name}_published" for name in benchmarks]].to_numpy().mean(axis=1), None
-    errors = rows[[f"{name}_se" for name in benchmarks]].to_numpy()
-    return rows[benchmarks].to_numpy().mean(axis=1), np.sqrt((errors**2).sum(axis=1)) / len(benchmarks)
-
-
-def draw_lines(
-    axis: Axes, table: Table1, dataset: str, benchmarks: list[str], source: str, named: bool, small: bool = False
-) -> None:
-    """Both lines and the baseline in one panel; ``named`` labels the lines."""
-    for side, (group, colour, text) in LINES.items():
+def draw_lines(axis: Axes, table: Table1, dataset: str, benchmarks: list[str], source: str, size: float = 5) -> None:
+    """Both lines of a dataset in one panel, the baseline at zero; size: of the markers."""
+    for side, (group, colour) in LINES.items():
         rows = table.datasets[dataset].get(group)
         if rows is None:
             continue
         at = [RISING.index(tier) for tier in rows[side]]
-        values, errors = mean_of(rows, benchmarks, source)
-        if np.isnan(values).all():
-            continue
+        values, errors = table.gains(rows, benchmarks, source)
         if errors is not None:
             axis.errorbar(at, values, yerr=errors, fmt="none", ecolor=colour, elinewidth=1.1, alpha=0.55)
-        axis.plot(at, values, color=colour, marker="o", markersize=3.6 if small else 5, linewidth=1.5 if small else 2)
-        if named:
-            above = side == "rejected"
-            axis.annotate(
-                text,
-                (at[0], values[:3].max() if above else values[:3].min()),
-                xytext=(-2, 11) if above else (7, -4),
-                textcoords="offset points",
-                va="bottom" if above else "top",
-                color=colour,
-                fontweight="bold",
-            )
-    baseline, _ = mean_of(table.baseline.to_frame().T.astype(object).infer_objects(), benchmarks, source)
-    axis.axhline(float(baseline[0]), color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    if named:
-        axis.annotate(
-            "SFT baseline",
-            (0, float(baseline[0])),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, 2.5),
-            textcoords="offset points",
-            fontsize=7.5,
-            color=style.MUTED,
-        )
+        axis.plot(at, values, color=colour, marker="o", markersize=size, linewidth=0.4 * size)
+    axis.axhline(0, color=style.MUTED, linewidth=0.9, linestyle=style.DASHED, zorder=1)
     axis.set_xticks(range(len(RISING)), RISING, fontsize=7.5)
     axis.set_xlim(-0.35, len(RISING) - 0.65)
-    axis.margins(y=0.18)
+    axis.margins(y=0.12)

@@ -3,9 +3,10 @@
 A value is the mean over draws of the data and seeds; `<benchmark>_se` is its standard error over questions and over
 draws, or seeds where there is one draw (scripts/studies/statistics/components.py, `standard_error`). It is the policy's
 own, from its few runs alone, with no t factor in it: ±1.96 of it covers the truth in 81 to 97 of 100 studies. Rows
-share their questions and draws, so that two standard errors do not add up to that of a difference. Claims have
-intervals that do both (docs/statistics.md). `<benchmark>_published` is the paper's number, blank if the paper has none.
-All in points, 0 to 100.
+share their questions and draws, so that two standard errors do not add up to that of a difference;
+`<benchmark>_gain_se` is that of its gain over the row that its table compares with (the baseline, or the data without
+on-policy samples), questions paired. Claims have intervals that do both (docs/statistics.md). `<benchmark>_published`
+is the paper's number, blank if the paper has none. All in points, 0 to 100.
 """
 
 import argparse
@@ -23,38 +24,49 @@ from scripts.studies.statistics.components import standard_error, units_of
 from studies.what_matters.config import Config
 from studies.what_matters.layout import Row
 
+REPEATS = ("n_seeds", "n_draws")
+"""Columns: seeds on each draw, and draws of the data."""
+MEASURED = ("", "_se", "_published")
+GAINED = ("", "_se", "_gain_se", "_published")
 Published = dict[tuple[str, ...], dict[str, float]]
 
 
-REPEATS = ("n_seeds", "n_draws")
-"""Columns: seeds on each draw, and draws of the data."""
-
-
 def cells(
-    row: Row, benchmarks: Sequence[str], draws: int, evaluations: Path, published: Published
+    row: Row,
+    benchmarks: Sequence[str],
+    draws: int,
+    evaluations: Path,
+    published: Published,
+    over: Row | None = None,
 ) -> dict[str, object]:
-    """The row's labels, its seeds and draws, and every benchmark's value, standard error and published value."""
+    """The row's labels, its seeds and draws, and every benchmark's value, standard error and published value.
+
+    over: the row over which it gains; that row itself gains nothing.
+    """
     found: dict[str, object] = {**row.labels}
     for benchmark in benchmarks:
         values = read_repeats(evaluations, row.runs, benchmark, draws)
         found |= dict(zip(REPEATS, (values.shape[1], values.shape[0]), strict=True))
         found[benchmark] = values.mean()
         found[f"{benchmark}_se"] = standard_error(units_of(values))
+        if over is not None:
+            gain = values - read_repeats(evaluations, over.runs, benchmark, draws)
+            found[f"{benchmark}_gain_se"] = None if row == over else standard_error(units_of(gain))
         found[f"{benchmark}_published"] = published.get(row.published, {}).get(benchmark)
     return found
 
 
 def write_rows(arguments: argparse.Namespace, rows: Sequence[Row], key: Sequence[str]) -> None:
-    """Write a table that has only its rows' labels (the ``key`` columns) and their cells."""
+    """Write a table that has only its rows' labels (the ``key`` columns) and their cells; its first is the baseline."""
     spec = arguments.spec
     published = read_published(arguments.published, key)
-    table = [cells(row, spec.benchmarks, spec.draws, arguments.evaluations, published) for row in rows]
-    write_csv(table, [*key, *REPEATS, *columns(spec.benchmarks)], arguments.out)
+    table = [cells(row, spec.benchmarks, spec.draws, arguments.evaluations, published, rows[0]) for row in rows]
+    write_csv(table, [*key, *REPEATS, *columns(spec.benchmarks, GAINED)], arguments.out)
 
 
-def columns(benchmarks: Sequence[str]) -> list[str]:
+def columns(benchmarks: Sequence[str], suffixes: Sequence[str] = MEASURED) -> list[str]:
     """The columns of the benchmarks."""
-    return [f"{benchmark}{suffix}" for benchmark in benchmarks for suffix in ("", "_se", "_published")]
+    return [f"{benchmark}{suffix}" for benchmark in benchmarks for suffix in suffixes]
 
 
 def mean_scores(paths: Sequence[Path], dataset: str | None) -> dict[str, float]:

@@ -18,17 +18,24 @@ def main() -> None:
     spec = arguments.spec
     bases = {"high": spec.table4.high.base, "low": spec.table4.low.base}
     published = read_published(arguments.published, KEY)
-    rows = []
+    rows, unmixed = [], {}
     for row in layout.table4(spec, arguments.pairs):
+        over = unmixed.setdefault(row.labels["quality"], row)  # the first of its quality
         scores = measured.mean_scores(arguments.pairs_tables, bases[row.labels["quality"]])
         rows.append(
-            measured.cells(row, spec.benchmarks, spec.draws, arguments.evaluations, published)
+            measured.cells(row, spec.benchmarks, spec.draws, arguments.evaluations, published, over)
             | {
                 "mean_chosen": scores["mean_chosen"],
                 "mean_chosen_published": published.get(row.published, {}).get("mean_chosen"),
             }
         )
-    columns = [*KEY, *measured.REPEATS, "mean_chosen", "mean_chosen_published", *measured.columns(spec.benchmarks)]
+    columns = [
+        *KEY,
+        *measured.REPEATS,
+        "mean_chosen",
+        "mean_chosen_published",
+        *measured.columns(spec.benchmarks, measured.GAINED),
+    ]
     write_csv(rows, columns, arguments.out)
 
 

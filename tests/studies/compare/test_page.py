@@ -17,7 +17,7 @@ from studies.compare.answers import read_answers
 from studies.compare.config import KEY, Config, columns_of
 from studies.compare.layout import start, trained
 from tests.evaluations_data import put
-from tests.report_data import NASTY, Checker
+from tests.report_data import NASTY, Checker, assert_legible
 
 SUITES = ["gsm8k", "mmlu"]
 
@@ -143,10 +143,11 @@ def test_the_section_shows_every_number_and_escapes_every_text(tmp_path) -> None
     made = files_of(spec, answers_of(spec, {"mine": [20, 0]}), tmp_path)
     page = section.render("compare", **made)
     assert (
-        page.index("<p>theirs against untrained llama")
-        < page.index("<p>mine beats untrained llama")
+        page.index("<li>theirs against untrained llama")
+        < page.index("<li>mine beats untrained llama")
         < page.index("<svg")
     )
+    assert "questions</th>" not in page  # each panel says how many
     assert [page.count(f'<section id="compare.{name}">\n<h2>') for name in ("comparison", "results")] == [1, 1]
     assert page.count('<span class="verdict holds">better</span>') == 1
     for path, row in ((made["comparison"], "difference"), (made["results"], "gsm8k")):
@@ -186,7 +187,7 @@ def test_a_figure_has_a_panel_per_suite_and_a_row_per_candidate(tmp_path, candid
         for axis in drawn.axes:
             low, high = axis.get_xlim()
             assert low < 0 < high
-        drawn.canvas.draw()
+        assert_legible(drawn)
         assert drawn.axes[0].get_position().width > 0.15
 
 

@@ -20,12 +20,13 @@ from tests.report_data import NASTY, both, checked, run
 def table1(folder):
     path = folder / "table1.csv"
     path.write_text(
-        "dataset,chosen,rejected,n_seeds,gsm8k,gsm8k_se,gsm8k_published,mmlu,mmlu_se,mmlu_published\n"
-        "SFT baseline,,,1,20.0,2.0,76.8,30.0,2.0,62.1\n"
-        "Data <1> & more (Fixed Best),best,worst,2,31.0,1.5,,40.0,1.0,62.8\n"
-        "Data <1> & more (Fixed Best),best,high,2,32.0,1.5,78.4,41.0,1.0,62.7\n"
-        "Data <1> & more (Fixed Worst),low,worst,2,25.0,1.5,77.5,33.0,1.0,61.2\n"
-        "Data <1> & more (Fixed Worst),best,worst,2,31.0,1.5,78.4,40.0,1.0,62.8\n"
+        "dataset,chosen,rejected,n_seeds,n_draws,gsm8k,gsm8k_se,gsm8k_gain_se,gsm8k_published,mmlu,mmlu_se,mmlu_gain_se,"
+        "mmlu_published\n"
+        "SFT baseline,,,1,1,20.0,2.0,,76.8,30.0,2.0,,62.1\n"
+        "Data <1> & more (Fixed Best),best,worst,2,1,31.0,1.5,0.5,,40.0,1.0,0.5,62.8\n"
+        "Data <1> & more (Fixed Best),best,high,2,1,32.0,1.5,0.5,78.4,41.0,1.0,0.5,62.7\n"
+        "Data <1> & more (Fixed Worst),low,worst,2,1,25.0,1.5,0.3,77.5,33.0,1.0,0.4,61.2\n"
+        "Data <1> & more (Fixed Worst),best,worst,2,1,31.0,1.5,0.5,78.4,40.0,1.0,0.5,62.8\n"
     )
     return path
 
@@ -34,17 +35,19 @@ def measured(rng, published=True):
     """The cells of two benchmarks."""
     cells = {}
     for name in ("gsm8k", "mmlu"):
-        cells |= {name: rng.uniform(20, 60), f"{name}_se": rng.uniform(1, 3)}
+        cells |= {name: rng.uniform(20, 60), f"{name}_se": rng.uniform(1, 3), f"{name}_gain_se": rng.uniform(0.2, 1)}
         cells |= {f"{name}_published": rng.uniform(20, 60) if published else None}
     return cells
 
 
 def table2(folder):
     rng = np.random.default_rng(2)
-    rows = [{"dataset": "SFT baseline", "configuration": None, "n_seeds": 1} | measured(rng)]
+    rows = [{"dataset": "SFT baseline", "configuration": None, "n_seeds": 1, "n_draws": 1} | measured(rng)]
     for data in ("Data", NASTY):
         for name in ("Continual SFT", "Online DPO"):
-            rows.append({"dataset": data, "configuration": name, "n_seeds": 2} | measured(rng, data == "Data"))
+            rows.append(
+                {"dataset": data, "configuration": name, "n_seeds": 2, "n_draws": 1} | measured(rng, data == "Data")
+            )
     pd.DataFrame(rows).to_csv(folder / "table2.csv", index=False)
     return folder / "table2.csv"
 
@@ -56,7 +59,9 @@ def table3(folder):
         for name in ("A", NASTY):
             gain = {"gain": 1.5, "gain_se": 0.5, "gain_published": 2.0} if name == "A" else {}
             scores = {"mean_chosen": 0.7, "mean_chosen_published": -3, "mean_gap": 0.3, "mean_gap_published": None}
-            rows.append({"part": part, "configuration": name, "n_seeds": 2} | scores | measured(rng) | gain)
+            rows.append(
+                {"part": part, "configuration": name, "n_seeds": 2, "n_draws": 1} | scores | measured(rng) | gain
+            )
     pd.DataFrame(rows).to_csv(folder / "table3.csv", index=False)
     return folder / "table3.csv"
 
@@ -64,7 +69,14 @@ def table3(folder):
 def table4(folder):
     rng = np.random.default_rng(4)
     rows = [
-        {"quality": quality, "on_policy": percent, "n_seeds": 2, "mean_chosen": 0.9, "mean_chosen_published": -0.9}
+        {
+            "quality": quality,
+            "on_policy": percent,
+            "n_seeds": 2,
+            "n_draws": 1,
+            "mean_chosen": 0.9,
+            "mean_chosen_published": -0.9,
+        }
         | measured(rng, percent < 20)
         for quality in ("high", "low")
         for percent in (0, 10, 20)
@@ -104,7 +116,8 @@ TABLES = (table1, table2, table3, table4, table5, theory)
 def draw_all(folder, monkeypatch):
     """Every figure of the tables of runs, from small data; returns the SVG files."""
     for name, (step, table) in FIGURES.items():
-        run(monkeypatch, step.main, "--table", table(folder), "--out", *both(folder, name))
+        more = ["--benchmarks", "gsm8k", "mmlu"] if name == "headline" else []
+        run(monkeypatch, step.main, "--table", table(folder), *more, "--out", *both(folder, name))
     return sorted(folder.glob("*.svg"))
 
 
@@ -130,10 +143,10 @@ def test_figures_are_drawn_the_same_bit_for_bit(figures, tmp_path, monkeypatch):
 
 def test_a_table_that_is_no_table_1_is_refused(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("dataset,chosen,rejected,n_seeds\n")
+    path.write_text("dataset,chosen,rejected,n_seeds,n_draws\n")
     with pytest.raises(InputError, match="has no rows"):
         lines.read_table1(path)
-    path.write_text("dataset,chosen,rejected,n_seeds\nData (Fixed Best),best,worst,2\n")
+    path.write_text("dataset,chosen,rejected,n_seeds,n_draws\nData (Fixed Best),best,worst,2,1\n")
     with pytest.raises(InputError, match="not one baseline row"):
         lines.read_table1(path)
 
@@ -179,6 +192,19 @@ def test_what_nobody_published_has_no_column(tmp_path, monkeypatch):
 
     html = read_section(make(tmp_path, [unpublished], [], monkeypatch)).body
     assert '<th rowspan="2">GSM8K</th><th class="over" colspan="2">MMLU</th>' in html and html.count(">paper<") == 1
+
+
+def test_draws_have_a_column_where_there_are_several(tmp_path, monkeypatch):
+    def drawn(folder):
+        path = table1(folder)
+        pd.read_csv(path).assign(n_draws=[1, 5, 5, 5, 5]).to_csv(path, index=False)
+        return path
+
+    headings = [
+        re.findall(r"<th[^>]*>(seeds|draws)<", read_section(make(tmp_path, [each], [], monkeypatch)).body)
+        for each in (table1, drawn)
+    ]
+    assert headings == [["seeds"], ["seeds", "draws"]]
 
 
 @pytest.mark.parametrize("table", [table2, table3, table4, table5])

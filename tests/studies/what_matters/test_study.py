@@ -8,7 +8,9 @@ from studies.what_matters import layout, section
 from studies.what_matters.study import Room
 from tests.studies.what_matters.test_contrasts import SPECS, STUDY
 
-ROOM = Room("what_matters", STUDY, SimpleNamespace(pairs=SPECS))
+SUITES = {name: SimpleNamespace(kind="harness") for name in STUDY.benchmarks}
+ATLAS = SimpleNamespace(pairs=SPECS, evaluation=SimpleNamespace(suites=SUITES))
+ROOM = Room("what_matters", STUDY, ATLAS)
 STEPS = {**ROOM.tables, **ROOM.figures, "claims": ROOM.claims, "section": ROOM.section}
 
 
@@ -39,3 +41,26 @@ def test_the_lead_says_what_ran():
     assert ROOM.lead == (
         "Open Assistant 2 and UltraFeedback: dpo from the policy base, 2 seeds, measured by LC-AE2, GSM8K, MMLU."
     )
+
+
+def test_many_datasets_are_counted_in_the_lead():
+    named = [{"prompt_set": f"p{at}", "name": f"Data {at}"} for at in range(5)]
+    spec = STUDY.model_validate(STUDY.model_dump() | {"datasets": named})
+    assert Room("what_matters", spec, ATLAS).lead.startswith("5 datasets: dpo from")
+
+
+def test_the_headlines_mean_is_over_shares_of_questions():
+    def averaged(**kinds):
+        suites = {name: SimpleNamespace(kind=kinds.get(name, "harness")) for name in STUDY.benchmarks}
+        room = Room("what_matters", STUDY, SimpleNamespace(pairs=SPECS, evaluation=SimpleNamespace(suites=suites)))
+        arguments = list(room.figures["headline"].arguments)
+        return arguments[arguments.index("--benchmarks") + 1 :]
+
+    assert averaged(lc_ae2="win_rate") == list(STUDY.benchmarks)
+    assert averaged(gsm8k="reward") == ["lc_ae2", "mmlu"]
+    assert averaged(**dict.fromkeys(STUDY.benchmarks, "reward")) == list(STUDY.benchmarks)
+
+
+def test_one_benchmark_has_no_figure_besides_the_headline():
+    spec = STUDY.model_copy(update={"benchmarks": ["lc_ae2"]})
+    assert set(ROOM.figures) - set(Room("what_matters", spec, ATLAS).figures) == {"benchmarks"}

@@ -65,6 +65,15 @@ def test_a_row_of_several_draws_has_the_standard_error_over_draws(tmp_path):
     assert found["gsm8k_se"] == pytest.approx(standard_error(answers.mean(axis=1)))
 
 
+def test_the_error_of_a_gain_pairs_the_questions(results):
+    baseline, row, *_ = layout.table1(STUDY, tier_pairs())
+    cells = measured.cells(row, SUITES, 1, results, {}, baseline)
+    ours, start = (read_runs(results, each.runs, "gsm8k") for each in (row, baseline))
+    assert cells["gsm8k_gain_se"] == pytest.approx(standard_error(ours - start))
+    assert measured.cells(baseline, SUITES, 1, results, {}, baseline)["gsm8k_gain_se"] is None
+    assert "gsm8k_gain_se" not in measured.cells(row, SUITES, 1, results, {})
+
+
 def test_pairs_in_neither_group_and_data_the_paper_has_not_are_rows_too(results):
     pairs = tier_pairs(["oa"]) | {
         "x": TierPairs(kind="tiers", prompt_set="oa", scorer="rm", chosen="high", rejected="low")
@@ -149,6 +158,7 @@ def test_the_step_from_its_command_line(results, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["x", *arguments, "--published", f"{PUBLISHED}/table1.csv", "--out", str(out)])
     table1.main()
     table = pd.read_csv(out)
-    assert list(table)[:6] == ["dataset", "chosen", "rejected", "n_seeds", "n_draws", "gsm8k"]
-    assert list(table)[6:8] == ["gsm8k_se", "gsm8k_published"]
+    of_one = ["gsm8k", "gsm8k_se", "gsm8k_gain_se", "gsm8k_published"]
+    assert list(table)[:9] == ["dataset", "chosen", "rejected", "n_seeds", "n_draws", *of_one]
+    assert table["gsm8k_gain_se"].isna().tolist() == [True, *[False] * 16]
     assert len(table) == 17

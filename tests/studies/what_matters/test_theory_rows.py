@@ -72,7 +72,7 @@ def test_a_claim_shows_the_spread_over_seeds_and_the_finding():
     first, second = theory_claims(rows)
     assert (first.claim, second.claim) == ("theory.theorem_1_as_stated", "theory.theorem_1_far_away")
     assert (first.published, first.measured, first.ci_low, first.ci_high) == (0.5, 0.8, 0.7, 0.9)
-    assert (first.n_seeds, first.n_draws, first.kind) == (3, 1, "theorem") and math.isnan(first.smallest)
+    assert (first.n_seeds, first.n_draws, first.kind) == (3, 1, "theorem") and first.smallest is None
     assert first.finding == "It is 0.8, or 80 %. What stands: c."
     assert (first.verdict, second.verdict) == ("holds", "beyond")
 
