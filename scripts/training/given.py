@@ -1,12 +1,13 @@
 """Checks a given model, a hub id or a local folder, and writes its policy.json.
 
 What would fail hours later fails here: no such model, an architecture that transformers does not know, code of its own,
-weights that are not safetensors, a tokenizer without a chat template, a template that does not fit, a max_length beyond
-the model's positions. A local folder's files are recorded with their SHA-256, a hub id with its commit, so that another
-model under the same name gives another policy.json. Weights are not loaded.
+weights that are not safetensors, a tokenizer without a chat template, a template that does not fit or that writes
+today's date, a max_length beyond the model's positions. A local folder's files are recorded with their SHA-256, a hub
+id with its commit, so that another model under the same name gives another policy.json. Weights are not loaded.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_download
@@ -17,9 +18,11 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from scripts.lib.chat import encode
 from scripts.lib.cli import parser_of, run, spec_of
 from scripts.lib.config.policies import GivenPolicy
+from scripts.lib.encoding import Rules
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.models import CODE, SAFE, PolicyCard, load_tokenizer, sha256_of, write_policy
 from scripts.lib.tables import read_json
+from scripts.lib.templates import template_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,10 @@ def card_of(name: str, spec: GivenPolicy) -> PolicyCard:
         logprob_precision=spec.logprob_precision,
         files=files,
         trust_remote_code=spec.trust_remote_code,
+        rules=Rules(spec.refused, spec.control_in_text),
     )
+    if spec.template_date:
+        card = replace(card, chat_template=load_tokenizer(card, spec.template_date).chat_template)
     check_fit(card)
     return card
 
@@ -64,7 +70,9 @@ def hub_files(model: str, revision: str | None) -> tuple[str, list[str]]:
         info = HfApi().model_info(model, revision=revision)
         return info.sha, sorted(each.rfilename for each in info.siblings)
     except HFValidationError as error:
-        raise InputError(model, "no such folder, and no hub id", "mend the policy's model in config.yaml") from error
+        raise InputError(
+            model, "no such folder, and no hub id", "fix the policy's model in the configuration"
+        ) from error
     except (HTTPError, OSError) as error:
         log.info("the hub does not answer for %s (%s): looking in the local cache", model, type(error).__name__)
     try:
@@ -73,7 +81,7 @@ def hub_files(model: str, revision: str | None) -> tuple[str, list[str]]:
         raise InputError(
             model,
             f"neither a folder, nor on the hub (revision {revision or 'main'}), nor in the local cache",
-            "mend the policy's model in config.yaml, or download it first: hf download " + model,
+            "fix the policy's model in the configuration, or download it first: hf download " + model,
         ) from error
     return folder.name, sorted(path.name for path in folder.iterdir() if path.is_file())
 
@@ -99,16 +107,6 @@ def check_weight_files(folder: Path, files: list[str]) -> None:
                 pass
         except (OSError, SafetensorError) as error:
             raise InputError(folder / file, f"no whole safetensors file ({error})", "download it again") from error
-
-
-def template_of(path: str | None) -> str | None:
-    """The text of a chat template file."""
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"no readable chat template ({error})", "mend the policy's chat_template") from error
 
 
 def check_fit(card: PolicyCard) -> None:

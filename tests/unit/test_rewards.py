@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import pipeline
 
-from scripts.lib.classifiers import encode_conversation
+from scripts.lib.chat import encode_conversation
 from scripts.lib.config.scorers import AnnotationScorer, OracleScorer, RewardModelScorer, ScratchScorer
 from scripts.lib.errors import InputError
 from scripts.lib.rewards import Annotation, Oracle, RewardModel, scorer_of
@@ -108,11 +108,11 @@ def test_prompt_that_fills_max_length_has_no_score(classifier):
     assert RewardModel(classifier, room + 1, 512).score([ITEMS[0], ITEMS[1]]) != [None, None]
 
 
-def test_double_bos_is_refused(classifier):
+def test_a_template_that_is_applied_twice_is_refused(classifier):
     tokenizer = tiny_classifier().tokenizer
-    with pytest.raises(InputError, match="BOS"):
-        encode_conversation(tokenizer, user("<bos> say so"), "good", 64)
-    with pytest.raises(InputError, match="BOS"):
+    ids = encode_conversation(tokenizer, user("<bos> say so"), "good", 64)
+    assert ids.count(tokenizer.bos_token_id) == 1
+    with pytest.raises(InputError, match="it has been applied to it before"):
         encode_conversation(tokenizer, PROMPT, rendered(tokenizer, PROMPT, "good"), 64)
     tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
     with pytest.raises(InputError, match="two BOS tokens"):

@@ -16,10 +16,11 @@ from scripts.lib.config.policies import Architecture
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
-from scripts.lib.sampling import TransformersSampler, gumbel, stop_ids
+from scripts.lib.noise import gumbel
+from scripts.lib.sampling import TransformersSampler, stop_ids
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
-from scripts.lib.tables import read_table, write_table
+from scripts.lib.tables import read_json, read_table, write_table
 from scripts.samples import gather
 from scripts.samples import sample as step
 
@@ -217,7 +218,7 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     assert drawn["prompt_id"].tolist() == [name for name in ids for _ in range(2)]
     assert drawn["response"].tolist()[-2:] == ["", ""]
     assert set(drawn["family"]) == {"tiny"}
-    of_text = [response_id(*row) for row in zip(drawn["prompt_id"], drawn["response"], strict=True)]
+    of_text = [response_id(*row) for row in zip(drawn["prompt_id"], drawn["response"], drawn["finished"], strict=True)]
     assert drawn["response_id"].tolist() == of_text
     step.main()
     assert (tmp_path / "out.parquet").read_bytes() == first
@@ -236,6 +237,11 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     monkeypatch.setattr(sys, "argv", ["gather", "--shards", *map(str, [*shards, *files])])
     gather.main()
     assert (tmp_path / "gathered.parquet").read_bytes() == first
+    card = read_json(tmp_path / "gathered.card.json")
+    assert card == read_json(tmp_path / "out.card.json")
+    unfinished = drawn[~drawn["finished"]]
+    assert card["cut_at_max_new_tokens"] == (unfinished["response"] != "").sum() > 0
+    assert (card["samples"], card["empty"]) == (len(drawn), (drawn["response"] == "").sum())
     assert (tmp_path / "distinct.parquet").read_bytes() == responses
 
 
