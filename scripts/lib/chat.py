@@ -111,8 +111,8 @@ def end_ids(tokenizer: PreTrainedTokenizerFast, prompt: Messages) -> tuple[int, 
 @lru_cache(maxsize=1024)
 def _end_ids(tokenizer: PreTrainedTokenizerFast, _template: str, roles: tuple[str, ...]) -> tuple[int, ...]:
     prompt = [{"role": role, "content": PROBE} for role in roles]
-    both = encode_all(tokenizer, [Answer(prompt, PROBE), Answer(prompt, PROBE, finished=False)])
-    whole, begun = (_or_raise(each).response_ids for each in both)
+    _, text = _texts(tokenizer, Answer(prompt, PROBE))
+    whole, begun = ids_of(tokenizer, [text, text.removesuffix(seams(tokenizer, prompt).end)])
     return tuple(whole[len(begun) :])
 
 
@@ -136,9 +136,10 @@ def _texts(tokenizer: PreTrainedTokenizerFast, answer: Answer) -> tuple[str, str
         raise misfit(
             tokenizer, f"a response is followed by {around.tail!r}, and this one is not: {decoded(tokenizer, rest)!r}"
         )
-    said = rest.removesuffix(around.tail) if response or finished else ""
-    begun = before.rstrip() if around.stem else before
-    return begun, before + said + (around.end if finished else "")
+    said = rest.removesuffix(around.tail) + around.end
+    if not finished:  # as it was drawn: a template may rewrite a thought that has no end
+        said = around.space + coded[-1]["content"] if response else ""
+    return before.rstrip() if around.stem else before, before + said
 
 
 def _joined(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> list[Encoded | Refused]:

@@ -44,12 +44,14 @@ class Seams:
     """What a template writes around a response, and what no other text may hold.
 
     end: what ends an assistant's turn, wherever it stands. tail: what follows a response that ends the conversation;
-    it begins with the end. stem: whether a prompt is encoded without the white space at its end, which a tokenizer puts
-    into one token with what follows. marks: role -> words, without a control token, that begin another turn.
+    it begins with the end. space: white space that it writes between the generation prompt and a response. stem:
+    whether a prompt is encoded without the white space at its end, which a tokenizer puts into one token with what
+    follows. marks: role -> words, without a control token, that begin another turn.
     """
 
     end: str
     tail: str
+    space: str
     stem: bool
     marks: dict[str, str]
 
@@ -132,7 +134,7 @@ def _seams(tokenizer: PreTrainedTokenizerFast, template: str, roles: tuple[str, 
     plain = {role: mark for role, mark in marks.items() if mark and len(split(mark)) == 1}
     if "user" in plain:
         plain["system"] = plain["user"]
-    return Seams(end, tail, _needs_stem(tokenizer, before, gap), plain)
+    return Seams(end, tail, gap if gap.isspace() else "", _needs_stem(tokenizer, before, gap), plain)
 
 
 def _needs_stem(tokenizer: PreTrainedTokenizerFast, before: str, gap: str) -> bool:

@@ -52,6 +52,11 @@ class Schema:
     def arrow(self) -> pa.Schema:
         return pa.schema(list(self.columns.items()))
 
+    @property
+    def required(self) -> list[str]:
+        """The columns without a default."""
+        return [column for column in self.columns if column not in self.defaults]
+
     def only(self, columns: Sequence[str]) -> "Schema":
         """The part of the schema that applies to some of the columns."""
         key = self.key if set(self.key) <= set(columns) else ()
@@ -70,24 +75,24 @@ class Schema:
         try:
             table = table.select(list(self.columns)).cast(self.arrow)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise InputError(where, f"wrong type in a {self.name} table: {error}", "mend the named column") from error
+            raise InputError(where, f"wrong type in a {self.name} table: {error}", "fix the named column") from error
         for column in self.columns:
             if column not in self.nullable and (found := _first_bad_value(table.column(column))):
                 row, problem = found
                 raise InputError(
-                    f"{where}, row {first_row + row}", f"{column} is {problem}", "drop or mend the row where it is made"
+                    f"{where}, row {first_row + row}", f"{column} is {problem}", "drop or fix the row where it is made"
                 )
         if self.key:
             self._refuse_duplicates(table, where, first_row)
         for check in self.checks:
             if found := check(table):
                 row, problem = found
-                raise InputError(f"{where}, row {first_row + row}", problem, "mend the row where it is made")
+                raise InputError(f"{where}, row {first_row + row}", problem, "fix the row where it is made")
         return table
 
     def check_columns(self, names: Sequence[str], where: str | Path) -> None:
         """Raises InputError unless the names are exactly those of the schema's columns, in any order."""
-        missing = [column for column in self.columns if column not in names and column not in self.defaults]
+        missing = [column for column in self.required if column not in names]
         if missing:
             raise InputError(
                 where,
@@ -256,7 +261,7 @@ def _sealed(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
 
 
 def _arrow_of(frame: pd.DataFrame, path: str | Path, schema: Schema) -> pa.Table:
-    absent = [column for column in schema.columns if column not in frame.columns and column not in schema.defaults]
+    absent = [column for column in schema.required if column not in frame.columns]
     columns = {name: frame[name] for name in frame.columns}
     try:
         table = pa.table(
@@ -268,9 +273,7 @@ def _arrow_of(frame: pd.DataFrame, path: str | Path, schema: Schema) -> pa.Table
             | {name: pa.array(values) for name, values in columns.items() if name not in schema.columns}
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(
-            path, f"cannot be written as a {schema.name} table: {error}", "mend the named value"
-        ) from error
+        raise InputError(path, f"cannot be written as a {schema.name} table: {error}", "fix the named value") from error
     return schema.arrow.empty_table() if absent and not len(frame) else table
 
 
