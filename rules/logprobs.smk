@@ -2,7 +2,7 @@
 
 Needs: results/policies/{base}/, results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet
        results/samples/{policy}/{family}.responses.parquet of sampled families
-Makes: results/logprobs/{base}/{family}.parquet
+Makes: results/logprobs/{base}/{family}.parquet, and next to it what was cut or left out (.card.json)
 A killed job resumes from checkpoints/logprobs/.
 """
 
@@ -14,7 +14,8 @@ rule logprobs:
         prompts=lambda w: files.prompts(w.family),
         responses=lambda w: files.responses(w.family),
     output:
-        "results/logprobs/{base}/{family}.parquet",
+        table="results/logprobs/{base}/{family}.parquet",
+        card="results/logprobs/{base}/{family}.card.json",
     log:
         "logs/logprobs/{base}/{family}.log",
     benchmark:
@@ -34,6 +35,6 @@ rule logprobs:
             --family {wildcards.family} \
             --batch-tokens {params.batch_tokens} \
             --checkpoints checkpoints/logprobs/{wildcards.base}/{wildcards.family} \
-            --out {output} \
+            --out {output.table} \
             2>{log}
         """

@@ -3,6 +3,7 @@
 Needs: results/policies/{policy}/
        results/suites/{suite}/prompts.parquet, or results/prompt_sets/{prompt_set}/prompts.parquet
 Makes: results/samples/{policy}/{suite}.parquet, to be judged
+       .card.json next to each table of samples: how many were cut short, empty or refused
        results/samples/{policy}/{prompt_set}.{sample_set}.parquet, and next to it its distinct responses
        (.responses.parquet): a family that gets scores and log-probs like any other
        results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet of sample sets with shards
@@ -17,7 +18,8 @@ rule sample:
         policy=lambda w: files.policy(w.policy),
         prompts="results/suites/{suite}/prompts.parquet",
     output:
-        "results/samples/{policy}/{suite}.parquet",
+        samples="results/samples/{policy}/{suite}.parquet",
+        card="results/samples/{policy}/{suite}.card.json",
     log:
         "logs/samples/{policy}/{suite}.log",
     benchmark:
@@ -36,7 +38,7 @@ rule sample:
             --prompts {input.prompts} \
             --spec {params.spec:q} \
             --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.suite} \
-            --out {output} \
+            --out {output.samples} \
             2>{log}
         """
 
@@ -48,6 +50,7 @@ rule sample_prompt_set:
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
     output:
         samples="results/samples/{policy}/{prompt_set}.{sample_set}.parquet",
+        card="results/samples/{policy}/{prompt_set}.{sample_set}.card.json",
         responses="results/samples/{policy}/{prompt_set}.{sample_set}.responses.parquet",
     log:
         "logs/samples/{policy}/{prompt_set}.{sample_set}.log",
@@ -81,7 +84,8 @@ rule sample_shard:
         policy=lambda w: files.policy(w.policy),
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",
     output:
-        "results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet",
+        samples="results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.parquet",
+        card="results/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.card.json",
     log:
         "logs/samples/{policy}/{prompt_set}.{sample_set}.{shard}-of-{shards}.log",
     benchmark:
@@ -104,7 +108,7 @@ rule sample_shard:
             --shard {wildcards.shard} {wildcards.shards} \
             --spec {params.spec:q} \
             --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.prompt_set}.{wildcards.sample_set}.{wildcards.shard} \
-            --out {output} \
+            --out {output.samples} \
             2>{log}
         """
 
@@ -112,9 +116,14 @@ rule sample_shard:
 rule gather_samples:
     """Join the parts of a sample set."""
     input:
-        lambda w: files.shards(w.policy, w.prompt_set, w.sample_set),
+        shards=lambda w: files.shards(w.policy, w.prompt_set, w.sample_set),
+        cards=lambda w: [
+            path.removesuffix(".parquet") + ".card.json"
+            for path in files.shards(w.policy, w.prompt_set, w.sample_set)
+        ],
     output:
         samples="results/samples/{policy}/{prompt_set}.{sample_set}.parquet",
+        card="results/samples/{policy}/{prompt_set}.{sample_set}.card.json",
         responses="results/samples/{policy}/{prompt_set}.{sample_set}.responses.parquet",
     log:
         "logs/samples/{policy}/{prompt_set}.{sample_set}.log",
@@ -127,7 +136,7 @@ rule gather_samples:
     shell:
         r"""
         python -m scripts.samples.gather \
-            --shards {input} \
+            --shards {input.shards} \
             --out {output.samples} \
             --responses {output.responses} \
             2>{log}

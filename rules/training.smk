@@ -3,7 +3,7 @@
 Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{prompt_set}/ to learn from (scratch)
        results/pairs/{dataset}.parquet, and for runs results/logprobs/{base}/{family}.parquet as the reference
 Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files next to it
-       results/training/{run}.parquet, one row per step
+       results/training/{run}.parquet, one row per step, and what the run learns from (.card.json)
        results/scorers/{scorer}/, results/rankers/{ranker}/
 Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Their checkpoints are in
 checkpoints/, outside results/. A run takes as many processes as the resource gpu says (docs/several_gpus.md), which is
@@ -80,6 +80,7 @@ rule train:
             file=["policy.json", *MODEL],
         ),
         steps="results/training/{base}.{dataset}.{variant}.s{seed}.parquet",
+        card="results/training/{base}.{dataset}.{variant}.s{seed}.card.json",
     log:
         "logs/training/{base}.{dataset}.{variant}.s{seed}.log",
     benchmark:

@@ -8,13 +8,14 @@ import torch
 
 from scripts.lib.chat import encode
 from scripts.lib.config.training import Hyperparameters
+from scripts.lib.encoding import digest_of_tokens
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES
 from scripts.lib.tables import write_table
+from scripts.training.reading import Pair, examples_of, read_pairs, read_store
 from scripts.training.step import Example
-from scripts.training.train import examples_of, read_store
 
 LETTERS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 SPEC = Hyperparameters(precision="float32", learning_rate=3e-3, batch_pairs=8, epochs=2, max_length=64, beta=0.5)
@@ -45,19 +46,21 @@ class Data:
                 row = {"prompt_id": of_prompt, "family": "all", "response": text}
                 self.responses.append({"response_id": response_id(of_prompt, text)} | row)
                 self.pairs[-1][column] = self.responses[-1]["response_id"]
-        self.logprobs = [
-            {"response_id": row["response_id"], "token_logprobs": values}
-            for row in self.responses
-            if (values := self.reference(row)) is not None
-        ]
+        self.logprobs = [values for row in self.responses if (values := self.reference(row)) is not None]
 
-    def reference(self, row: dict) -> list[float] | None:
+    def reference(self, row: dict) -> dict | None:
+        """A row of log-probs; none where the prompt leaves no room for the response."""
         prompt = next(each["prompt"] for each in self.prompts if each["prompt_id"] == row["prompt_id"])
-        encoded = encode(self.tokenizer, prompt, row["response"], self.card.max_length)
+        encoded = encode(self.tokenizer, prompt, row["response"], self.card.max_length, row.get("finished", True))
         if not encoded.response_ids:
             return None
         with torch.no_grad():
-            return token_logprobs(self.model, [encoded], self.tokenizer.pad_token_id)[0].tolist()
+            values = token_logprobs(self.model, [encoded], self.tokenizer.pad_token_id)[0].tolist()
+        return {
+            "response_id": row["response_id"],
+            "token_logprobs": values,
+            "tokens": digest_of_tokens(encoded),
+        }
 
     def write(self) -> None:
         tables = {"prompts": PROMPTS, "responses": RESPONSES, "pairs": PAIRS, "logprobs": LOGPROBS}
@@ -73,9 +76,11 @@ class Data:
     def checkpoints(self, run: str) -> Path:
         return self.folder / "checkpoints" / run
 
-    def examples(self, max_length: int = 64) -> list[Example]:
+    def read(self) -> list[Pair]:
         self.write()
         paths = [[self.folder / f"{name}.parquet"] for name in ("prompts", "responses", "logprobs")]
         pairs = pd.DataFrame(self.pairs)
-        store = read_store(pairs, *paths)
-        return examples_of(pairs, store, self.tokenizer, self.card, max_length, Path("pairs.parquet"))[0]
+        return read_pairs(pairs, read_store(pairs, *paths), self.tokenizer, self.card, Path("pairs.parquet"))
+
+    def examples(self, max_length: int = 64) -> list[Example]:
+        return examples_of(self.read(), max_length, "cut")[0]

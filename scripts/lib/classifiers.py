@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from scripts.lib.batching import by_tokens
-from scripts.lib.chat import Encoded, encode_prompt
+from scripts.lib.chat import Encoded, encode_conversation
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
 from scripts.lib.models import PRECISIONS, device, remove_card, save_model, sha256_of
@@ -31,6 +31,7 @@ from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, r
 from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.products import large_products
 from scripts.lib.tables import read_json, write_json
+from scripts.lib.templates import own_template, settled
 
 log = logging.getLogger(__name__)
 
@@ -172,34 +173,22 @@ def _padding(config: PretrainedConfig, last: set[int]) -> Iterator[int]:
         config.pad_token_id = own
 
 
-def encode_conversation(
-    tokenizer: PreTrainedTokenizerFast, prompt: Messages, response: str, max_length: int
-) -> list[int] | None:
-    """Token ids of prompt and response exactly as the chat template writes them, cut at the end to ``max_length``.
-
-    The template is applied once, and only the template decides on a BOS token. None if the cut would leave no token of
-    the response. Raises InputError if the template refuses the messages, or if one BOS token follows another (promise
-    P4).
-    """
-    messages = [*prompt, {"role": "assistant", "content": response}]
-    encode_prompt(tokenizer, messages)  # for its checks
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    ids = tokenizer(text, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    if len(ids) > max_length and len(encode_prompt(tokenizer, prompt)) >= max_length:
-        return None
-    return ids[:max_length]
-
-
 def load_classifier(
-    model: str, revision: str | None, precision: str, max_length: int, trust_remote_code: bool = False
+    model: str,
+    revision: str | None,
+    precision: str,
+    max_length: int,
+    trust_remote_code: bool = False,
+    template_date: str | None = None,
 ) -> Classifier:
     """A classifier from a hub id or a local folder, on :func:`scripts.lib.models.device`.
 
     Raises InputError if it is unreadable, not in safetensors, needs code that is not trusted, has more or fewer outputs
     than one, if the checkpoint lacks the classifier's head, if the tokenizer has no chat template or more tokens than
-    the model, or if the model has fewer positions than ``max_length``.
+    the model, if the template writes today's date and there is no ``template_date``, or if the model has fewer
+    positions than ``max_length``.
     """
-    _, tokenizer = read_classifier(model, revision, max_length, trust_remote_code)
+    _, tokenizer = read_classifier(model, revision, max_length, trust_remote_code, template_date)
     try:
         network, found = AutoModelForSequenceClassification.from_pretrained(
             model,
@@ -226,7 +215,11 @@ def refuse_missing(model: str, weights: Iterable[str]) -> None:
 
 
 def read_classifier(
-    model: str, revision: str | None, max_length: int, trust_remote_code: bool = False
+    model: str,
+    revision: str | None,
+    max_length: int,
+    trust_remote_code: bool = False,
+    template_date: str | None = None,
 ) -> tuple[PretrainedConfig, PreTrainedTokenizerFast]:
     """A classifier's config and tokenizer. Raises InputError for load_classifier's reasons that they reveal."""
     where = {"revision": revision, "trust_remote_code": trust_remote_code}
@@ -235,7 +228,9 @@ def read_classifier(
         tokenizer = AutoTokenizer.from_pretrained(model, **where)
     except UNREADABLE as error:
         raise _unreadable(model, error) from error
+    tokenizer.chat_template = own_template(tokenizer)
     _check_fit(model, config, tokenizer, max_length)
+    tokenizer.chat_template = settled(tokenizer.chat_template, template_date, model)
     return config, tokenizer
 
 

@@ -22,9 +22,12 @@ def prompt_id(prompt: Messages) -> str:
     return _digest("prompt", json.dumps(turns, ensure_ascii=False))
 
 
-def response_id(of_prompt: str, response: str) -> str:
-    """Id of a response, from the id of its prompt and its normalised text only."""
-    return _digest("response", of_prompt, normalise(response))
+def response_id(of_prompt: str, response: str, finished: bool = True) -> str:
+    """Id of a response, from the id of its prompt and its normalised text only.
+
+    One that was cut short is another response than the same text with an end: it is learnt without one.
+    """
+    return _digest("response", of_prompt, normalise(response), *([] if finished else ["cut"]))
 
 
 def seed_of(*parts: object) -> int:

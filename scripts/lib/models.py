@@ -21,8 +21,10 @@ from transformers.utils.logging import disable_progress_bar
 
 from scripts.lib import devices
 from scripts.lib.disk import replacing, temporary_of, told
+from scripts.lib.encoding import RULES, Rules
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.tables import read_json, write_json
+from scripts.lib.templates import own_template, settled
 
 POLICY_FILES = (
     "config.json",
@@ -50,6 +52,7 @@ class PolicyCard:
     max_length: tokens of prompt and response together. chat_template: Jinja text used in place of the tokenizer's own,
     or None. logprob_precision: of stored log-probs. files: file name -> SHA-256 for a local folder; empty for a hub id,
     which the commit identifies. trust_remote_code: whether the configuration allows the model's own code to run.
+    rules: for rows that do not fit the chat template.
     """
 
     name: str
@@ -61,6 +64,7 @@ class PolicyCard:
     logprob_precision: str
     files: dict[str, str]
     trust_remote_code: bool = False
+    rules: Rules = RULES
 
 
 def read_policy(path: str | Path) -> PolicyCard:
@@ -69,7 +73,7 @@ def read_policy(path: str | Path) -> PolicyCard:
     expected = [field.name for field in fields(PolicyCard)]
     if not isinstance(value, dict) or sorted(value) != sorted(expected):
         raise InputError(path, f"a policy has exactly the keys {', '.join(expected)}", "run snakemake to make it again")
-    card = PolicyCard(**value)
+    card = PolicyCard(**value | {"rules": Rules(**value["rules"])})
     return replace(card, model=str(Path(path).resolve().parent)) if card.model == "." else card
 
 
@@ -78,11 +82,12 @@ def write_policy(card: PolicyCard, path: str | Path) -> None:
     write_json(asdict(card), path)
 
 
-def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
+def load_tokenizer(card: PolicyCard, date: str | None = None) -> PreTrainedTokenizerFast:
     """The policy's tokenizer, with the card's chat template if it has one.
 
-    A tokenizer without a padding token pads with its end-of-text token. Raises InputError if it is unreadable, changed
-    since the card was written, slow (no ``tokenizers`` backend), or without a chat template.
+    date: the day, as 2024-07-26, that the template writes in place of today's. A tokenizer without a padding token
+    pads with its end-of-text token. Raises InputError if it is unreadable, changed since the card was written, slow (no
+    ``tokenizers`` backend), without a chat template, or if the template depends on more than the conversation.
     """
     check_files(card, weights=False)
     try:
@@ -95,14 +100,14 @@ def load_tokenizer(card: PolicyCard) -> PreTrainedTokenizerFast:
         raise InputError(card.model, "has only a slow tokenizer", "save it once as tokenizer.json (tokenizers format)")
     for key in ("is_local", "local_files_only"):  # how it was loaded; would be saved with it
         tokenizer.init_kwargs.pop(key, None)
-    template = card.chat_template or tokenizer.chat_template
-    tokenizer.chat_template = template.get("default") if isinstance(template, dict) else template
+    tokenizer.chat_template = card.chat_template or own_template(tokenizer)
     if not tokenizer.chat_template:
         raise InputError(
             card.model,
             "its tokenizer has no chat template",
             f"give policy {card.name} a chat_template (a Jinja file), such as its fine-tuned sibling's",
         )
+    tokenizer.chat_template = settled(tokenizer.chat_template, date, card.model)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
             raise InputError(card.model, "its tokenizer has no eos_token", "name one in tokenizer_config.json")
@@ -169,6 +174,7 @@ def save_policy(
     kind: str,
     max_length: int,
     logprob_precision: str = "float32",
+    rules: Rules = RULES,
 ) -> PolicyCard:
     """Write POLICY_FILES into ``folder``, each atomically, then policy.json; returns the card as written.
 
@@ -187,6 +193,7 @@ def save_policy(
         chat_template=None,
         logprob_precision=logprob_precision,
         files=save_model(folder, model, tokenizer, POLICY_FILES),
+        rules=rules,
     )
     write_policy(card, folder / "policy.json")
     return card

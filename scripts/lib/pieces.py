@@ -46,7 +46,9 @@ def _version(library: str) -> str | None:
 
 
 class Pieces:
-    """The pieces of one job in one folder. A value is a text, a number or a float32 vector; all are of one type."""
+    """The pieces of one job in one folder. A value is a text, a number, a record of them or a float32
+    vector; all are of one type.
+    """
 
     def __init__(self, folder: Path, digest: str) -> None:
         self.folder = folder

@@ -14,7 +14,7 @@ import logging
 import math
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -34,6 +34,9 @@ from scripts.lib.schemas import ANNOTATIONS, RESPONSES
 from scripts.lib.tables import read_batches, read_table
 from scripts.lib.texts import no_family
 from scripts.lib.world.oracle import reward
+
+if TYPE_CHECKING:
+    from scripts.lib.encoding import Rules
 
 SCORER_CARD = "scorer.json"
 """The card of a reward model trained here, next to its files."""
@@ -73,6 +76,7 @@ class Reader(Protocol):
     """A sequence classifier with one output, in any backend."""
 
     name: str
+    tokenizer: Any
 
     def encode(self, prompt: Messages, response: str, max_length: int) -> list[int] | None:
         """Token ids of a conversation; None if ``max_length`` leaves no token of the response."""
@@ -96,18 +100,27 @@ class RewardModel:
     """The single output of a sequence classifier, its chat template applied once.
 
     A conversation of more than ``max_length`` tokens is cut at its end, as by transformers' own truncation, and counted
-    in the log. If that leaves no token of the response, the score would not depend on it: None. ``pieces`` store
-    finished outputs of one call to score.
+    in the log. If that leaves no token of the response, the score would not depend on it: None. So is that of a
+    conversation that the chat template refuses, if ``rules`` say so. ``pieces`` store finished outputs of one call to
+    score.
     """
 
-    def __init__(self, classifier: Reader, max_length: int, batch_tokens: int, pieces: Pieces | None = None) -> None:
+    def __init__(
+        self,
+        classifier: Reader,
+        max_length: int,
+        batch_tokens: int,
+        pieces: Pieces | None = None,
+        rules: "Rules | None" = None,
+    ) -> None:
         self.classifier = classifier
         self.max_length = max_length
         self.batch_tokens = batch_tokens
         self.pieces = pieces
+        self.rules = rules
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
-        encoded = [self.classifier.encode(prompt, response, self.max_length) for prompt, response in items]
+        encoded = self._encoded(items)
         kept = [at for at, each in enumerate(encoded) if each is not None]
         full = sum(len(encoded[at]) == self.max_length for at in kept)
         log.info("%d responses cut at max_length %d or just full", full, self.max_length)
@@ -117,6 +130,19 @@ class RewardModel:
         for at, value in zip(kept, values, strict=True):
             scores[at] = self._finite(value, items[at])
         return scores
+
+    def _encoded(self, items: Sequence[Item]) -> list[list[int] | None]:
+        from scripts.lib.encoding import RULES, Encoder  # transformers takes seconds to import
+
+        def place(at: int) -> str:
+            prompt, response = items[at]
+            return f"prompt {prompt_id(prompt)}, response {response_id(prompt_id(prompt), response)}"
+
+        encoder = Encoder(self.classifier.tokenizer, self.rules or RULES, "the scorer")
+        encoded = encoder.conversations(items, self.classifier.encode, self.max_length, place)
+        if encoder.spelt or encoder.dropped:
+            log.info("%d conversations spell control tokens, dropped: %s", encoder.spelt, dict(encoder.dropped))
+        return encoded
 
     def _finite(self, value: float, item: Item) -> float:
         if not math.isfinite(value):
@@ -143,8 +169,11 @@ def scorer_of(
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():
+            from scripts.lib.encoding import Rules
+
             classifier = {"transformers": transformers, "vllm": vllm}[spec.backend](spec)
-            return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces)
+            rules = Rules(spec.refused, spec.control_in_text)
+            return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces, rules)
         case ScratchScorer():
             from scripts.lib.classifiers import load_own
 
@@ -157,7 +186,9 @@ def scorer_of(
 def transformers(spec: RewardModelScorer) -> Reader:
     from scripts.lib.classifiers import load_classifier  # torch takes seconds to import
 
-    return load_classifier(spec.model, spec.revision, spec.precision, spec.max_length, spec.trust_remote_code)
+    return load_classifier(
+        spec.model, spec.revision, spec.precision, spec.max_length, spec.trust_remote_code, spec.template_date
+    )
 
 
 def vllm(spec: RewardModelScorer) -> Reader:

@@ -10,44 +10,61 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from transformers import (
     GenerationConfig,
-    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     StoppingCriteria,
     StoppingCriteriaList,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
 )
 
 from scripts.lib.batching import by_tokens
-from scripts.lib.chat import encode_prompt, end_of_turn
+from scripts.lib.chat import Answer, Encoded, encode_all, end_ids
 from scripts.lib.config.sampling import SamplingSpec
-from scripts.lib.ids import Messages, seed_of
+from scripts.lib.encoding import RULES, Encoder, Rules
+from scripts.lib.ids import Messages, normalise, seed_of
 from scripts.lib.models import PolicyCard, load_causal, load_tokenizer
+from scripts.lib.noise import GumbelNoise
 from scripts.lib.pieces import Pieces, in_batches
+from scripts.lib.templates import Refused
+
+HALF = "\ufffd"
+"""What a decoder makes of a part of a character."""
 
 log = logging.getLogger(__name__)
 
 
 class Sample(NamedTuple):
-    """One response: its prompt's id, its number among the prompt's samples, its seed, its text (may be empty)."""
+    """One response: its prompt's id, its number among the prompt's samples, its seed, its text (may be empty).
+
+    finished: whether the policy ended its turn; it did not if its room was used up, or if there was none. as_drawn:
+    whether the text is read back as the tokens that were drawn.
+    """
 
     prompt_id: str
     sample: int
     seed: int
     text: str
+    finished: bool = True
+    as_drawn: bool = True
+
+
+class Drawn(NamedTuple):
+    """The tokens of a response, without those that end it, and whether there are any that do."""
+
+    tokens: list[int]
+    finished: bool
 
 
 @dataclass(frozen=True)
 class Row:
     """One response to sample. ids: of the prompt. room: most new tokens. turn_end: what the template puts after it."""
 
+    prompt: Messages
     prompt_id: str
     sample: int
     seed: int
@@ -59,13 +76,14 @@ class Row:
 class Sampler(ABC):
     """A policy that can be sampled.
 
-    No response exceeds ``max_length`` tokens of prompt and response; a prompt that leaves no room gets the empty
-    response.
+    No response exceeds ``max_length`` tokens of prompt and response; a prompt that leaves no room, or that is refused
+    and dropped by the rules, gets the empty response.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int, rules: Rules = RULES) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self.rules = rules
 
     def sample(
         self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec, pieces: Pieces | None = None
@@ -77,31 +95,45 @@ class Sampler(ABC):
             log.warning("%d prompts leave no room for a response: empty", (len(rows) - len(roomy)) // spec.samples)
         batches = [[roomy[at] for at in batch] for batch in self.batches([rows[at] for at in roomy], spec)]
 
-        def draw(batch: list[int]) -> list[str]:
-            drawn = self.draw([rows[at] for at in batch], spec)
-            return [self.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in drawn]
+        def draw(batch: list[int]) -> list[dict[str, Any]]:
+            asked = [rows[at] for at in batch]
+            return self._read(asked, self.draw(asked, spec))
 
-        texts = in_batches(batches, draw, "sampled", pieces)
-        return [Sample(row.prompt_id, row.sample, row.seed, texts.get(at, "")) for at, row in enumerate(rows)]
+        read = in_batches(batches, draw, "sampled", pieces)
+        none = {"text": "", "finished": False, "as_drawn": True}
+        return [Sample(row.prompt_id, row.sample, row.seed, **read.get(at, none)) for at, row in enumerate(rows)]
 
     @abstractmethod
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
         """Indices into ``rows``, grouped into the rows that are sampled in one call."""
 
     @abstractmethod
-    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
-        """The tokens of a response to each row, without those that end it."""
+    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[Drawn]:
+        """A response to each row."""
 
     def _rows(self, prompts: Sequence[Messages], ids: Sequence[str], spec: SamplingSpec) -> list[Row]:
+        encoded = Encoder(self.tokenizer, self.rules).prompts(prompts, lambda at: f"prompt {ids[at]}")
         rows = []
-        for prompt, prompt_id in zip(prompts, ids, strict=True):
-            tokens = encode_prompt(self.tokenizer, prompt)
-            room = min(spec.max_new_tokens, self.max_length - len(tokens))
-            end = self.tokenizer(end_of_turn(self.tokenizer, prompt), add_special_tokens=False)["input_ids"]
+        for prompt, prompt_id, tokens in zip(prompts, ids, encoded, strict=True):
+            room = 0 if tokens is None else min(spec.max_new_tokens, self.max_length - len(tokens))
+            end = () if tokens is None else end_ids(self.tokenizer, prompt)
             for sample in range(spec.samples):
                 seed = seed_of(spec.seed, prompt_id, sample)
-                rows.append(Row(prompt_id, sample, seed, tokens, room, tuple(end)))
+                rows.append(Row(prompt, prompt_id, sample, seed, tokens or [], room, end))
         return rows
+
+    def _read(self, rows: Sequence[Row], drawn: Sequence[Drawn]) -> list[dict[str, Any]]:
+        """The text of each response, whether it is finished, and whether its text is read as the tokens drawn."""
+        texts = [text_of(self.tokenizer, each) for each in drawn]
+        answers = [
+            Answer(row.prompt, normalise(text), each.finished)
+            for row, text, each in zip(rows, texts, drawn, strict=True)
+        ]
+        again = encode_all(self.tokenizer, answers)
+        return [
+            {"text": text, "finished": each.finished, "as_drawn": _are_tokens_of(each, encoded)}
+            for text, each, encoded in zip(texts, drawn, again, strict=True)
+        ]
 
 
 class TransformersSampler(Sampler):
@@ -111,8 +143,10 @@ class TransformersSampler(Sampler):
     multinomial draw. Beams are drawn by torch's own generator, one prompt per call.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
-        super().__init__(tokenizer, max_length)
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int, rules: Rules = RULES
+    ) -> None:
+        super().__init__(tokenizer, max_length, rules)
         self.model = model
 
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
@@ -121,7 +155,7 @@ class TransformersSampler(Sampler):
         return by_tokens([len(row.ids) + row.room for row in rows], spec.batch_tokens)
 
     @torch.inference_mode()
-    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
+    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[Drawn]:
         width = max(len(row.ids) for row in rows)
         ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
@@ -158,7 +192,7 @@ def sampler_of(card: PolicyCard, spec: SamplingSpec) -> Sampler:
 
 
 def transformers(card: PolicyCard, spec: SamplingSpec) -> Sampler:
-    return TransformersSampler(load_causal(card, spec.precision), load_tokenizer(card), card.max_length)
+    return TransformersSampler(load_causal(card, spec.precision), load_tokenizer(card), card.max_length, card.rules)
 
 
 def vllm(card: PolicyCard, spec: SamplingSpec) -> Sampler:
@@ -171,52 +205,10 @@ def stop_ids(config: GenerationConfig, tokenizer: PreTrainedTokenizerFast) -> li
     """The tokens that end a response: the model's and tokenizer's end of text, and a one-token end of turn."""
     of_model = config.eos_token_id
     ids = set(of_model if isinstance(of_model, list) else [of_model]) | {tokenizer.eos_token_id}
-    end = tokenizer(end_of_turn(tokenizer, [{"role": "user", "content": ""}]), add_special_tokens=False)["input_ids"]
+    end = end_ids(tokenizer, [{"role": "user", "content": ""}])
     if len(end) == 1:
         ids.add(end[0])
     return sorted(ids - {None})
-
-
-class GumbelNoise(LogitsProcessor):
-    """Temperature and top-p, then Gumbel noise from each row's seed, the step and the token."""
-
-    def __init__(self, seeds: Sequence[int], prompt_width: int, temperature: float, top_p: float) -> None:
-        self.seeds = seeds
-        self.prompt_width = prompt_width
-        self.warpers = [TemperatureLogitsWarper(temperature)] if temperature != 1.0 else []
-        self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1.0 else []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        for warper in self.warpers:
-            scores = warper(input_ids, scores)
-        step = input_ids.shape[1] - self.prompt_width
-        keys = torch.tensor([seed_of(seed, step) for seed in self.seeds], device=scores.device)
-        return scores.double() + gumbel(keys, scores.shape[1])
-
-
-def gumbel(keys: torch.Tensor, size: int) -> torch.Tensor:
-    """Standard Gumbel noise (rows, size) in float64 from int64 keys (rows,), the same on every device.
-
-    The first ``size`` outputs of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) seeded with each key; integer tensors
-    wrap around, as the generator requires. One torch generator per row would run only on the CPU, or give other numbers
-    on a GPU.
-    """
-    steps = torch.arange(1, size + 1, device=keys.device)
-    bits = keys.unsqueeze(1) + steps * _signed(0x9E3779B97F4A7C15)
-    bits = (bits ^ _shifted(bits, 30)) * _signed(0xBF58476D1CE4E5B9)
-    bits = (bits ^ _shifted(bits, 27)) * _signed(0x94D049BB133111EB)
-    bits = bits ^ _shifted(bits, 31)
-    uniform = (_shifted(bits, 12).double() + 0.5) * 2.0**-52
-    return -(-uniform.log()).log()
-
-
-def _signed(constant: int) -> int:
-    return constant - (1 << 64)
-
-
-def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
-    """Logical right shift of int64, whose own shift repeats the sign bit."""
-    return (bits >> by) & ((1 << (64 - by)) - 1)
 
 
 class _TurnIsOver(StoppingCriteria):
@@ -241,12 +233,23 @@ def _ends(tokens: list[int], row: Row) -> bool:
     return tuple(tokens[-len(row.turn_end) :]) == row.turn_end
 
 
-def cut(row: Row, tokens: Sequence[int], stop: Sequence[int]) -> list[int]:
+def cut(row: Row, tokens: Sequence[int], stop: Sequence[int]) -> Drawn:
     """The response's own tokens: up to its room, its end of turn or a stop token."""
     tokens = list(tokens[: row.room])
     for count, token in enumerate(tokens, start=1):
         if token in stop:
-            return tokens[: count - 1]
+            return Drawn(tokens[: count - 1], True)
         if count >= len(row.turn_end) and _ends(tokens[:count], row):
-            return tokens[: count - len(row.turn_end)]
-    return tokens
+            return Drawn(tokens[: count - len(row.turn_end)], True)
+    return Drawn(tokens, False)
+
+
+def text_of(tokenizer: PreTrainedTokenizerFast, drawn: Drawn) -> str:
+    """The text of a response as its tokens spell it, without the part of a character at which it was cut."""
+    text = tokenizer.decode(drawn.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return text if drawn.finished else text.rstrip(HALF)
+
+
+def _are_tokens_of(drawn: Drawn, encoded: Encoded | Refused) -> bool:
+    """Whether a response is read as the tokens drawn, up to its end."""
+    return isinstance(encoded, Encoded) and encoded.response_ids[: len(drawn.tokens)] == drawn.tokens

@@ -46,9 +46,17 @@ PROMPTS = Schema(
 )
 RESPONSES = Schema(
     "responses",
-    {"response_id": pa.string(), "prompt_id": pa.string(), "family": pa.string(), "response": pa.string()},
+    {
+        "response_id": pa.string(),
+        "prompt_id": pa.string(),
+        "family": pa.string(),
+        "response": pa.string(),
+        "finished": pa.bool_(),
+    },
     key=("response_id",),
+    defaults={"finished": True},
 )
+"""finished: false for a sample that was cut short, which has no end of its turn to learn."""
 ANNOTATIONS = Schema(
     "annotations",
     {"response_id": pa.string(), "annotation": pa.string(), "score": pa.float64()},
@@ -90,10 +98,11 @@ PAIRS = Schema(
 )
 LOGPROBS = Schema(
     "log-probs",
-    {"response_id": pa.string(), "token_logprobs": pa.list_(pa.float32())},
+    {"response_id": pa.string(), "token_logprobs": pa.list_(pa.float32()), "tokens": pa.int64()},
     key=("response_id",),
     checks=(_logprobs_are_not_positive,),
 )
+"""tokens: ``digest_of_tokens`` of the prompt and response that the log-probs are of."""
 SAMPLES = Schema(
     "samples",
     {
@@ -101,12 +110,15 @@ SAMPLES = Schema(
         "prompt_id": pa.string(),
         "family": pa.string(),
         "response": pa.string(),
+        "finished": pa.bool_(),
         "seed": pa.int64(),
         "sample": pa.int32(),
     },
     key=("prompt_id", "sample"),
     nullable=frozenset({"response"}),
+    defaults={"finished": True},
 )
+"""finished: whether the policy ended its turn before its room was used up."""
 RANKINGS = Schema(
     "rankings",
     {"prompt_id": pa.string(), "first_id": pa.string(), "second_id": pa.string(), "first_wins": pa.float64()},

@@ -38,6 +38,7 @@ class Schema:
     key: columns that together identify a row; no two rows may share them.
     nullable: columns that may hold nulls; elsewhere a null, NaN, infinity or empty string is refused.
     checks: further rules, each ``table -> None | (row, problem)``.
+    defaults: columns that whoever makes a table may leave out, and what they then hold.
     """
 
     name: str
@@ -45,15 +46,22 @@ class Schema:
     key: tuple[str, ...]
     nullable: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = field(default=())
+    defaults: dict[str, Any] = field(default_factory=dict)
 
     @property
     def arrow(self) -> pa.Schema:
         return pa.schema(list(self.columns.items()))
 
+    @property
+    def required(self) -> list[str]:
+        """The columns without a default."""
+        return [column for column in self.columns if column not in self.defaults]
+
     def only(self, columns: Sequence[str]) -> "Schema":
         """The part of the schema that applies to some of the columns."""
         key = self.key if set(self.key) <= set(columns) else ()
-        return Schema(self.name, {name: self.columns[name] for name in columns}, key, self.nullable)
+        defaults = {name: value for name, value in self.defaults.items() if name in columns}
+        return Schema(self.name, {name: self.columns[name] for name in columns}, key, self.nullable, defaults=defaults)
 
     def validate(self, table: pa.Table, where: str | Path, first_row: int = 0) -> pa.Table:
         """The table with exactly the schema's columns and types. Raises InputError naming the row.
@@ -61,6 +69,9 @@ class Schema:
         first_row: the row number of the table's first row, if the table is a part of a larger one.
         """
         self.check_columns(table.column_names, where)
+        for column, value in self.defaults.items():
+            if column not in table.column_names:
+                table = table.append_column(column, pa.array([value] * len(table), self.columns[column]))
         try:
             table = table.select(list(self.columns)).cast(self.arrow)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
@@ -81,7 +92,7 @@ class Schema:
 
     def check_columns(self, names: Sequence[str], where: str | Path) -> None:
         """Raises InputError unless the names are exactly those of the schema's columns, in any order."""
-        missing = [column for column in self.columns if column not in names]
+        missing = [column for column in self.required if column not in names]
         if missing:
             raise InputError(
                 where,
@@ -250,7 +261,7 @@ def _sealed(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
 
 
 def _arrow_of(frame: pd.DataFrame, path: str | Path, schema: Schema) -> pa.Table:
-    absent = [column for column in schema.columns if column not in frame.columns]
+    absent = [column for column in schema.required if column not in frame.columns]
     columns = {name: frame[name] for name in frame.columns}
     try:
         table = pa.table(
@@ -264,6 +275,11 @@ def _arrow_of(frame: pd.DataFrame, path: str | Path, schema: Schema) -> pa.Table
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(path, f"cannot be written as a {schema.name} table: {error}", "fix the named value") from error
     return schema.arrow.empty_table() if absent and not len(frame) else table
+
+
+def card_of(table: Path) -> Path:
+    """Where the card of a table is: next to it."""
+    return table.with_suffix(".card.json")
 
 
 def write_text(text: str, path: str | Path) -> None:

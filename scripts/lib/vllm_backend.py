@@ -18,7 +18,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Generat
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from scripts.lib import devices
-from scripts.lib.classifiers import encode_conversation, read_classifier, refuse_missing, without_padding
+from scripts.lib.chat import encode_conversation
+from scripts.lib.classifiers import read_classifier, refuse_missing, without_padding
 from scripts.lib.config.engines import EngineSpec
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.config.scorers import RewardModelScorer
@@ -26,7 +27,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages
 from scripts.lib.models import PolicyCard, check_files, load_tokenizer
 from scripts.lib.pieces import Pieces, in_batches
-from scripts.lib.sampling import Row, Sampler, cut, stop_ids
+from scripts.lib.sampling import Drawn, Row, Sampler, cut, stop_ids
 from scripts.lib.tables import read_json
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class VllmSampler(Sampler):
 
     def __init__(self, card: PolicyCard, spec: SamplingSpec) -> None:
         enter()
-        super().__init__(load_tokenizer(card), card.max_length)
+        super().__init__(load_tokenizer(card), card.max_length, card.rules)
         check_files(card, weights=True)
         self.stop = stop_ids(generation_config(card), self.tokenizer)
         engine = spec.engine or EngineSpec()
@@ -119,7 +120,7 @@ class VllmSampler(Sampler):
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
         return in_calls(len(rows))
 
-    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
+    def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[Drawn]:
         outputs = self.llm.generate(
             [{"prompt_token_ids": row.ids} for row in rows],
             [self._parameters(row, spec) for row in rows],
@@ -147,7 +148,9 @@ class VllmClassifier:
     def __init__(self, spec: RewardModelScorer) -> None:
         enter()
         self.name = spec.model
-        config, self.tokenizer = read_classifier(spec.model, spec.revision, spec.max_length, spec.trust_remote_code)
+        config, self.tokenizer = read_classifier(
+            spec.model, spec.revision, spec.max_length, spec.trust_remote_code, spec.template_date
+        )
         refuse_missing(spec.model, head_of(config, spec.trust_remote_code) - weights_of(spec.model, spec.revision))
         self.pad_id = config.get_text_config().pad_token_id
         engine = spec.engine or EngineSpec()
@@ -155,7 +158,7 @@ class VllmClassifier:
         self.llm = load(spec.model, spec.revision, spec.precision, spec.max_length, engine, **options)
 
     def encode(self, prompt: Messages, response: str, max_length: int) -> list[int] | None:
-        """See :func:`scripts.lib.classifiers.encode_conversation`."""
+        """See :func:`scripts.lib.chat.encode_conversation`."""
         return encode_conversation(self.tokenizer, prompt, response, max_length)
 
     def classify(

@@ -1,7 +1,8 @@
 """Per-token log-probabilities of every response of a family under a policy.
 
-A response is cut so that prompt and response fit the policy's max_length. A response whose prompt leaves no room for
-one token has no row; the log counts them.
+A response is cut so that prompt and response fit the policy's max_length. A response that was sampled and cut short has
+no end of its turn. A response whose prompt leaves no room for one token has no row, and neither has one that the chat
+template refuses, if the policy drops them; the card next to the table counts them.
 """
 
 import logging
@@ -13,8 +14,9 @@ import torch
 from transformers import PreTrainedModel
 
 from scripts.lib.batching import by_tokens
-from scripts.lib.chat import Encoded, encode
+from scripts.lib.chat import Answer, Encoded
 from scripts.lib.cli import parser_of, run
+from scripts.lib.encoding import Encoder, digest_of_tokens
 from scripts.lib.errors import InputError
 from scripts.lib.head import Head
 from scripts.lib.logprobs import token_logprobs
@@ -23,7 +25,7 @@ from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, r
 from scripts.lib.pieces import Pieces, digest_of, in_batches
 from scripts.lib.products import large_products
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
-from scripts.lib.tables import read_table, write_table
+from scripts.lib.tables import card_of, read_table, write_json, write_table
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ def logprobs_of(
 
 
 def family_of_responses(prompts: pd.DataFrame, responses: pd.DataFrame, family: str, where: Path) -> pd.DataFrame:
-    """The family's responses (response_id, response) with their prompts (prompt), in the order of the table."""
+    """The family's responses with their prompts (prompt), in the order of the table, whose row numbers are kept."""
     chosen = responses[responses["family"] == family]
     if chosen.empty:
         known = ", ".join(sorted(set(responses["family"])))
@@ -86,7 +88,9 @@ def main() -> None:
     parser.add_argument("--family", required=True, help="the family whose responses are scored")
     parser.add_argument("--batch-tokens", type=int, required=True, help="tokens a batch")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
-    parser.add_argument("--out", type=Path, required=True, help="the log-probs table to write")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the log-probs table to write; its card is written next to it"
+    )
     arguments = parser.parse_args()
 
     card = read_policy(arguments.policy)
@@ -95,26 +99,35 @@ def main() -> None:
     rows = family_of_responses(prompts, responses, arguments.family, arguments.responses)
 
     tokenizer = load_tokenizer(card)
-    encoded = [
-        encode(tokenizer, prompt, response, card.max_length)
-        for prompt, response in zip(rows["prompt"], rows["response"], strict=True)
-    ]
-    kept = [at for at, each in enumerate(encoded) if each.response_ids]
-    log.info(
-        "%s: %d responses, %d cut at max_length %d or just full, %d left out: their prompts leave no room",
-        arguments.family,
-        len(kept),
-        sum(len(encoded[at]) == card.max_length for at in kept),
-        card.max_length,
-        len(encoded) - len(kept),
+    encoder = Encoder(tokenizer, card.rules)
+    answers = [Answer(*row) for row in zip(rows["prompt"], rows["response"], rows["finished"], strict=True)]
+    numbers, ids, of_prompts = (rows.index.tolist(), rows["response_id"].tolist(), rows["prompt_id"].tolist())
+    whole = encoder.answers(
+        answers, lambda at: f"{arguments.responses}, row {numbers[at]}, prompt {of_prompts[at]}, response {ids[at]}"
     )
+    encoded = [None if each is None else each.cut(card.max_length) for each in whole]
+    kept = [at for at, each in enumerate(encoded) if each and each.response_ids]
+    found = {
+        "policy": card.name,
+        "family": arguments.family,
+        "responses": len(kept),
+        "max_length": card.max_length,
+        "cut_at_max_length": sum(len(whole[at]) > card.max_length for at in kept),
+        "cut_when_sampled": sum(not answers[at].finished for at in kept),
+        "control_in_text": encoder.spelt,
+        "dropped": {"no_room_in_max_length": sum(each is not None for each in whole) - len(kept), **encoder.dropped},
+    }
+    log.info("%s", found)
     model = load_causal(card, card.logprob_precision)
     policy = arguments.policy.read_text(encoding="utf-8")
-    ids = rows["response_id"].iloc[kept].tolist()
+    ids = [ids[at] for at in kept]
     pieces = Pieces(arguments.checkpoints, digest_of("scripts.logprobs.compute", policy, arguments.batch_tokens, ids))
     sequences = [encoded[at] for at in kept]
     values = logprobs_of(model, sequences, tokenizer.pad_token_id, card.max_length, arguments.batch_tokens, pieces)
-    write_table(pd.DataFrame({"response_id": ids, "token_logprobs": values}), arguments.out, LOGPROBS)
+    tokens = [digest_of_tokens(each) for each in sequences]
+    frame = pd.DataFrame({"response_id": ids, "token_logprobs": values, "tokens": tokens})
+    write_table(frame, arguments.out, LOGPROBS)
+    write_json(found, card_of(arguments.out))
     pieces.delete()
 
 

@@ -1,18 +1,32 @@
 """Joins the shards of a sample set into one table, and stores its distinct responses as a family."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from scripts.lib.cli import parser_of, run
 from scripts.lib.schemas import RESPONSES, SAMPLES
-from scripts.lib.tables import read_table, write_table
+from scripts.lib.tables import card_of, read_json, read_table, write_json, write_table
 
 
 def distinct(samples: pd.DataFrame) -> pd.DataFrame:
-    """RESPONSES: each text sampled for a prompt, once, in the samples' order, without the empty text."""
-    columns = ["response_id", "prompt_id", "family", "response"]
+    """RESPONSES: each text sampled for a prompt, once, in the samples' order, without the empty text.
+
+    A text that was once finished and once cut short is two responses.
+    """
+    columns = ["response_id", "prompt_id", "family", "response", "finished"]
     return samples[samples["response"] != ""].drop_duplicates("response_id", ignore_index=True)[columns]
+
+
+def summed(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One card of the shards' counts."""
+    whole: dict[str, Any] = {}
+    for card in cards:
+        for key, value in card.items():
+            whole[key] = summed([whole.get(key, {}), value]) if isinstance(value, dict) else whole.get(key, 0) + value
+    return whole
 
 
 def main() -> None:
@@ -25,6 +39,7 @@ def main() -> None:
     samples = pd.concat([read_table(path, SAMPLES) for path in arguments.shards], ignore_index=True)
     write_table(samples, arguments.out, SAMPLES)
     write_table(distinct(samples), arguments.responses, RESPONSES)
+    write_json(summed([read_json(card_of(path)) for path in arguments.shards]), card_of(arguments.out))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Scores every response of a family, once per scorer.
 
-Responses for which the scorer has no score (no such annotation, a prompt that fills max_length) have no row; the log
-counts them, and so do the cards of tables made from the scores.
+Responses for which the scorer has no score (no such annotation, a prompt that fills max_length, a conversation that the
+chat template refuses) have no row; the log counts them, and so do the cards of tables made from the scores.
 """
 
 import logging

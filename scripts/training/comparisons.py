@@ -8,6 +8,8 @@ their ids, is held out; the card gives the accuracy on their pairs.
 import argparse
 import logging
 import math
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +95,8 @@ def arguments_of(parser: argparse.ArgumentParser, kind: type[Spec]) -> argparse.
 def learn(learner: Learner, arguments: argparse.Namespace) -> None:
     """Read the pairs, train a tokenizer and a model on them, and write both with their card.
 
-    Pairs that occur in several files count once. Pairs without room in max_length are dropped and counted.
+    Pairs that occur in several files count once. Pairs without room in max_length, or whose two sequences are equal,
+    are dropped and counted; with truncation drop, longer ones as well.
     """
     spec: Spec = arguments.spec
     rows = texts_of_pairs(arguments.pairs, arguments.prompts, arguments.responses)
@@ -102,11 +105,12 @@ def learn(learner: Learner, arguments: argparse.Namespace) -> None:
     tokenizer = train_tokenizer(spec.tokenizer, _texts(arguments.prompts, arguments.responses), spec.vocabulary)
     if learner.extra:
         tokenizer.add_tokens(list(learner.extra), special_tokens=True)
-    encoded = [(pair.prompt_id, learner.encode(tokenizer, pair, spec.max_length)) for pair in pairs]
-    fitting = [(is_held_out(prompt_id), sequences) for prompt_id, sequences in encoded if sequences is not None]
-    training = [sequences for apart, sequences in fitting if not apart]
-    held_out = [sequences for apart, sequences in fitting if apart]
-    dropped = {"repeated_pair": len(rows) - len(pairs), "no_room_in_max_length": len(pairs) - len(fitting)}
+    encoded = [(is_held_out(pair.prompt_id), fitted(learner, tokenizer, pair, spec)) for pair in pairs]
+    training = [each for apart, each in encoded if not isinstance(each, str) and not apart]
+    held_out = [each for apart, each in encoded if not isinstance(each, str) and apart]
+    reasons = Counter({"repeated_pair": len(rows) - len(pairs), "no_room_in_max_length": 0})
+    reasons.update(each for _, each in encoded if isinstance(each, str))
+    dropped = dict(reasons)
     log.info("%d pairs to learn from, %d held out, dropped: %s", len(training), len(held_out), dropped)
     if not training:
         raise InputError(
@@ -127,8 +131,22 @@ def learn(learner: Learner, arguments: argparse.Namespace) -> None:
         "n_train": len(training),
         "n_held_out": len(held_out),
         "dropped": dropped,
+        "truncation": spec.truncation,
     }
     save_classifier(arguments.out / learner.card, model, tokenizer, card)
+
+
+def fitted(learner: Learner, tokenizer: PreTrainedTokenizerFast, pair: PairTexts, spec: Spec) -> Sequences | str:
+    """A pair's two sequences, or the reason to leave it out: nothing can be learnt from two equal ones."""
+    sequences = learner.encode(tokenizer, pair, spec.max_length)
+    whole = learner.encode(tokenizer, pair, sys.maxsize)
+    if sequences is None:
+        return "no_room_in_max_length"
+    if spec.truncation == "drop" and sequences != whole:
+        return "longer_than_max_length"
+    if sequences[0] == sequences[1]:
+        return "equal_tokens" if whole[0] == whole[1] else "equal_after_cut"
+    return sequences
 
 
 def new_model(spec: Spec, tokenizer: PreTrainedTokenizerFast) -> LlamaForSequenceClassification:

@@ -1,12 +1,13 @@
 """Checks a given model, a hub id or a local folder, and writes its policy.json.
 
 What would fail hours later fails here: no such model, an architecture that transformers does not know, code of its own,
-weights that are not safetensors, a tokenizer without a chat template, a template that does not fit, a max_length beyond
-the model's positions. A local folder's files are recorded with their SHA-256, a hub id with its commit, so that another
-model under the same name gives another policy.json. Weights are not loaded.
+weights that are not safetensors, a tokenizer without a chat template, a template that does not fit or that writes
+today's date, a max_length beyond the model's positions. A local folder's files are recorded with their SHA-256, a hub
+id with its commit, so that another model under the same name gives another policy.json. Weights are not loaded.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_download
@@ -17,9 +18,11 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 from scripts.lib.chat import encode
 from scripts.lib.cli import parser_of, run, spec_of
 from scripts.lib.config.policies import GivenPolicy
+from scripts.lib.encoding import Rules
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.models import CODE, SAFE, PolicyCard, load_tokenizer, sha256_of, write_policy
 from scripts.lib.tables import read_json
+from scripts.lib.templates import template_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,10 @@ def card_of(name: str, spec: GivenPolicy) -> PolicyCard:
         logprob_precision=spec.logprob_precision,
         files=files,
         trust_remote_code=spec.trust_remote_code,
+        rules=Rules(spec.refused, spec.control_in_text),
     )
+    if spec.template_date:
+        card = replace(card, chat_template=load_tokenizer(card, spec.template_date).chat_template)
     check_fit(card)
     return card
 
@@ -99,16 +105,6 @@ def check_weight_files(folder: Path, files: list[str]) -> None:
                 pass
         except (OSError, SafetensorError) as error:
             raise InputError(folder / file, f"no whole safetensors file ({error})", "download it again") from error
-
-
-def template_of(path: str | None) -> str | None:
-    """The text of a chat template file."""
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"no readable chat template ({error})", "fix the policy's chat_template") from error
 
 
 def check_fit(card: PolicyCard) -> None:

@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from scripts.lib.chat import Encoded, encode
+from scripts.lib.chat import Answer, Encoded
 from scripts.lib.cli import parser_of, run, spec_of
 from scripts.lib.config.policies import ScratchPolicy
+from scripts.lib.encoding import Encoder
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.logprobs import token_logprobs
@@ -26,23 +27,22 @@ from scripts.lib.tables import read_table
 log = logging.getLogger(__name__)
 
 
-def demonstrations(prompts: pd.DataFrame, responses: pd.DataFrame, share: float) -> list[tuple[list, str]]:
-    """(prompt, response) for the given share of the prompts: those with the lowest hashes of their ids."""
+def demonstrations(prompts: pd.DataFrame, responses: pd.DataFrame, share: float) -> list[Answer]:
+    """The responses to the given share of the prompts: those with the lowest hashes of their ids."""
     ids = sorted(prompts["prompt_id"], key=lambda prompt_id: seed_of("demonstration", prompt_id))
     chosen = set(ids[: round(share * len(ids))])
     texts = dict(zip(prompts["prompt_id"], prompts["prompt"], strict=True))
-    return [
-        (texts[prompt_id], response)
-        for prompt_id, response in zip(responses["prompt_id"], responses["response"], strict=True)
-        if prompt_id in chosen
-    ]
+    rows = zip(responses["prompt_id"], responses["response"], responses["finished"], strict=True)
+    return [Answer(texts[prompt_id], *row) for prompt_id, *row in rows if prompt_id in chosen]
 
 
-def training_sequences(
-    tokenizer: PreTrainedTokenizerFast, pairs: list[tuple[list, str]], spec: ScratchPolicy
-) -> list[Encoded]:
+def training_sequences(tokenizer: PreTrainedTokenizerFast, answers: list[Answer], spec: ScratchPolicy) -> list[Encoded]:
     """The training sequences: the tokens in ``response_ids`` are learned, given those in ``prompt_ids``."""
-    encoded = [encode(tokenizer, prompt, response, spec.max_length) for prompt, response in pairs]
+    encoder = Encoder(tokenizer)
+    encoded = [
+        each.cut(spec.max_length)
+        for each in encoder.answers(answers, lambda at: f"demonstration {at} of {spec.demonstrations}")
+    ]
     kept = [each for each in encoded if each.response_ids]
     log.info("%d demonstrations, %d left out: their prompts fill max_length", len(kept), len(encoded) - len(kept))
     if spec.tokenizer == "words":

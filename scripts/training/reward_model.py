@@ -6,7 +6,7 @@ A Llama with one output at the conversation's last token; the Bradley-Terry loss
 from transformers import PreTrainedTokenizerFast
 
 from scripts.lib import cli
-from scripts.lib.classifiers import encode_conversation
+from scripts.lib.chat import encode_conversation
 from scripts.lib.config.scorers import ScratchScorer
 from scripts.lib.rewards import SCORER_CARD
 from scripts.lib.texts import PairTexts

@@ -8,134 +8,33 @@ import argparse
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from scripts.lib import cli
-from scripts.lib.chat import Encoded, encode
 from scripts.lib.config.training import Hyperparameters
+from scripts.lib.encoding import digest_of_tokens
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
-from scripts.lib.ids import Messages
 from scripts.lib.models import PolicyCard, load_causal, load_tokenizer, read_policy, save_policy
-from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES, TRAINING
-from scripts.lib.tables import read_table, write_table
+from scripts.lib.schemas import PAIRS, TRAINING
+from scripts.lib.tables import card_of, read_table, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.loop import Renewal, train
 from scripts.training.processes import Processes, joined
+from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
 from scripts.training.step import Example
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Store:
-    """The rows that a pairs dataset refers to: id -> prompt, (prompt id, text), token log-probs."""
-
-    prompts: dict[str, Messages]
-    responses: dict[str, tuple[str, str]]
-    logprobs: dict[str, np.ndarray]
-
-
-def read_store(
-    pairs: pd.DataFrame, prompts: Sequence[Path], responses: Sequence[Path], logprobs: Sequence[Path]
-) -> Store:
-    """The rows of the tables that ``pairs`` needs; an id that occurs in several files is taken from the first."""
-    wanted = set(pairs["chosen_id"]) | set(pairs["rejected_id"])
-    store = Store({}, {}, {})
-    for path in prompts:
-        frame = read_table(path, PROMPTS)
-        for key, prompt in zip(frame["prompt_id"], frame["prompt"], strict=True):
-            store.prompts.setdefault(key, prompt)
-    for path in responses:
-        frame = read_table(path, RESPONSES)
-        frame = frame[frame["response_id"].isin(wanted)]
-        for key, prompt, text in zip(frame["response_id"], frame["prompt_id"], frame["response"], strict=True):
-            store.responses.setdefault(key, (prompt, text))
-    for path in logprobs:
-        frame = read_table(path, LOGPROBS)
-        frame = frame[frame["response_id"].isin(wanted)]
-        for key, values in zip(frame["response_id"], frame["token_logprobs"], strict=True):
-            store.logprobs.setdefault(key, values)
-    return store
-
-
-def examples_of(
-    pairs: pd.DataFrame,
-    store: Store,
-    tokenizer: PreTrainedTokenizerFast,
-    card: PolicyCard,
-    max_length: int,
-    where: Path,
-) -> tuple[list[Example], int]:
-    """The pairs as token ids with reference log-probs, in the table's order, and how many had no room.
-
-    A pair has no room if its prompt leaves none for a token of the response within ``max_length`` tokens. Raises
-    InputError, naming the row of ``where``, for an id that no table has, a response to another prompt, and log-probs
-    that are missing or not as many as the response has tokens.
-    """
-    encoded: dict[str, tuple[Encoded, float] | None] = {}
-    examples: list[Example] = []
-    rows = zip(pairs["prompt_id"], pairs["chosen_id"], pairs["rejected_id"], strict=True)
-    for row, (prompt_id, *response_ids) in enumerate(rows):
-        for column, response_id in zip(("chosen_id", "rejected_id"), response_ids, strict=True):
-            place = f"{where}, row {row}, {column} {response_id}"
-            _refuse_unknown(prompt_id, response_id, store, place)
-            if response_id not in encoded:
-                encoded[response_id] = _with_reference(response_id, store, tokenizer, card, max_length, place)
-        chosen, rejected = (encoded[each] for each in response_ids)
-        if chosen and rejected:
-            examples.append(Example(*response_ids, chosen[0], rejected[0], chosen[1], rejected[1]))
-    return examples, len(pairs) - len(examples)
-
-
-def _refuse_unknown(prompt_id: str, response_id: str, store: Store, place: str) -> None:
-    if response_id not in store.responses:
-        raise InputError(place, "is in no responses table", "give the responses.parquet that the pairs are made of")
-    of_prompt = store.responses[response_id][0]
-    if of_prompt != prompt_id:
-        raise InputError(place, f"responds to {of_prompt}, the pair is of {prompt_id}", "make the pairs again")
-    if prompt_id not in store.prompts:
-        raise InputError(
-            place, f"prompt {prompt_id} is in no prompts table", "give the prompts.parquet that the pairs are made of"
-        )
-
-
-def _with_reference(
-    response_id: str,
-    store: Store,
-    tokenizer: PreTrainedTokenizerFast,
-    card: PolicyCard,
-    max_length: int,
-    place: str,
-) -> tuple[Encoded, float] | None:
-    """A response cut to ``max_length`` and its reference log-probability; None if there is no room for it.
-
-    Log-probs are stored up to the policy's max_length; the first n of them are those of the response cut to n tokens.
-    """
-    prompt_id, text = store.responses[response_id]
-    whole = encode(tokenizer, store.prompts[prompt_id], text, card.max_length)
-    stored = store.logprobs.get(response_id, np.empty(0, np.float32))
-    if len(stored) != len(whole.response_ids):
-        raise InputError(
-            place,
-            f"has {len(stored)} stored log-probs and {len(whole.response_ids)} tokens under policy {card.name}: "
-            "the log-probs are stale, or of other families",
-            f"delete results/logprobs/{card.name} and run snakemake again",
-        )
-    kept = whole.response_ids[: max(0, max_length - len(whole.prompt_ids))]
-    if not kept:
-        return None
-    return Encoded(whole.prompt_ids, kept), float(np.sum(stored[: len(kept)], dtype=np.float64))
 
 
 def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path) -> str:
@@ -153,9 +52,22 @@ def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Ex
     }
     digest.update(json.dumps(head, sort_keys=True).encode("utf-8"))
     for each in examples:
-        row = [each.chosen_id, each.rejected_id, each.ref_chosen.hex(), each.ref_rejected.hex()]
+        tokens = [digest_of_tokens(each.chosen), digest_of_tokens(each.rejected)]
+        row = [each.chosen_id, each.rejected_id, each.ref_chosen.hex(), each.ref_rejected.hex(), *tokens]
         digest.update(json.dumps(row).encode("utf-8"))
     return digest.hexdigest()
+
+
+def card_of_run(name: str, examples: Sequence[Example], dropped: Counter, store: Store) -> dict[str, Any]:
+    """What a run learns from, and what not."""
+    learnt = {each for example in examples for each in (example.chosen_id, example.rejected_id)}
+    return {
+        "run": name,
+        "pairs": len(examples),
+        "dropped": dict(sorted(dropped.items())),
+        "responses": len(learnt),
+        "cut_when_sampled": sum(not store.responses[each][2] for each in learnt),
+    }
 
 
 def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
@@ -174,7 +86,9 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--checkpoints", type=Path, required=True, help="folder of this run's alone; emptied at the end"
     )
-    parser.add_argument("--log", type=Path, required=True, help="table of the steps")
+    parser.add_argument(
+        "--log", type=Path, required=True, help="table of the steps; the card of what is learnt is written next to it"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the trained policy")
     return parser.parse_args()
 
@@ -217,12 +131,19 @@ def _perform(
             "lower training.max_length, or raise the policy's",
         )
     tokenizer = load_tokenizer(card)
-    pairs = read_table(arguments.pairs, PAIRS)
-    store = read_store(pairs, arguments.prompts, arguments.responses, arguments.logprobs)
-    examples, dropped = examples_of(pairs, store, tokenizer, card, spec.max_length, arguments.pairs)
-    log.info("%d pairs; %d dropped: no room for a response in %d tokens", len(examples), dropped, spec.max_length)
+    table = read_table(arguments.pairs, PAIRS)
+    store = read_store(table, arguments.prompts, arguments.responses, arguments.logprobs)
+    pairs = read_pairs(table, store, tokenizer, card, arguments.pairs)
+    examples, dropped = examples_of(pairs, spec.max_length, spec.truncation)
+    found = card_of_run(arguments.name, examples, dropped, store)
+    found |= {"truncation": {"choice": spec.truncation, **truncated(pairs, spec.max_length)}}
+    log.info("%s", found)
     if not examples:
-        raise InputError(arguments.pairs, f"no pair fits {spec.max_length} tokens", "raise training.max_length")
+        raise InputError(
+            arguments.pairs,
+            f"no pair fits {spec.max_length} tokens with truncation {spec.truncation} ({dict(dropped)})",
+            "raise training.max_length, or set training.truncation to cut",
+        )
 
     digest = digest_of(step, spec, arguments.seed, examples, arguments.policy)
     checkpoints = Checkpoints(arguments.checkpoints, digest)
@@ -236,6 +157,7 @@ def _perform(
         model = load_causal(card, device="cpu")
         model.load_state_dict(weights)
     write_table(rows, arguments.log, TRAINING)
+    write_json(found, card_of(arguments.log))
     save_policy(
         arguments.out,
         model,
@@ -244,6 +166,7 @@ def _perform(
         kind="trained",
         max_length=card.max_length,
         logprob_precision=card.logprob_precision,
+        rules=card.rules,
     )
     checkpoints.delete()
 

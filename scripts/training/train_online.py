@@ -15,8 +15,9 @@ from transformers import PreTrainedModel
 
 from scripts.lib import cli
 from scripts.lib.batching import by_tokens
-from scripts.lib.chat import Encoded, encode
+from scripts.lib.chat import Answer, Encoded
 from scripts.lib.config.sampling import SamplingSpec
+from scripts.lib.encoding import Encoder, Rules
 from scripts.lib.ids import normalise, response_id, seed_of
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.sampling import TransformersSampler
@@ -29,7 +30,8 @@ STEP = "scripts.training.train_online"
 class OnlineRejected:
     """Rejected responses sampled from the current policy, for all steps until the next call.
 
-    A response depends only on the policy, the run's seed, the step of the call and the prompt.
+    A response depends only on the policy, the run's seed, the step of the call and the prompt. A pair keeps its own
+    rejected response where the draw has no token to learn from.
     """
 
     def __init__(self, run: Prepared) -> None:
@@ -49,26 +51,36 @@ class OnlineRejected:
         )
         model.eval()
         with self._precision(model):
-            sampler = TransformersSampler(model, self.run.tokenizer, self.run.spec.max_length)
-            texts = [normalise(sample.text) for sample in sampler.sample(prompts, ids, sampling)]
-        model.train()
-        rejected = [
-            encode(self.run.tokenizer, prompt, text, self.run.spec.max_length)
-            for prompt, text in zip(prompts, texts, strict=True)
-        ]
-        return [
-            replace(each, rejected_id=response_id(of_prompt, text), rejected=tokens, ref_rejected=logp)
-            for each, of_prompt, text, tokens, logp in zip(
-                examples, ids, texts, rejected, self._reference_logps(rejected), strict=True
+            samples = TransformersSampler(model, self.run.tokenizer, self.run.spec.max_length).sample(
+                prompts, ids, sampling
             )
+        model.train()
+        answers = [
+            Answer(prompt, normalise(each.text), each.finished) for prompt, each in zip(prompts, samples, strict=True)
         ]
+        drawn = self._encoded(answers)
+        logps = self._reference_logps(drawn)
+        return [
+            replace(each, rejected_id=key, rejected=tokens, ref_rejected=logp) if tokens.response_ids else each
+            for each, key, tokens, logp in zip(examples, self._ids_of(ids, answers), drawn, logps, strict=True)
+        ]
+
+    def _encoded(self, answers: Sequence[Answer]) -> list[Encoded]:
+        """The draws within max_length: what was cut at max_new_tokens has no end of its turn."""
+        encoded = Encoder(self.run.tokenizer, Rules(refused="drop")).answers(answers, str)
+        return [Encoded([], []) if each is None else each.cut(self.run.spec.max_length) for each in encoded]
+
+    def _ids_of(self, prompt_ids: Sequence[str], answers: Sequence[Answer]) -> list[str]:
+        return [response_id(key, each.response, each.finished) for key, each in zip(prompt_ids, answers, strict=True)]
 
     @torch.no_grad()
     def _reference_logps(self, sequences: Sequence[Encoded]) -> list[float]:
         """The log-probability of each response under the policy that the run starts from, in nats."""
         found = [0.0] * len(sequences)
         with self._precision(self.reference):
-            for batch in by_tokens([len(each) for each in sequences], self.run.spec.batch_tokens):
+            some = [at for at, each in enumerate(sequences) if each.response_ids]
+            for places in by_tokens([len(sequences[at]) for at in some], self.run.spec.batch_tokens):
+                batch = [some[at] for at in places]
                 values = token_logprobs(
                     self.reference, [sequences[at] for at in batch], self.run.tokenizer.pad_token_id
                 )

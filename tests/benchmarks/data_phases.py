@@ -179,7 +179,7 @@ def write_samples(folder: Path, words: int) -> None:
                 for its_id in batch["prompt_id"].to_pylist()
                 for answer in dict.fromkeys(text.response() for _ in range(SAMPLES))
             ]
-            table = pd.DataFrame(rows, columns=list(RESPONSES.columns))
+            table = pd.DataFrame(rows, columns=RESPONSES.required)
             samples.write(table)
             scores.write(table[["response_id"]].assign(score=text.draw.normal(0.5, 1.0, size=len(table))))
 

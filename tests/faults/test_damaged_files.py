@@ -19,7 +19,7 @@ from tests.faults.writers import ADDED, REPLACED
 
 @pytest.fixture
 def small_table(tmp_path: Path) -> Path:
-    rows = [{"response_id": f"r{at}", "token_logprobs": [-at / 7.0] * (1 + at % 3)} for at in range(40)]
+    rows = [{"response_id": f"r{at}", "token_logprobs": [-at / 7.0] * (1 + at % 3), "tokens": at} for at in range(40)]
     write_table(pd.DataFrame(rows), tmp_path / "t.parquet", LOGPROBS)
     return tmp_path / "t.parquet"
 

@@ -128,7 +128,7 @@ def test_a_given_folder_becomes_a_card_with_its_hashes(given_folder, tiny_policy
 
 
 def test_a_template_file_stands_in_for_the_tokenizers_own(given_folder, tmp_path):
-    template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    template = "{% for m in messages %}<user>{{ m.content }}{{ eos_token }}{% endfor %}"
     (tmp_path / "mine.jinja").write_text(template)
     card = card_of("theirs", spec_for(given_folder, chat_template=str(tmp_path / "mine.jinja")))
     assert card.chat_template == template

@@ -109,7 +109,7 @@ def run(step: str, *arguments: object) -> subprocess.CompletedProcess:
 def stored(tmp_path: Path) -> Path:
     responses = pd.DataFrame(
         [(f"r{p}{i}", f"p{p}", f"set.g{i}", f"text {p} {i}") for p in range(4) for i in range(5)],
-        columns=list(RESPONSES.columns),
+        columns=RESPONSES.required,
     )
     write_table(responses, tmp_path / "responses.parquet", RESPONSES)
     for i in range(5):

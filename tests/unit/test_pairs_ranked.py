@@ -105,7 +105,7 @@ def stored(folder: Path, sizes: dict[int, list[str]]) -> tuple[pd.DataFrame, Pat
         prompts.append((of_prompt, prompt, "here", "train"))
         rows += [(response_id(of_prompt, text), of_prompt, "set", text) for text in texts]
     write_table(pd.DataFrame(prompts, columns=list(PROMPTS.columns)), folder / "prompts.parquet", PROMPTS)
-    return pd.DataFrame(rows, columns=list(RESPONSES.columns)), folder / "prompts.parquet"
+    return pd.DataFrame(rows, columns=RESPONSES.required), folder / "prompts.parquet"
 
 
 def test_the_order_of_responses_in_the_file_changes_nothing(tmp_path: Path) -> None:

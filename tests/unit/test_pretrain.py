@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.chat import encode
+from scripts.lib.chat import Answer, encode
 from scripts.lib.config.policies import Architecture, Optimisation, ScratchPolicy
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.errors import InputError
@@ -103,13 +103,13 @@ def test_a_smaller_share_is_part_of_a_larger_one(world):
 
 
 def test_words_learn_the_response_alone_and_bpe_learns_all(world):
-    pairs = [([{"role": "user", "content": "say a"}], "a")]
+    pairs = [Answer([{"role": "user", "content": "say a"}], "a")]
     words = train_tokenizer("words", ["say a"], 20)
     (sequence,) = pretrain.training_sequences(words, pairs, spec_of())
-    assert sequence == encode(words, *pairs[0], 32)
+    assert sequence == encode(words, pairs[0].prompt, "a", 32)
     pieces = train_tokenizer("bpe", ["say a"], 300)
     (sequence,) = pretrain.training_sequences(pieces, pairs, spec_of(tokenizer="bpe"))
-    whole = encode(pieces, *pairs[0], 32)
+    whole = encode(pieces, pairs[0].prompt, "a", 32)
     assert sequence.prompt_ids == [pieces.bos_token_id]
     assert sequence.prompt_ids + sequence.response_ids == whole.prompt_ids + whole.response_ids
 
@@ -117,7 +117,7 @@ def test_words_learn_the_response_alone_and_bpe_learns_all(world):
 def test_demonstrations_that_do_not_fit_are_counted(world, caplog):
     caplog.set_level("INFO")
     tokenizer = train_tokenizer("words", ["say a"], 20)
-    pairs = [([{"role": "user", "content": "say " * 40}], "a"), ([{"role": "user", "content": "say"}], "a")]
+    pairs = [Answer([{"role": "user", "content": content}], "a") for content in ("say " * 40, "say")]
     assert len(pretrain.training_sequences(tokenizer, pairs, spec_of())) == 1
     assert "1 demonstrations, 1 left out" in caplog.text
 

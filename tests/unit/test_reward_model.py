@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import pytest
 
@@ -11,9 +12,11 @@ from scripts.lib.classifiers import (
 from scripts.lib.config.scorers import ScratchScorer
 from scripts.lib.errors import InputError
 from scripts.lib.rewards import scorer_of
+from scripts.lib.scratch import train_tokenizer
 from scripts.lib.tables import read_json
-from scripts.training import comparisons, reward_model
-from tests.scoring_data import SCORER, Data, alone, tiny_classifier
+from scripts.lib.texts import PairTexts
+from scripts.training import comparisons, ranker, reward_model
+from tests.scoring_data import SCORER, Data, alone, tiny_classifier, user
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,8 @@ def test_reward_model_learns_and_tells_what_it_did_not_see(tmp_path, monkeypatch
     out = trained(data, monkeypatch, "out")
     card = read_json(out / "scorer.json")
     held_out = sum(comparisons.is_held_out(row["prompt_id"]) for row in data.prompts)
-    assert list(card) == ["name", "kind", "pairs", "held_out_accuracy", "n_train", "n_held_out", "dropped", "files"]
+    counts = ["held_out_accuracy", "n_train", "n_held_out", "dropped"]
+    assert list(card) == ["name", "kind", "pairs", *counts, "truncation", "files"]
     assert (card["name"], card["kind"], card["pairs"]) == ("rm", "scratch", ["comparisons"])
     assert (card["n_train"], card["n_held_out"]) == (200 - held_out, held_out)
     assert card["held_out_accuracy"] > 0.9
@@ -61,14 +65,15 @@ def test_same_seed_same_bytes_other_seed_others(tmp_path, monkeypatch):
     assert (other / "model.safetensors").read_bytes() != (first / "model.safetensors").read_bytes()
 
 
-def test_pairs_in_several_files_count_once_and_those_without_room_are_dropped(tmp_path, monkeypatch):
+def test_pairs_in_several_files_count_once_and_those_that_a_cut_makes_equal_are_dropped(tmp_path, monkeypatch):
     one, two = Data(tmp_path / "one", prompts=40).write(), Data(tmp_path / "two", prompts=60).write()
-    # <bos>, <user>, four words, two digits and <assistant> fill nine tokens; prompts 0 to 9 have one digit.
+    # <bos>, <user>, four words, two digits and <assistant> fill nine tokens, and every response begins with "so";
+    # prompts 0 to 9 have one digit.
     flags = [
         "--name",
         "rm",
         "--spec",
-        json.dumps(SCORER | {"epochs": 1, "max_length": 9}),
+        json.dumps(SCORER | {"epochs": 1, "max_length": 10}),
         "--out",
         str(tmp_path / "o"),
     ]
@@ -77,8 +82,32 @@ def test_pairs_in_several_files_count_once_and_those_without_room_are_dropped(tm
     monkeypatch.setattr("sys.argv", ["reward_model", *flags])
     reward_model.main()
     card = read_json(tmp_path / "o" / "scorer.json")
-    assert card["dropped"] == {"repeated_pair": 40, "no_room_in_max_length": 50}
+    assert card["dropped"] == {"repeated_pair": 40, "no_room_in_max_length": 0, "equal_after_cut": 50}
     assert card["n_train"] + card["n_held_out"] == 10
+
+
+@pytest.mark.parametrize("learner", [reward_model.REWARD_MODEL, ranker.RANKER])
+def test_a_pair_is_learnt_from_if_its_sequences_differ(learner):
+    """By brute force over every max_length, for responses that begin alike."""
+    tokenizer = train_tokenizer("words", ["a b c d"], 32)
+    tokenizer.add_tokens(list(learner.extra), special_tokens=True)
+    pair = PairTexts("p", "c", "r", user("a"), "b b b c", "b b b d d")
+    found = Counter()
+    for max_length in range(1, 24):
+        sequences = learner.encode(tokenizer, pair, max_length)
+        whole = learner.encode(tokenizer, pair, 1000)
+        for truncation in ("cut", "drop"):
+            spec = ScratchScorer(**SCORER | {"max_length": max_length, "truncation": truncation})
+            result = comparisons.fitted(learner, tokenizer, pair, spec)
+            found[result if isinstance(result, str) else "kept"] += 1
+            if isinstance(result, tuple):
+                assert result == sequences and result[0] != result[1]
+                assert truncation == "cut" or result == whole
+            elif result == "equal_after_cut":
+                assert sequences[0] == sequences[1] and truncation == "cut"
+    assert set(found) == {"kept", "no_room_in_max_length", "equal_after_cut", "longer_than_max_length"}
+    same = PairTexts("p", "c", "r", user("a"), "unknown", "words")
+    assert comparisons.fitted(learner, tokenizer, same, ScratchScorer(**SCORER)) == "equal_tokens"
 
 
 def test_held_out_prompts_are_a_tenth_and_do_not_depend_on_the_others():

@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import pipeline
 
-from scripts.lib.classifiers import encode_conversation
+from scripts.lib.chat import encode_conversation
 from scripts.lib.config.scorers import AnnotationScorer, OracleScorer, RewardModelScorer, ScratchScorer
+from scripts.lib.encoding import Rules
 from scripts.lib.errors import InputError
 from scripts.lib.rewards import Annotation, Oracle, RewardModel, scorer_of
 from scripts.lib.world.oracle import perfect
@@ -108,15 +109,29 @@ def test_prompt_that_fills_max_length_has_no_score(classifier):
     assert RewardModel(classifier, room + 1, 512).score([ITEMS[0], ITEMS[1]]) != [None, None]
 
 
-def test_double_bos_is_refused(classifier):
+def test_a_template_that_is_applied_twice_is_refused(classifier):
     tokenizer = tiny_classifier().tokenizer
-    with pytest.raises(InputError, match="BOS"):
-        encode_conversation(tokenizer, user("<bos> say so"), "good", 64)
-    with pytest.raises(InputError, match="BOS"):
+    ids = encode_conversation(tokenizer, user("<bos> say so"), "good", 64)
+    assert ids.count(tokenizer.bos_token_id) == 1
+    with pytest.raises(InputError, match="it has been applied to it before"):
         encode_conversation(tokenizer, PROMPT, rendered(tokenizer, PROMPT, "good"), 64)
     tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
     with pytest.raises(InputError, match="two BOS tokens"):
         encode_conversation(tokenizer, PROMPT, "good", 64)
+
+
+def test_a_conversation_that_the_template_refuses_is_named_or_has_no_score():
+    classifier = tiny_classifier()
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    classifier.tokenizer.chat_template = refusing + classifier.tokenizer.chat_template
+    items = [ITEMS[0], ([{"role": "system", "content": "so"}, *PROMPT], "good"), ITEMS[1]]
+    with pytest.raises(InputError, match=r"prompt \w{20}, response \w{20}: .*no system turn[\s\S]*the scorer's entry"):
+        RewardModel(classifier, 64, 512).score(items)
+    scores = RewardModel(classifier, 64, 512, rules=Rules(refused="drop")).score(items)
+    assert [each is None for each in scores] == [False, True, False]
+    assert [scores[0], scores[2]] == pytest.approx(
+        RewardModel(classifier, 64, 512).score([ITEMS[0], ITEMS[1]]), abs=1e-5
+    )
 
 
 def test_bos_that_the_tokenizer_adds_by_itself_is_not_added(classifier):

@@ -16,10 +16,11 @@ from scripts.lib.config.policies import Architecture
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
-from scripts.lib.sampling import Row, TransformersSampler, cut, gumbel, stop_ids
+from scripts.lib.noise import gumbel
+from scripts.lib.sampling import Row, TransformersSampler, cut, stop_ids
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
-from scripts.lib.tables import read_table, write_table
+from scripts.lib.tables import read_json, read_table, write_table
 from scripts.samples import gather
 from scripts.samples import sample as step
 
@@ -151,7 +152,8 @@ def test_a_response_ends_at_its_room_its_end_of_turn_or_a_stop_token(tokens, roo
     ends += [(at + 1, 0, at) for at, token in enumerate(within) if token in stop]
     width = len(turn_end)
     ends += [(at + width, 1, at) for at in range(len(within)) if within[at : at + width] == turn_end]
-    assert cut(Row("p", 0, 0, [1], room, tuple(turn_end)), tokens, sorted(stop)) == tokens[: min(ends)[2]]
+    found = cut(Row([], "p", 0, 0, [1], room, tuple(turn_end)), tokens, sorted(stop))
+    assert found == (tokens[: min(ends)[2]], len(ends) > 1)
 
 
 @settings(max_examples=15)
@@ -233,7 +235,7 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     assert drawn["prompt_id"].tolist() == [name for name in ids for _ in range(2)]
     assert drawn["response"].tolist()[-2:] == ["", ""]
     assert set(drawn["family"]) == {"tiny"}
-    of_text = [response_id(*row) for row in zip(drawn["prompt_id"], drawn["response"], strict=True)]
+    of_text = [response_id(*row) for row in zip(drawn["prompt_id"], drawn["response"], drawn["finished"], strict=True)]
     assert drawn["response_id"].tolist() == of_text
     step.main()
     assert (tmp_path / "out.parquet").read_bytes() == first
@@ -252,6 +254,11 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     monkeypatch.setattr(sys, "argv", ["gather", "--shards", *map(str, [*shards, *files])])
     gather.main()
     assert (tmp_path / "gathered.parquet").read_bytes() == first
+    card = read_json(tmp_path / "gathered.card.json")
+    assert card == read_json(tmp_path / "out.card.json")
+    unfinished = drawn[~drawn["finished"]]
+    assert card["cut_at_max_new_tokens"] == (unfinished["response"] != "").sum() > 0
+    assert (card["samples"], card["empty"]) == (len(drawn), (drawn["response"] == "").sum())
     assert (tmp_path / "distinct.parquet").read_bytes() == responses
 
 

@@ -75,7 +75,7 @@ def source(name: str, rows: Rows) -> Source:
     return Source(
         name,
         pd.DataFrame(prompts.values(), columns=list(PROMPTS.columns)),
-        pd.DataFrame(responses.values(), columns=list(RESPONSES.columns)),
+        pd.DataFrame(responses.values(), columns=RESPONSES.required),
         pd.DataFrame(annotations.values(), columns=list(ANNOTATIONS.columns)),
     )
 

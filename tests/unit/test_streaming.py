@@ -123,7 +123,7 @@ def test_annotations_by_id_are_those_that_the_texts_lead_to(tmp_path: Path) -> N
             of, text = prompt_id(prompt), f"answer {answer}"
             rows.append((response_id(of, text), of, "set.a" if at % 2 else "set.b", text))
             notes += [(rows[-1][0], name, at + answer / 4) for name in ("stars", "rank")[: answer % 3]]
-    write_table(pd.DataFrame(rows, columns=list(RESPONSES.columns)), tmp_path / "responses", RESPONSES)
+    write_table(pd.DataFrame(rows, columns=RESPONSES.required), tmp_path / "responses", RESPONSES)
     write_table(pd.DataFrame(notes, columns=list(ANNOTATIONS.columns)), tmp_path / "notes", ANNOTATIONS)
     found, responses = annotated(tmp_path / "responses", "set.a", tmp_path / "notes", "stars")
     scorer = Annotation({key: value for key, name, value in notes if name == "stars"})

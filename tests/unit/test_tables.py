@@ -36,7 +36,7 @@ def test_tables_come_back_as_they_were_written(tmp_path: Path) -> None:
     )
     write_table(prompts, tmp_path / "a.parquet", PROMPTS)
     assert read_table(tmp_path / "a.parquet", PROMPTS).to_dict("records") == prompts.to_dict("records")
-    logprobs = pd.DataFrame({"response_id": ["r", "q"], "token_logprobs": [[-1.5, 0.0], [-0.25]]})
+    logprobs = pd.DataFrame({"response_id": ["r", "q"], "token_logprobs": [[-1.5, 0.0], [-0.25]], "tokens": [7, -7]})
     write_table(logprobs, tmp_path / "b.parquet", LOGPROBS)
     assert [list(values) for values in read_table(tmp_path / "b.parquet", LOGPROBS)["token_logprobs"]] == [
         [-1.5, 0.0],

@@ -17,7 +17,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id
 from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
 from scripts.lib.schemas import TRAINING
-from scripts.lib.tables import read_table
+from scripts.lib.tables import read_json, read_table
 from scripts.training import train as step
 from scripts.training.loop import train
 from scripts.training.step import Example
@@ -76,7 +76,7 @@ def test_pairs_without_room_are_dropped_and_counted(data, run_step, caplog) -> N
     del data.logprobs[6:8]
     data.write()
     assert run_step("run", spec_of(batch_pairs=100, epochs=1))["pairs"].tolist() == [19]
-    assert "19 pairs; 1 dropped: no room for a response in 64 tokens" in caplog.text
+    assert read_json(data.folder / "run.card.json")["dropped"] == {"no_room_in_max_length": 1}
 
 
 def test_a_spec_without_room_for_any_pair_is_refused(data, run_step) -> None:

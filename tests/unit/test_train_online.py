@@ -21,6 +21,7 @@ from scripts.lib.tables import read_table
 from scripts.training import train as offline
 from scripts.training import train_online as step
 from scripts.training.loop import train
+from scripts.training.reading import read_store
 from tests.pairs_data import Data, spec_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def data(tmp_path, tiny_policy) -> Data:
 def prepared(data: Data, spec) -> offline.Prepared:
     examples = data.examples()
     paths = [[data.folder / f"{name}.parquet"] for name in ("prompts", "responses", "logprobs")]
-    store = offline.read_store(offline.read_table(data.folder / "pairs.parquet", offline.PAIRS), *paths)
+    store = read_store(offline.read_table(data.folder / "pairs.parquet", offline.PAIRS), *paths)
     assert examples
     return offline.Prepared(spec, 1, data.card, data.tokenizer, data.model, store)
 
@@ -57,8 +58,11 @@ def test_the_rejected_are_the_policys_own_samples_with_the_references_log_probs(
     for old, new, prompt, sample in zip(before, renewed, prompts, samples, strict=True):
         assert (new.chosen, new.chosen_id, new.ref_chosen) == (old.chosen, old.chosen_id, old.ref_chosen)
         text = normalise(sample.text)
-        assert new.rejected == encode(data.tokenizer, prompt, text, 64)
-        assert new.rejected_id == response_id(sample.prompt_id, text)
+        if not text and not sample.finished:  # nothing to learn from
+            assert new == old
+            continue
+        assert new.rejected == encode(data.tokenizer, prompt, text, 64, sample.finished)
+        assert new.rejected_id == response_id(sample.prompt_id, text, sample.finished)
         with torch.no_grad():
             reference = token_logprobs(renewal.reference, [new.rejected], data.tokenizer.pad_token_id)[0]
             moved = token_logprobs(data.model, [new.rejected], data.tokenizer.pad_token_id)[0]

@@ -1,8 +1,9 @@
 """Policies: models that can be sampled and trained."""
 
-from typing import Annotated, Literal
+import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from scripts.lib.config.base import Count, Fraction, LocalPath, Positive, PromptSetRef, Seed, Spec
 
@@ -14,9 +15,37 @@ Threads = Annotated[
         "share a machine; all cores for a larger one. Results are equal bit for bit only at the same number."
     ),
 ]
+Truncation = Literal["cut", "drop"]
 
 
-class GivenPolicy(Spec):
+def _written(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime.date) else value  # YAML reads 2024-07-26 as a date
+
+
+def _is_a_day(value: str) -> str:
+    datetime.date.fromisoformat(value)
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_written), AfterValidator(_is_a_day), Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+"""A date, as 2024-07-26."""
+
+
+class Templated(Spec):
+    """How a chat template that came with a model is applied."""
+
+    template_date: Day | None = Field(
+        None, description="The date that the chat template writes, if it writes today's, such as 2024-07-26."
+    )
+    refused: Literal["stop", "drop"] = Field(
+        "stop", description="A row that the chat template or tokenizer refuses: stop and name it, or drop and count it."
+    )
+    control_in_text: Literal["text", "refused"] = Field(
+        "text", description="A control token that is spelt out in a text: read as text, or refused."
+    )
+
+
+class GivenPolicy(Templated):
     """A causal language model from a hub id or a local folder."""
 
     kind: Literal["given"]

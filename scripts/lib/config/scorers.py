@@ -6,7 +6,7 @@ from pydantic import Field
 
 from scripts.lib.config.base import Count, Distinct, LocalPath, PairsRef, Spec
 from scripts.lib.config.engines import Inference
-from scripts.lib.config.policies import Architecture, Optimisation, Threads
+from scripts.lib.config.policies import Architecture, Optimisation, Templated, Threads, Truncation
 
 
 class OracleScorer(Spec):
@@ -22,7 +22,7 @@ class AnnotationScorer(Spec):
     annotation: str = Field(description="Its name in the source, such as overall_score or rank.")
 
 
-class RewardModelScorer(Inference):
+class RewardModelScorer(Inference, Templated):
     """A Hugging Face sequence classifier with one output."""
 
     kind: Literal["reward_model"]
@@ -39,6 +39,7 @@ class ScratchScorer(Architecture, Optimisation):
     kind: Literal["scratch"]
     pairs: Distinct[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")
     max_length: Count = 512
+    truncation: Truncation = Field("cut", description="Pairs beyond max_length: cut, or dropped when learning.")
     batch_tokens: Count = 16384
 
 
@@ -51,6 +52,7 @@ class ScratchRanker(Architecture, Optimisation):
     kind: Literal["scratch"]
     pairs: Distinct[PairsRef] = Field(min_length=1, description="The pairs datasets to learn from.")
     max_length: Count = 1024
+    truncation: Truncation = Field("cut", description="Pairs beyond max_length: cut, or dropped when learning.")
     batch_tokens: Count = 16384
 
 

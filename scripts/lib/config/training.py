@@ -4,7 +4,7 @@ from pydantic import Field, model_validator
 
 from scripts.lib.config.base import BelowOne, Count, Fraction, Name, NotNegative, Number, Positive, Spec
 from scripts.lib.config.objectives import objective_options, refuse_out_of_bounds
-from scripts.lib.config.policies import Precision
+from scripts.lib.config.policies import Precision, Truncation
 
 
 class OnlineSpec(Spec):
@@ -30,7 +30,8 @@ class Hyperparameters(Spec):
     max_gradient_norm: Positive = 1.0
     batch_pairs: Count = Field(32, description="Pairs a step, whatever the micro-batches.")
     epochs: Positive = 2
-    max_length: Count = Field(2048, description="Tokens of prompt and response together; longer responses are cut.")
+    max_length: Count = Field(2048, description="Tokens of prompt and response together.")
+    truncation: Truncation = Field("cut", description="Responses beyond max_length: cut, or their pairs dropped.")
     precision: Precision = Field("bfloat16", description="Of the forward and backward pass; weights stay in float32.")
     batch_tokens: Count = Field(
         16384, description="Tokens a micro-batch; what a pair's responses share counts once where pairs can be packed."
