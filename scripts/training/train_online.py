@@ -36,6 +36,7 @@ class OnlineRejected:
         self.run = run
         self.every = run.spec.online.refresh_every
         self.reference = copy.deepcopy(run.model).eval().requires_grad_(False)
+        self.sampler = TransformersSampler(run.model, run.tokenizer, run.spec.max_length)
 
     def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]:
         ids = [self.run.store.responses[each.chosen_id][0] for each in examples]
@@ -47,11 +48,8 @@ class OnlineRejected:
             batch_tokens=online.batch_tokens,
             seed=seed_of("online", self.run.seed, step) % 2**32,  # in the range of configured seeds
         )
-        model.eval()
         with self._precision(model):
-            sampler = TransformersSampler(model, self.run.tokenizer, self.run.spec.max_length)
-            texts = [normalise(sample.text) for sample in sampler.sample(prompts, ids, sampling)]
-        model.train()
+            texts = [normalise(sample.text) for sample in self.sampler.sample(prompts, ids, sampling)]
         rejected = [
             encode(self.run.tokenizer, prompt, text, self.run.spec.max_length)
             for prompt, text in zip(prompts, texts, strict=True)
