@@ -1,6 +1,7 @@
 """Fixtures shared by all tests. Nothing here needs a network or a GPU."""
 
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,6 +28,30 @@ def real_data(request):
     if folder is None:
         pytest.skip("reads real files: give their folder by --data")
     return folder
+
+
+AMPLIFIED = {"dpop": 50}
+"""By how much an objective multiplies rounding errors: dpop's penalty has lam = 50."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runs_start_at_their_reference():
+    """Every run of a test in float32, whatever it is about, starts with the loss at its reference (log 2 under DPO)."""
+    loop = sys.modules.get("scripts.training.loop")  # all that tests import is imported by now
+    if loop is None:
+        yield
+        return
+    from scripts.training.start import loss_at_reference
+
+    def strictly(per_pair, batch, spec, stored, check=loop.check_start):
+        check(per_pair, batch, spec, stored)
+        if spec.precision == stored == "float32":
+            expected, near = loss_at_reference(batch, spec), 1e-6 * AMPLIFIED.get(spec.objective, 1)
+            assert per_pair[0].double().mean().item() == pytest.approx(expected, rel=near, abs=near)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "check_start", strictly)
+        yield
 
 
 WORDS = "copy reverse sort add the list : ; a b c d e f g h 0 1 2 3 4 5 6 7 8 9 yes no is not answer"

@@ -7,6 +7,7 @@ allows it.
 import logging
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ from transformers import (
 )
 
 from scripts.lib.batching import by_tokens
+from scripts.lib.capability import tried
 from scripts.lib.chat import Encoded, encode_conversation
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.ids import Messages
 from scripts.lib.models import PRECISIONS, device, remove_card, save_model, sha256_of
-from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, reason_against, rows_by_prompt
+from scripts.lib.packing import NotPacked, hidden_states, pack_prompts, packed_attention, rows_by_prompt
 from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.products import large_products
 from scripts.lib.tables import read_json, write_json
@@ -71,12 +73,15 @@ class Classifier:
         """The output for each sequence of token ids, in the order given.
 
         prompts: one per sequence. The beginning that sequences of one prompt share is computed once, in packed rows
-        without padding, if the model allows it (``packing.reason_against``); otherwise batches of similar length are
+        without padding, if the model allows it (:mod:`scripts.lib.capability`); otherwise batches of similar length are
         padded. In float32 the layout changes only the last digits of a value; in bfloat16 a value has at most three
         significant digits. ``pieces`` store finished outputs.
-        """
 
-        if reason := self._reason_against_rows(sequences, prompts):
+        Raises InputError if an output depends on the sequences beside it (:mod:`scripts.lib.capability`).
+        """
+        if not sequences:
+            return []
+        if reason := self.reason_against_rows(sequences, prompts):
             log.info("batches are padded: %s", reason)
             batches = by_tokens([len(each) for each in sequences], batch_tokens)
 
@@ -94,10 +99,21 @@ class Classifier:
         values = in_batches(batches, read, f"read by {self.name}", pieces)
         return [values[at] for at in range(len(sequences))]
 
-    def _reason_against_rows(self, sequences: Sequence[list[int]], prompts: Sequence[Hashable] | None) -> str | None:
-        if prompts is None or len(set(prompts)) == len(prompts):
-            return "no two share a prompt"
-        return reason_against(self.model, max(map(len, sequences)), _agrees)
+    def reason_against_rows(self, sequences: Sequence[list[int]], prompts: Sequence[Hashable] | None) -> str | None:
+        """Why the sequences are padded, or None. Raises InputError if the model can take no batch of them."""
+
+        def padded(batch: Sequence[Encoded]) -> list[torch.Tensor]:
+            return list(outputs(self.model, [each.prompt_ids + each.response_ids for each in batch]))
+
+        def packed(groups: Sequence[Sequence[Encoded]]) -> list[torch.Tensor]:
+            if not hasattr(self.model, "score"):
+                raise NotPacked("its head is not one that reads the last token")
+            read = [(each.prompt_ids + each.response_ids, at) for at, group in enumerate(groups) for each in group]
+            return list(packed_outputs(self.model, beginning_alike(*zip(*read, strict=True))))
+
+        sharing = prompts is not None and len(set(prompts)) < len(prompts)
+        reason = tried(self.model, max(map(len, sequences)), padded, packed if sharing else None)
+        return reason if sharing else "no two share a prompt"
 
 
 def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Tensor:
@@ -113,7 +129,10 @@ def outputs(model: PreTrainedModel, sequences: Sequence[list[int]]) -> torch.Ten
         for row, each in enumerate(sequences):
             ids[row, : len(each)] = torch.tensor(each)
             mask[row, : len(each)] = 1
-        return model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0].float()
+        # A cache is of no use here, and some architectures fail to make one for a sequence read at once.
+        uncached = {"use_cache": False} if "use_cache" in signature(model.forward).parameters else {}
+        found = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **uncached)
+        return found.logits[:, 0].float()
 
 
 def packed_outputs(model: PreTrainedModel, sequences: Sequence[Encoded]) -> torch.Tensor:
@@ -145,18 +164,6 @@ def without_padding(ids: list[int], pad_id: int | None) -> list[int]:
     while end > 1 and ids[end - 1] == pad_id:
         end -= 1
     return ids[:end]
-
-
-@torch.no_grad()
-def _agrees(model: PreTrainedModel) -> bool:
-    """Whether the output is the head's at a sequence's last token, also when packed."""
-    if not hasattr(model, "score"):
-        return False
-    ids = [at % model.config.get_text_config().vocab_size for at in range(10, 30)]
-    sequences = [ids[:12], [*ids[:5], *ids[14:20]], ids[3:9]]
-    digits = 1e-4 if model.dtype == torch.float32 else 3e-2
-    packed = packed_outputs(model, beginning_alike(sequences, [0, 0, 1]))
-    return torch.allclose(packed, outputs(model, sequences), rtol=digits, atol=digits)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
@@ -21,10 +20,18 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from scripts.lib.chat import Encoded
 from scripts.lib.embedding import embed
-from scripts.lib.logprobs import token_logprobs
+from scripts.lib.head import Head
+from scripts.lib.products import large_products
 
 IMPLEMENTATION = "packed_responses"
 """The name under which :func:`attend` is registered with transformers."""
+
+HARMLESS = {"position_ids", "use_cache", "output_attentions", "cache_position", "sliding_window", "is_causal"}
+"""Keywords of an attention function that change nothing in a packed row; a window is compared with the row."""
+
+
+class NotPacked(Exception):
+    """A model cannot take packed rows; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,11 @@ class Row:
     def segments(self) -> list[int]:
         """The number of tokens of each group's trunk with its first branch, and of its further branches, in order."""
         return [size for group in self.groups for size in (group.trunk + group.branches[0], *group.branches[1:])]
+
+    @cached_property
+    def longest(self) -> int:
+        """The tokens of the longest sequence."""
+        return max(group.trunk + max(group.branches) for group in self.groups)
 
     @cached_property
     def masks(self) -> dict[tuple[int, int], Tensor]:
@@ -195,6 +207,12 @@ def hidden_states(model: PreTrainedModel, row: Row) -> Tensor:
     return output.last_hidden_state[0].index_select(0, row.where)
 
 
+def packed_logprobs(model: PreTrainedModel, head: Head, row: Row) -> list[Tensor]:
+    """log p of every response token, in nats: a float32 vector per response. ``head`` is the model's."""
+    with packed_attention(model), large_products(model):
+        return list(head.logprobs(hidden_states(model, row), row.targets).split(row.lengths))
+
+
 @contextmanager
 def packed_attention(model: PreTrainedModel) -> Iterator[None]:
     """Inside, the model's attention layers handle packed rows, in forward, backward and recomputed checkpoints."""
@@ -212,21 +230,27 @@ def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: None,
+    attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
     *,
-    row: Row,
+    row: Row | None = None,
     **others,
 ) -> tuple[Tensor, None]:
     """Attention within a row, as transformers calls it: (1, heads, tokens, size) -> (1, tokens, heads, size).
 
     In half precision on a GPU, one call for the whole row. Otherwise one causal call for a trunk with its first branch,
     and one masked call for each further branch.
-    Raises NotImplementedError if the model's attention is more than a scaled softmax.
+    Raises NotPacked if the model's attention is more than a scaled softmax over all earlier tokens.
     """
-    if more := [name for name in ("softcap", "s_aux", "position_bias") if others.get(name) is not None]:
-        raise NotImplementedError(", ".join(more))
+    if row is None:
+        raise NotPacked("it hands nothing on to its attention")
+    if attention_mask is not None:
+        raise NotPacked("its attention has a mask of its own")
+    if more := [name for name, value in others.items() if name not in HARMLESS and value is not None]:
+        raise NotPacked(f"its attention has {', '.join(more)}")
+    if (window := others.get("sliding_window")) and window < row.longest:
+        raise NotPacked(f"its attention has a window of {window} tokens")
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return attend_at_once(query, key, value, row.stretches, scaling), None
     queries, keys, values = (each.split(row.segments, dim=2) for each in (query, key, value))
@@ -275,50 +299,3 @@ def attend_at_once(
 
 AttentionInterface.register(IMPLEMENTATION, attend)
 AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)
-
-
-@torch.no_grad()
-def says_the_same(model: PreTrainedModel) -> bool:
-    """Whether the log-probabilities of a few tokens are the same packed and unpacked."""
-    ids = [at % model.get_output_embeddings().weight.shape[0] for at in range(10, 30)]
-    responses = [Encoded(ids[:5], ids[5:12]), Encoded(ids[:5], ids[14:20])]
-    training = model.training
-    model.eval()
-    single = torch.cat(token_logprobs(model, responses, ids[0]))
-    row = pack([responses, responses[::-1]], model.device)
-    with packed_attention(model):
-        logits = model.get_output_embeddings()(hidden_states(model, row)).float()
-    model.train(training)
-    packed = logits.log_softmax(-1).gather(1, row.targets[:, None]).squeeze(1)
-    return torch.allclose(packed[: len(single)], single, rtol=1e-4, atol=1e-4)
-
-
-def reason_against(
-    model: PreTrainedModel, max_length: int, agrees: Callable[[PreTrainedModel], bool] = says_the_same
-) -> str | None:
-    """Why a model cannot take packed rows of sequences up to ``max_length`` tokens; None if it can.
-
-    What the model's configuration does not show (scaled logits, biases in its attention) is tested on a few tokens,
-    whose outputs must be the same packed and unpacked: ``agrees`` compares them.
-    """
-    config = model.config.get_text_config()
-    if not getattr(model, "_supports_attention_backend", False):
-        return "transformers has no exchangeable attention for it"
-    parameters = signature(model.base_model.forward).parameters
-    if missing := {"position_ids", "inputs_embeds"} - set(parameters):
-        return f"it takes no {', '.join(sorted(missing))}"
-    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-        return "it hands nothing on to its attention"
-    if other := set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}:
-        return f"it has layers of {', '.join(sorted(other))}"
-    window = getattr(config, "sliding_window", None)
-    if window is not None and window < max_length:
-        return f"its attention has a window of {window} tokens"
-    if capped := [name for name, value in config.to_dict().items() if "softcap" in name and value is not None]:
-        return f"it has {', '.join(capped)}"
-    try:
-        if agrees(model):
-            return None
-    except NotImplementedError as error:
-        return f"its attention has {error}"
-    return "what it says of packed responses is not what it says of single ones"

@@ -10,6 +10,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from transformers import (
 )
 
 from scripts.lib.batching import by_tokens
+from scripts.lib.capability import Company, company
 from scripts.lib.chat import Answer, Encoded, encode_all, end_ids
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.encoding import RULES, Encoder, Rules
@@ -34,6 +36,8 @@ from scripts.lib.templates import Refused
 
 HALF = "\ufffd"
 """What a decoder makes of a part of a character."""
+
+WITH = {"as long": "those of as many tokens", "none": "no others"}
 
 log = logging.getLogger(__name__)
 
@@ -150,18 +154,51 @@ class TransformersSampler(Sampler):
         self.model = model
 
     def batches(self, rows: Sequence[Row], spec: SamplingSpec) -> list[list[int]]:
-        if spec.num_beams > 1:
+        if spec.num_beams > 1 or len(rows) < 2 or self.company == "none":
             return [[at] for at in range(len(rows))]
-        return by_tokens([len(row.ids) + row.room for row in rows], spec.batch_tokens)
+        lengths = [len(row.ids) for row in rows]
+        alike = [range(len(rows))]
+        if self.company == "as long":
+            alike = [[at for at, each in enumerate(lengths) if each == length] for length in sorted(set(lengths))]
+        return [
+            [of_length[at] for at in batch]
+            for of_length in alike
+            for batch in by_tokens([lengths[at] + rows[at].room for at in of_length], spec.batch_tokens)
+        ]
+
+    @cached_property
+    def company(self) -> Company:
+        """Which prompts are sampled together."""
+
+        def next_logits(prompts: Sequence[list[int]]) -> torch.Tensor:
+            config = GenerationConfig(
+                min_new_tokens=2,  # the second comes from the cache
+                max_new_tokens=2,
+                pad_token_id=self.tokenizer.pad_token_id,
+                output_logits=True,
+                return_dict_in_generate=True,
+            )
+            found = self.model.generate(**self._padded(prompts), generation_config=config)
+            return torch.cat(found.logits, dim=1).float()
+
+        found = company(self.model, self.max_length - 2, next_logits)
+        if found != "any":
+            log.info("prompts are sampled with %s: what follows one depends on more", WITH[found])
+        return found
+
+    def _padded(self, prompts: Sequence[list[int]]) -> dict[str, torch.Tensor]:
+        """Prompts as one batch, padded on the left."""
+        width = max(map(len, prompts))
+        ids = torch.full((len(prompts), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for at, each in enumerate(prompts):
+            ids[at, width - len(each) :] = torch.tensor(each)
+            mask[at, width - len(each) :] = 1
+        return {"input_ids": ids.to(self.model.device), "attention_mask": mask.to(self.model.device)}
 
     @torch.inference_mode()
     def draw(self, rows: Sequence[Row], spec: SamplingSpec) -> list[Drawn]:
         width = max(len(row.ids) for row in rows)
-        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
-        mask = torch.zeros_like(ids)
-        for at, row in enumerate(rows):
-            ids[at, width - len(row.ids) :] = torch.tensor(row.ids)
-            mask[at, width - len(row.ids) :] = 1
         stop = stop_ids(self.model.generation_config, self.tokenizer)
         config = GenerationConfig(
             max_new_tokens=max(row.room for row in rows),
@@ -177,8 +214,7 @@ class TransformersSampler(Sampler):
         with torch.random.fork_rng():
             torch.manual_seed(rows[0].seed)  # for beams, one row per call; GumbelNoise uses no generator
             output = self.model.generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
+                **self._padded([row.ids for row in rows]),
                 generation_config=config,
                 logits_processor=processors,
                 stopping_criteria=StoppingCriteriaList([_TurnIsOver(rows, width)]),

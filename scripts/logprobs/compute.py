@@ -14,6 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from scripts.lib.batching import by_tokens
+from scripts.lib.capability import reason_against
 from scripts.lib.chat import Answer, Encoded
 from scripts.lib.cli import parser_of, run
 from scripts.lib.encoding import Encoder, digest_of_tokens
@@ -21,9 +22,8 @@ from scripts.lib.errors import InputError
 from scripts.lib.head import Head
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
-from scripts.lib.packing import hidden_states, pack_prompts, packed_attention, reason_against, rows_by_prompt
+from scripts.lib.packing import pack_prompts, packed_logprobs, rows_by_prompt
 from scripts.lib.pieces import Pieces, digest_of, in_batches
-from scripts.lib.products import large_products
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import card_of, read_table, write_json, write_table
 
@@ -35,28 +35,27 @@ def logprobs_of(
     model: PreTrainedModel,
     sequences: list[Encoded],
     pad_id: int,
-    max_length: int,
     batch_tokens: int,
     pieces: Pieces | None = None,
 ) -> list[np.ndarray]:
     """Per-token log-probs of each sequence's response, as float32 arrays in the order given.
 
-    max_length: the most tokens of a sequence. The responses to a prompt share one pass over it, in packed rows without
-    padding, if the model allows it (``packing.reason_against``); otherwise batches of similar length are padded.
+    The responses to a prompt share one pass over it, in packed rows without padding, if the model allows it
+    (:mod:`scripts.lib.capability`); otherwise batches of similar length are padded.
     """
     head = Head(model.get_output_embeddings(), model.dtype)
 
     def packed(row: list[int]) -> list[np.ndarray]:
         packed_row = pack_prompts([sequences[at] for at in row], model.device)
-        with packed_attention(model), large_products(model):
-            values = head.logprobs(hidden_states(model, packed_row), packed_row.targets)
-        return [each.cpu().numpy() for each in values.split(packed_row.lengths)]
+        return [each.cpu().numpy() for each in packed_logprobs(model, head, packed_row)]
 
     def padded(batch: list[int]) -> list[np.ndarray]:
         found = token_logprobs(model, [sequences[at] for at in batch], pad_id)
         return [values.cpu().numpy() for values in found]
 
-    if reason := reason_against(model, max_length):
+    if not sequences:
+        return []
+    if reason := reason_against(model, max(map(len, sequences)), pad_id):
         log.info("batches are padded: %s", reason)
         values = in_batches(by_tokens([len(each) for each in sequences], batch_tokens), padded, "log-probs", pieces)
     else:
@@ -123,7 +122,7 @@ def main() -> None:
     ids = [ids[at] for at in kept]
     pieces = Pieces(arguments.checkpoints, digest_of("scripts.logprobs.compute", policy, arguments.batch_tokens, ids))
     sequences = [encoded[at] for at in kept]
-    values = logprobs_of(model, sequences, tokenizer.pad_token_id, card.max_length, arguments.batch_tokens, pieces)
+    values = logprobs_of(model, sequences, tokenizer.pad_token_id, arguments.batch_tokens, pieces)
     tokens = [digest_of_tokens(each) for each in sequences]
     frame = pd.DataFrame({"response_id": ids, "token_logprobs": values, "tokens": tokens})
     write_table(frame, arguments.out, LOGPROBS)

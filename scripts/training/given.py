@@ -110,7 +110,7 @@ def check_weight_files(folder: Path, files: list[str]) -> None:
 def check_fit(card: PolicyCard) -> None:
     """Raises InputError unless config, tokenizer, chat template and max_length are compatible."""
     tokenizer = load_tokenizer(card)
-    config = config_of(card)
+    config = config_of(card).get_text_config(decoder=True)
     if len(tokenizer) > config.vocab_size:
         raise InputError(
             card.model,

@@ -9,8 +9,8 @@ reference policy's log-probabilities are precomputed, so that no second model is
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import chain, islice
 from typing import Any, Protocol
 
@@ -22,14 +22,17 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
 
+from scripts.lib.capability import reason_against
+from scripts.lib.config.policies import Precision
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.models import layers_of
 from scripts.lib.objectives import with_options
-from scripts.lib.packing import reason_against
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.processes import Processes, parameter_groups
+from scripts.training.recomputed import checkpointable, recomputed_layers
+from scripts.training.start import check_start, refusals_told
 from scripts.training.step import Example, accumulate, head_of
 
 LOG_EVERY = 10.0
@@ -55,26 +58,31 @@ def train(
     checkpoints: Checkpoints | None = None,
     renewal: Renewal | None = None,
     processes: Processes | None = None,
+    stored: Precision = "float32",
 ) -> pd.DataFrame:
     """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row per step.
 
     A row describes its step before the update: row 0 is of the initial policy, with loss log 2 under DPO. Rewards and
     margin are the implicit ones with ``spec.beta``, whatever the objective. With ``checkpoints`` the run resumes from
-    the newest, and gives the same weights and table as an uninterrupted run (bit for bit on one CPU thread). Dropout is
-    as in the model's config. The global random state is left unchanged. With ``renewal``, checkpoints are written just
-    before it is called, so that it resumes from the same model.
+    the newest, and gives the same weights and table as an uninterrupted run (bit for bit on one CPU thread). The model
+    stays in eval mode: dropout, which the stored log-probs had none of, is off, as in TRL, and so is a router's noise.
+    With ``renewal``, checkpoints are written just before it is called, so that it resumes from the same model. stored:
+    the precision of the reference's log-probs.
 
     With ``processes``, all of which must call this identically, ``model`` is sharded over them and stays so; the table
-    covers all pairs. One process and several differ by rounding, and by dropout's random numbers if there is dropout.
+    covers all pairs. One process and several differ by rounding.
 
-    Raises InputError if the model does not support what ``spec`` asks for (gradient checkpointing, compiled layers), or
-    if the loss or its gradient is not finite.
+    Raises InputError if the model does not support what ``spec`` asks for (gradient checkpointing, compiled layers), if
+    what it says of a response depends on others (:mod:`scripts.lib.capability`) or is not what its reference said
+    (:mod:`scripts.training.start`), or if the loss or its gradient is not finite.
     """
-    if spec.gradient_checkpointing and not model.supports_gradient_checkpointing:
+    if spec.gradient_checkpointing and not checkpointable(model):
         raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
     if spec.compile and not layers_of(model):
         raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
-    reason = reason_against(model, spec.max_length)
+    model.eval()
+    sides = [side for each in examples for side in (each.chosen, each.rejected)]
+    reason = reason_against(model, spec.max_length if renewal else max(map(len, sides)), pad_id)
     if reason:
         log.info("pairs are padded, not packed: %s", reason)
     if processes:
@@ -97,27 +105,25 @@ def train(
     # On a CPU, freed memory comes back one page at a time; FSDP2 cannot set its parts to zero.
     anew = processes is not None or model.device.type != "cpu"
 
-    with _own_randomness(model.device, seed):
-        if checkpoints and (state := checkpoints.newest(mapped=processes is not None)):
-            rows = _restore(state, model, optimizer, scheduler, processes)
-        if processes:
-            processes.check_agreed(len(rows))
-        model.train()
-        if spec.gradient_checkpointing:
-            model.activation_checkpointing_enable()
-        saved = len(rows)
+    if checkpoints and (state := checkpoints.newest(mapped=processes is not None)):
+        rows = _restore(state, model, optimizer, scheduler, processes)
+    if processes:
+        processes.check_agreed(len(rows))
+    saved = len(rows)
+    with recomputed_layers(model) if spec.gradient_checkpointing else nullcontext():
         for step in range(len(rows), len(steps)):
             if step % every == 0:
                 coming = [examples[index] for index in chain(*steps[step : step + every])]
                 ahead = iter(renewal(model, step, coming) if renewal else coming)
             batch = list(islice(ahead, len(steps[step])))
-            if processes:  # for dropout; no random state per process to checkpoint
-                torch.manual_seed(seed_of("process", seed, step, processes.rank))
-            per_pair = accumulate(model, batch, objective, spec, pad_id, head, processes)
+            with refusals_told(model) if step == 0 else nullcontext():
+                per_pair = accumulate(model, batch, objective, spec, pad_id, head, processes)
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
             _refuse_non_finite(rows[-1])
+            if step == 0:
+                check_start(per_pair, batch, spec, stored)
             optimizer.step()
             scheduler.step()
             optimizer.zero_grad(set_to_none=anew)
@@ -127,9 +133,6 @@ def train(
                 if processes is None or processes.rank == 0:
                     checkpoints.save(len(rows), state)
                 saved = len(rows)
-        if spec.gradient_checkpointing:
-            model.activation_checkpointing_disable()
-        model.eval()
     return pd.DataFrame(rows)
 
 
@@ -151,14 +154,6 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
     return steps[:total]
 
 
-@contextmanager
-def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """Inside, random numbers (for dropout) come from the run's seed; outside, the random state is unchanged."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
 def _clip(model: PreTrainedModel, max_norm: float) -> Tensor:
     return torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
 
@@ -176,8 +171,6 @@ def _state(
         "model": processes.whole(weights) if processes else weights,
         "optimizer": processes.optimizer_state(optimizer) if processes else optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None,
         "rows": rows,
     }
 
@@ -195,9 +188,6 @@ def _restore(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     scheduler.load_state_dict(state["scheduler"])
-    torch.set_rng_state(state["random"])
-    if model.device.type == "cuda" and state["random_cuda"] is not None:
-        torch.cuda.set_rng_state(state["random_cuda"], model.device)
     return state["rows"]
 
 

@@ -75,7 +75,7 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
     parser = cli.parser_of(step, doc)
     parser.add_argument("--name", required=True, help="the run's name, and that of the policy it makes")
     parser.add_argument("--spec", type=cli.spec_of(Hyperparameters), required=True, help="JSON of the hyperparameters")
-    parser.add_argument("--seed", type=int, required=True, help="of the order of the pairs, and of dropout")
+    parser.add_argument("--seed", type=int, required=True, help="of the order of the pairs")
     parser.add_argument("--policy", type=Path, required=True, help="policy.json of the policy to start from")
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, nargs="+", required=True)
@@ -149,7 +149,8 @@ def _perform(
     checkpoints = Checkpoints(arguments.checkpoints, digest)
     model = load_causal(card)
     renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if renewal_of else None
-    rows = train(model, examples, spec, arguments.seed, tokenizer.pad_token_id, checkpoints, renewal, processes)
+    pad_id, stored = tokenizer.pad_token_id, card.logprob_precision
+    rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored)
     if processes:
         weights = processes.whole(model.state_dict())
         if processes.rank:

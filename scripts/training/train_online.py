@@ -38,6 +38,7 @@ class OnlineRejected:
         self.run = run
         self.every = run.spec.online.refresh_every
         self.reference = copy.deepcopy(run.model).eval().requires_grad_(False)
+        self.sampler = TransformersSampler(run.model, run.tokenizer, run.spec.max_length)
 
     def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]:
         ids = [self.run.store.responses[each.chosen_id][0] for each in examples]
@@ -49,12 +50,8 @@ class OnlineRejected:
             batch_tokens=online.batch_tokens,
             seed=seed_of("online", self.run.seed, step) % 2**32,  # in the range of configured seeds
         )
-        model.eval()
         with self._precision(model):
-            samples = TransformersSampler(model, self.run.tokenizer, self.run.spec.max_length).sample(
-                prompts, ids, sampling
-            )
-        model.train()
+            samples = self.sampler.sample(prompts, ids, sampling)
         answers = [
             Answer(prompt, normalise(each.text), each.finished) for prompt, each in zip(prompts, samples, strict=True)
         ]

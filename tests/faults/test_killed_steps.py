@@ -13,7 +13,7 @@ import torch
 from scripts.lib import pieces
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.errors import InputError
-from scripts.lib.models import check_files, load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.models import check_files, read_policy
 from scripts.lib.schemas import RESPONSES, SAMPLES, TRAINING
 from scripts.lib.tables import read_table
 from scripts.samples import sample
@@ -56,19 +56,9 @@ def test_a_writer_killed_at_every_operation_leaves_whole_files_alone(tmp_path: P
 
 
 @pytest.fixture
-def forgetful(tmp_path: Path, tiny_policy: Path) -> Path:
-    """The tiny policy with dropout, so that a run depends on its random state."""
-    card = read_policy(tiny_policy / "policy.json")
-    model = load_causal(card)
-    model.config.attention_dropout = 0.2
-    save_policy(tmp_path / "forgetful", model, load_tokenizer(card), name="forgetful", kind="scratch", max_length=64)
-    return tmp_path / "forgetful"
-
-
-@pytest.fixture
-def training(tmp_path: Path, forgetful: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Work]:
+def training(tmp_path: Path, tiny_policy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Work]:
     """A run of 15 steps with a checkpoint every second step, into a folder."""
-    data = Data(tmp_path, forgetful)
+    data = Data(tmp_path, tiny_policy)
     data.write()
 
     def into(folder: Path) -> Work:

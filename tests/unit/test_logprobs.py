@@ -143,7 +143,7 @@ RESPONSES_TO_FEW = st.lists(st.builds(Encoded, FEW_PROMPTS, TOKENS), min_size=1,
 @settings(max_examples=25)
 @given(sequences=RESPONSES_TO_FEW, budget=st.integers(1, 60))
 def test_a_prompt_that_responses_share_changes_values_by_noise_alone(model, sequences, budget):
-    values = compute.logprobs_of(model, sequences, 0, 64, budget)
+    values = compute.logprobs_of(model, sequences, 0, budget)
     for found, sequence in zip(values, sequences, strict=True):
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, plainly(model, sequence).detach(), rtol=1e-5, atol=1e-5)
@@ -169,7 +169,7 @@ def test_a_model_that_cannot_be_packed_is_padded_and_the_log_says_why(caplog):
     torch.manual_seed(0)
     gemma = Gemma2ForCausalLM(Gemma2Config(vocab_size=40, **sizes, **heads)).eval()
     sequences = [Encoded([3, 4, 5], [6, 7]), Encoded([3, 4, 5], [8]), Encoded([9], [6, 7, 8])]
-    values = compute.logprobs_of(gemma, sequences, 0, 64, 6)
+    values = compute.logprobs_of(gemma, sequences, 0, 6)
     assert "batches are padded: " in caplog.text
     for found, sequence in zip(values, sequences, strict=True):
         np.testing.assert_allclose(found, plainly(gemma, sequence).detach(), rtol=1e-5, atol=1e-5)

@@ -5,7 +5,9 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, Gemma3Config
 
+from scripts.lib.capability import reason_against
 from scripts.lib.config.policies import GivenPolicy
 from scripts.lib.errors import InputError
 from scripts.lib.models import POLICY_FILES, load_causal, load_tokenizer, read_policy, save_policy, write_policy
@@ -191,6 +193,40 @@ def test_a_model_that_cannot_serve_is_refused_at_once(given_folder, damage, prob
 def test_a_max_length_beyond_the_models_positions_is_refused(given_folder):
     with pytest.raises(InputError, match="64 positions"):
         card_of("theirs", spec_for(given_folder, max_length=65))
+
+
+@pytest.fixture
+def composite(given_folder):
+    """Gemma 3 as it is on the hub: the numbers of its text model are one level down, beside a vision model's."""
+    tokenizer = load_tokenizer(card_of("theirs", spec_for(given_folder)))
+    text = {"vocab_size": len(tokenizer) + 4, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    text |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 64}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Gemma3Config(
+        text_config=text,
+        vision_config=vision | {"image_size": 28, "patch_size": 14},
+        mm_tokens_per_image=4,
+        **{name: len(tokenizer) + at for at, name in enumerate(("boi_token_id", "eoi_token_id", "image_token_id"))},
+    )
+    (given_folder / "model.safetensors").unlink()
+    AutoModelForCausalLM.from_config(config).save_pretrained(given_folder)
+    return given_folder
+
+
+def test_a_composite_model_is_one_by_its_text_model(composite, tmp_path):
+    card = card_of("theirs", spec_for(composite))
+    model, tokenizer = load_causal(card), load_tokenizer(card)
+    assert reason_against(model, 64, tokenizer.pad_token_id) is None
+    trained = save_policy(tmp_path / "own", model, tokenizer, name="own", kind="trained", max_length=64)
+    again = load_causal(read_policy(tmp_path / "own" / "policy.json"))
+    assert trained.max_length == 64 and again.state_dict().keys() == model.state_dict().keys()
+    with pytest.raises(InputError, match="64 positions"):
+        card_of("theirs", spec_for(composite, max_length=65))
+    config = json.loads((composite / "config.json").read_text())
+    config["text_config"]["vocab_size"] = 10
+    (composite / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="its model 10"):
+        card_of("theirs", spec_for(composite))
 
 
 @pytest.mark.parametrize("model", ["no/such/folder/at/all", "nobody/no-such-model", "./nothing"])

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +16,6 @@ from scripts.lib.packing import (
     hidden_states,
     pack,
     packed_attention,
-    reason_against,
     rows_by_tokens,
 )
 
@@ -150,69 +148,3 @@ def test_rows_keep_to_the_budget(tokens, budget) -> None:
     # No two rows could have been merged: entries of the later one had no room in the earlier one.
     assert all(sums[at] + sums[after] > budget for after in range(len(rows)) for at in range(after))
     assert rows == rows_by_tokens(tokens, budget)
-
-
-SMALL = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-GROUPED = SMALL | {"num_key_value_heads": 2, "pad_token_id": 0}
-GEMMA = GROUPED | {"head_dim": 8, "final_logit_softcapping": None, "attn_logit_softcapping": None}
-
-
-def model_of(kind: str, **settings) -> transformers.PreTrainedModel:
-    """A small model, its weights large enough for every part of it to matter."""
-    config = getattr(transformers, f"{kind}Config")(bos_token_id=1, eos_token_id=2, **settings)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = transformers.AutoModelForCausalLM.from_config(config)
-        with torch.no_grad():
-            for each in model.parameters():
-                each.normal_(0, 0.2)
-    return model
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    [
-        ("Llama", GROUPED),
-        ("Qwen2", GROUPED),
-        ("Qwen3", GROUPED | {"head_dim": 8}),
-        ("Mistral", GROUPED | {"sliding_window": 4096}),
-        ("Phi", SMALL),
-        ("Gemma2", GEMMA | {"sliding_window": 4096}),
-        ("GPT2", {"vocab_size": 64, "n_embd": 32, "n_layer": 2, "n_head": 4}),
-    ],
-)
-def test_models_that_can_be_packed(kind, settings) -> None:
-    model = model_of(kind, **settings)
-    assert reason_against(model, 4096) is None
-    assert model.config._attn_implementation != "packed_responses"
-    row = [[Encoded([3, 4, 5], [6, 7, 8, 2]), Encoded([3, 4, 5], [6, 9])], [Encoded([8, 9], [9])]]
-    with torch.no_grad():
-        packed = torch.cat(packed_logprobs(model.eval(), row))
-        padded = token_logprobs(model, [each for group in row for each in group], 0)
-        torch.testing.assert_close(packed, torch.cat(padded), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings", "reason"),
-    [
-        ("Mistral", GROUPED | {"sliding_window": 4095}, "a window of 4095 tokens"),
-        ("Gemma2", GEMMA | {"final_logit_softcapping": 30.0}, "it has final_logit_softcapping"),
-        ("Cohere", GROUPED | {"logit_scale": 0.5}, "is not what it says of single ones"),
-        ("Granite", GROUPED | {"logits_scaling": 3.0}, "is not what it says of single ones"),
-        ("Bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "no exchangeable attention"),
-        (
-            "GptOss",
-            GROUPED | {"num_local_experts": 4, "head_dim": 8, "sliding_window": 4096},
-            "its attention has s_aux",
-        ),
-    ],
-)
-def test_models_that_cannot(kind, settings, reason) -> None:
-    assert reason in reason_against(model_of(kind, **settings), 4096)
-
-
-def test_a_model_that_hands_nothing_on_is_padded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in models that come with their own code."""
-    model = model_of("Llama", **GROUPED)
-    monkeypatch.setattr(model.base_model, "forward", lambda position_ids, inputs_embeds: None)
-    assert "hands nothing on" in reason_against(model, 4096)

