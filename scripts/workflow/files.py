@@ -74,7 +74,15 @@ class Files:
         return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
 
     def ranker(self, ranker: str) -> list[str]:
+        """The files of a ranker: trained here, or in a local folder; empty for a hub id."""
+        entry = self.atlas.rankers[ranker]
+        if entry.kind != "scratch":
+            return local_files(entry.model)
         return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER]]
+
+    def ranker_folder(self, ranker: str) -> list[str]:
+        """The flag for the folder of a ranker trained here."""
+        return ["--model-dir", f"results/rankers/{ranker}"] if self.atlas.rankers[ranker].kind == "scratch" else []
 
     def variants(self, *, online: bool) -> list[str]:
         """The training variants that are online, or those that are not."""
@@ -175,7 +183,7 @@ class Files:
             return ["--scores", *self.scores_behind(dataset)]
         return [
             *("--ranker-spec", spec(self.atlas.rankers, pairs.ranker)),
-            *("--model-dir", f"results/rankers/{pairs.ranker}"),
+            *self.ranker_folder(pairs.ranker),
             *("--prompts", *self.prompts_behind([lineage.without_start(dataset)])),
         ]
 
