@@ -22,6 +22,7 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
     TemperatureLogitsWarper,
+    TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
@@ -137,9 +138,9 @@ class TransformersSampler(Sampler):
         )
         processors = LogitsProcessorList()
         if spec.temperature > 0 and spec.num_beams > 1:
-            config.update(do_sample=True, temperature=spec.temperature, top_p=spec.top_p, top_k=0)
+            config.update(do_sample=True, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k or 0)
         elif spec.temperature > 0:
-            processors.append(GumbelNoise([row.seed for row in rows], width, spec.temperature, spec.top_p))
+            processors.append(GumbelNoise([row.seed for row in rows], width, spec))
         with torch.random.fork_rng():
             torch.manual_seed(rows[0].seed)  # for beams, one row per call; GumbelNoise uses no generator
             output = self.model.generate(
@@ -178,13 +179,14 @@ def stop_ids(config: GenerationConfig, tokenizer: PreTrainedTokenizerFast) -> li
 
 
 class GumbelNoise(LogitsProcessor):
-    """Temperature and top-p, then Gumbel noise from each row's seed, the step and the token."""
+    """Temperature, top-k and top-p, then Gumbel noise from each row's seed, the step and the token."""
 
-    def __init__(self, seeds: Sequence[int], prompt_width: int, temperature: float, top_p: float) -> None:
+    def __init__(self, seeds: Sequence[int], prompt_width: int, spec: SamplingSpec) -> None:
         self.seeds = seeds
         self.prompt_width = prompt_width
-        self.warpers = [TemperatureLogitsWarper(temperature)] if temperature != 1.0 else []
-        self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1.0 else []
+        self.warpers = [TemperatureLogitsWarper(spec.temperature)] if spec.temperature != 1.0 else []
+        self.warpers += [TopKLogitsWarper(spec.top_k)] if spec.top_k else []
+        self.warpers += [TopPLogitsWarper(spec.top_p)] if spec.top_p < 1.0 else []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         for warper in self.warpers:
