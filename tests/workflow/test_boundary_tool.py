@@ -40,6 +40,7 @@ def test_only_what_the_measurement_needs_is_made(house: House) -> None:
     assert house.planned(*ASKED) == {
         "load": 1,
         "curate": 1,
+        "preferences": 1,
         "labelled": 1,
         "given": 1,
         "sample_prompt_set": 1,
