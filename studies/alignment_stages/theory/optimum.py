@@ -172,7 +172,7 @@ def data(seeds: Sequence[int]) -> list[Row]:
 
 
 def likeliest(pairs: list[tuple[int, int]], shares: Array) -> Array:
-    """Bradley-Terry rewards (seeds, instances, n), the likeliest for shares of votes on all pairs, by Newton's method."""
+    """The likeliest Bradley-Terry rewards (seeds, instances, n) for shares of votes on all pairs: Newton's method."""
     design = np.array([[(at == i) - (at == j) for at in range(RESPONSES)] for i, j in pairs], dtype=float)
     found = np.zeros((*shares.shape[:-1], RESPONSES))
     gauge = np.ones((RESPONSES, RESPONSES))  # the constant that no vote determines

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from scripts.lib.errors import InputError
+from scripts.report.page import suites
 from scripts.workflow.configuration import checked, defaults, rooms
+from scripts.workflow.needs import Studies
+from scripts.workflow.planning import Planning
 from tests.configurations import merged
 from tests.workflow.house import House
 
@@ -28,6 +31,22 @@ def test_every_policy_is_measured_by_the_boundary() -> None:
     assert room.measured == [(policy, "stage") for policy in ("weak", "medium", "strong")]
     assert room.tables["boundary"].reads == [f"results/evaluations/{policy}/stage.json" for policy, _ in room.measured]
     assert "weak, medium, strong against stages_off_policy, compared by pair_ranker" in room.lead
+
+
+def test_the_plan_counts_its_samples_and_the_page_says_how_it_is_measured() -> None:
+    atlas = configured()
+    studies = Studies(atlas, rooms(atlas))
+    jobs = Planning(studies.all).jobs()
+    assert [job["out"] for job in jobs if job["kind"] == "sample"] == [
+        f"results/samples/{policy}/ultrafeedback.stages_own@{policy}.parquet" for policy in ("weak", "medium", "strong")
+    ]
+    assert studies.boundaries == rooms(atlas)["alignment_stages"].evaluations()
+    (row,) = suites(atlas, ["stage"])
+    assert (row["metric"], row["asked by"], row["task"]) == (
+        "boundary_score",
+        "ranker pair_ranker",
+        "stages_off_policy",
+    )
 
 
 def test_a_suite_that_cannot_tell_is_refused() -> None:
