@@ -3,9 +3,11 @@
 Needs: results/policies/{policy}/, results/samples/{policy}/{suite}.parquet for win rates
        hub datasets, local files, or the didactic world, as config `evaluation` says
        results/pairs/{dataset}.parquet, results/logprobs/{policy}/{family}.parquet for held-out preferences
+       results/samples/{policy}/{family}.parquet and results/scores/ or results/rankers/ for boundaries
 Makes: results/suites/{suite}/questions.jsonl of the didactic world
        results/suites/{suite}/prompts.parquet, and for win rates reference.parquet and length_control/
        results/evaluations/{policy}/{suite}.json, and for win rates {suite}.judgements.parquet
+       results/boundary.csv of all boundary suites
 Keeps: cache/verdicts/, the verdicts of LLM judges, keyed by content: no rule's output, never asked or paid for twice
 """
 
@@ -286,6 +288,67 @@ rule preference:
             --pairs {input.pairs} \
             --logprobs {input.logprobs} \
             --start {input.start} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule boundary_score:
+    """Compare a policy's own samples with the responses of off-policy pairs."""
+    input:
+        samples=lambda w: files.compared_samples(w.suite, w.policy),
+        pairs=lambda w: files.named_pairs(SUITES[w.suite].pairs),
+        prompts=lambda w: files.prompts_behind([SUITES[w.suite].pairs]),
+        responses=lambda w: files.responses_behind([SUITES[w.suite].pairs]),
+        scores=lambda w: files.compared_scores(w.suite, w.policy),
+        model=lambda w: files.comparing_model(w.suite),
+    output:
+        "results/evaluations/{policy}/{suite}.json",
+    log:
+        "logs/evaluations/{policy}/{suite}.log",
+    benchmark:
+        "benchmarks/evaluations/{policy}/{suite}.tsv"
+    wildcard_constraints:
+        suite=one_of(of_kind(SUITES, "boundary")),
+    conda:
+        "../envs/train.yaml"
+    threads: lambda w: threads.of_ranker(SUITES[w.suite].ranker)
+    params:
+        code=lambda w: code.of_ranking("scripts.evaluation.boundary", SUITES[w.suite]),
+        spec=lambda w: spec(SUITES, w.suite),
+        by=lambda w: files.comparing_flags(w.suite, w.policy),
+    shell:
+        r"""
+        python -m scripts.evaluation.boundary \
+            --name {wildcards.policy} \
+            --suite {wildcards.suite} \
+            --spec {params.spec:q} \
+            --samples {input.samples} \
+            --pairs {input.pairs} \
+            {params.by:q} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule boundary:
+    """The alignment stage of each policy, and the data to train it on next: docs/boundary.md."""
+    input:
+        studies.boundaries,
+    output:
+        "results/boundary.csv",
+    log:
+        "logs/evaluations/boundary.log",
+    benchmark:
+        "benchmarks/evaluations/boundary.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.evaluation.boundaries"),
+    shell:
+        r"""
+        python -m scripts.evaluation.boundaries \
+            --evaluations {input} \
             --out {output} \
             2>{log}
         """

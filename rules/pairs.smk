@@ -281,6 +281,7 @@ rule ranked:
         dataset=files.pairs_of_kind("ranked"),
     conda:
         "../envs/train.yaml"
+    threads: lambda w: threads.of_ranker(files.pairs_of(w.dataset).ranker)
     params:
         code=lambda w: code.of_ranking("scripts.pairs.ranked", files.pairs_of(w.dataset)),
         spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),

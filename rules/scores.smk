@@ -62,16 +62,17 @@ rule rank:
         "benchmarks/rankings/{ranker}/{dataset}.tsv"
     conda:
         "../envs/train.yaml"
+    threads: lambda w: threads.of_ranker(w.ranker)
     params:
         code=code.of("scripts.scores.rank"),
         spec=lambda w: spec(atlas.rankers, w.ranker),
-        model=lambda w: f"results/rankers/{w.ranker}",
+        model=lambda w: files.ranker_folder(w.ranker),
     shell:
         r"""
         python -m scripts.scores.rank \
             --ranker {wildcards.ranker} \
             --spec {params.spec:q} \
-            --model-dir {params.model} \
+            {params.model} \
             --pairs {input.pairs} \
             --prompts {input.prompts} \
             --responses {input.responses} \

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 
 import torch
-from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.ids import seed_of
 
 
 class GumbelNoise(LogitsProcessor):
-    """Temperature and top-p, then Gumbel noise from each row's seed, the step and the token."""
+    """Temperature, top-k and top-p, then Gumbel noise from each row's seed, the step and the token."""
 
-    def __init__(self, seeds: Sequence[int], prompt_width: int, temperature: float, top_p: float) -> None:
+    def __init__(self, seeds: Sequence[int], prompt_width: int, spec: SamplingSpec) -> None:
         self.seeds = seeds
         self.prompt_width = prompt_width
-        self.warpers = [TemperatureLogitsWarper(temperature)] if temperature != 1.0 else []
-        self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1.0 else []
+        self.warpers = [TemperatureLogitsWarper(spec.temperature)] if spec.temperature != 1.0 else []
+        self.warpers += [TopKLogitsWarper(spec.top_k)] if spec.top_k else []
+        self.warpers += [TopPLogitsWarper(spec.top_p)] if spec.top_p < 1.0 else []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         for warper in self.warpers:

@@ -1,15 +1,22 @@
-"""Rankers: models that read two responses to a prompt and predict which is better (the role of PairRM)."""
+"""Rankers: models that read a prompt and two responses to it, and predict which one is better.
+
+| kind    | the model                                                                               |
+|---------|-----------------------------------------------------------------------------------------|
+| scratch | a small Llama trained here: prompt, one response, a separator, the other; output at the end |
+| pair_rm | PairRM (``scripts.lib.pair_rm``)                                                          |
+"""
 
 import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from transformers import PreTrainedTokenizerFast
 
 from scripts.lib.chat import encode_prompt, encode_response
 from scripts.lib.classifiers import Classifier, load_own
-from scripts.lib.config.scorers import RankerSpec
+from scripts.lib.config.scorers import PairRMRanker, RankerSpec, ScratchRanker
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
 
@@ -28,15 +35,45 @@ Comparison = tuple[Messages, str, str]
 """A prompt and two responses to it."""
 
 
+class Reader(Protocol):
+    """A model f of a prompt, one response and the other response."""
+
+    name: str
+
+    def both_orders(self, prompt: Messages, first: str, second: str) -> tuple[list[int], list[int]] | None:
+        """Token ids of the prompt with the first response first, and with the second one first; None without room."""
+        ...
+
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+        """f of each sequence of token ids, in the order given."""
+        ...
+
+
+class TrainedReader:
+    """A sequence classifier trained by ``scripts.training.ranker``."""
+
+    def __init__(self, classifier: Classifier, max_length: int) -> None:
+        self.name = classifier.name
+        self.classifier = classifier
+        self.max_length = max_length
+
+    def both_orders(self, prompt: Messages, first: str, second: str) -> tuple[list[int], list[int]] | None:
+        """See :func:`both_orders`."""
+        return both_orders(self.classifier.tokenizer, prompt, first, second, self.max_length)
+
+    def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
+        """The classifier's outputs."""
+        return self.classifier.classify(sequences, batch_tokens)
+
+
 class Ranker:
-    """A sequence classifier f over (prompt, one response, the other response).
+    """A reader f, asked in both orders.
 
     The first of (a, b) wins with p = sigmoid((f(a, b) - f(b, a)) / 2), so that p(a, b) = 1 - p(b, a) whatever f is.
     """
 
-    def __init__(self, classifier: Classifier, max_length: int, batch_tokens: int) -> None:
-        self.classifier = classifier
-        self.max_length = max_length
+    def __init__(self, reader: Reader, batch_tokens: int) -> None:
+        self.reader = reader
         self.batch_tokens = batch_tokens
 
     def first_wins(self, comparisons: Sequence[Comparison]) -> list[float | None]:
@@ -56,10 +93,9 @@ class Ranker:
         return wins
 
     def _log_odds(self, comparisons: Sequence[Comparison]) -> list[float | None]:
-        tokenizer = self.classifier.tokenizer
-        encoded = [both_orders(tokenizer, *comparison, self.max_length) for comparison in comparisons]
+        encoded = [self.reader.both_orders(*comparison) for comparison in comparisons]
         kept = [at for at, each in enumerate(encoded) if each is not None]
-        values = self.classifier.classify([ids for at in kept for ids in encoded[at]], self.batch_tokens)
+        values = self.reader.classify([ids for at in kept for ids in encoded[at]], self.batch_tokens)
         odds: list[float | None] = [None] * len(comparisons)
         for at, one, other in zip(kept, values[::2], values[1::2], strict=True):
             odds[at] = self._finite(SCALE * (one - other), comparisons[at])
@@ -71,8 +107,9 @@ class Ranker:
             of_prompt = prompt_id(prompt)
             raise InputError(
                 f"responses {response_id(of_prompt, first)} and {response_id(of_prompt, second)}",
-                f"the log-odds between them by {self.classifier.name} are {value}",
-                "the ranker's weights are broken: delete its folder and run snakemake again",
+                f"the log-odds between them by {self.reader.name} are {value}",
+                "the ranker's weights are broken: delete its folder under results/ and run snakemake again, or give "
+                "another model; where precision is bfloat16, float32 may do",
             )
         return value
 
@@ -103,9 +140,18 @@ def win_probability(log_odds: float) -> float:
     return likelier if log_odds >= 0 else 1.0 - likelier
 
 
-def ranker_of(spec: RankerSpec, model_dir: Path) -> Ranker:
-    """The ranker described by ``spec``; its files are in ``model_dir``."""
-    return Ranker(load_own(model_dir / RANKER_CARD, spec.max_length), spec.max_length, spec.batch_tokens)
+def ranker_of(spec: RankerSpec, model_dir: Path | None = None) -> Ranker:
+    """The ranker described by ``spec``. model_dir: folder of the trained model (kind scratch)."""
+    match spec:
+        case ScratchRanker():
+            if model_dir is None:
+                raise InputError("--model-dir", "a scratch ranker needs its folder", "add --model-dir")
+            classifier = load_own(model_dir / RANKER_CARD, spec.max_length)
+            return Ranker(TrainedReader(classifier, spec.max_length), spec.batch_tokens)
+        case PairRMRanker():
+            from scripts.lib.pair_rm import load_pair_rm
+
+            return Ranker(load_pair_rm(spec), spec.batch_tokens)
 
 
 def _key(prompt: Messages, first: str, second: str) -> tuple[str, str, str]:

@@ -208,9 +208,9 @@ class TransformersSampler(Sampler):
         )
         processors = LogitsProcessorList()
         if spec.temperature > 0 and spec.num_beams > 1:
-            config.update(do_sample=True, temperature=spec.temperature, top_p=spec.top_p, top_k=0)
+            config.update(do_sample=True, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k or 0)
         elif spec.temperature > 0:
-            processors.append(GumbelNoise([row.seed for row in rows], width, spec.temperature, spec.top_p))
+            processors.append(GumbelNoise([row.seed for row in rows], width, spec))
         with torch.random.fork_rng():
             torch.manual_seed(rows[0].seed)  # for beams, one row per call; GumbelNoise uses no generator
             output = self.model.generate(

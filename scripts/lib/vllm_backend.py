@@ -135,6 +135,7 @@ class VllmSampler(Sampler):
         return SamplingParams(
             temperature=spec.temperature,
             top_p=spec.top_p,
+            top_k=spec.top_k or 0,
             seed=row.seed,
             max_tokens=row.room,
             stop_token_ids=self.stop,

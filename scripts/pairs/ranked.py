@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--responses", type=Path, required=True, help="the prompt set's or the sample set's responses")
     parser.add_argument("--scores", type=Path, nargs="+", help="of a scorer: one file per family")
     parser.add_argument("--ranker-spec", type=cli.spec_of(RankerSpec), help="of a ranker: JSON of its rankers entry")
-    parser.add_argument("--model-dir", type=Path, help="of a ranker: its folder")
+    parser.add_argument("--model-dir", type=Path, help="of a ranker trained here: its folder")
     parser.add_argument("--prompts", type=Path, help="of a ranker: the prompts behind the responses")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--card", type=Path, required=True)
@@ -100,7 +100,7 @@ def main() -> None:
 
     spec = arguments.spec
     origin = f"ranked by {spec.scorer or spec.ranker}"
-    needed = ("scores",) if spec.scorer else ("ranker_spec", "model_dir", "prompts")
+    needed = ("scores",) if spec.scorer else ("ranker_spec", "prompts")
     if missing := [name for name in needed if getattr(arguments, name) is None]:
         parser.error(f"pairs {origin} need --{missing[0].replace('_', '-')}")
     if spec.scorer:

@@ -18,7 +18,14 @@ from markupsafe import Markup
 from scripts.lib import cli
 from scripts.lib.claims import read_claims
 from scripts.lib.config.base import Spec
-from scripts.lib.config.evaluation import HarnessSuite, PreferenceSuite, RewardSuite, SuiteSpec, WinRateSuite
+from scripts.lib.config.evaluation import (
+    BoundarySuite,
+    HarnessSuite,
+    PreferenceSuite,
+    RewardSuite,
+    SuiteSpec,
+    WinRateSuite,
+)
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.config.training import TrainingSpec
@@ -146,6 +153,9 @@ def asked(suite: SuiteSpec, config: AtlasConfig) -> dict[str, str]:
             cells = "mean_score", f"scorer {suite.scorer}", of.data, _drawn(of.sampling)
         case PreferenceSuite():
             cells = suite.metric, "log-probs", suite.pairs, "held-out pairs"
+        case BoundarySuite():
+            by = f"ranker {suite.ranker}" if suite.ranker else f"scorer {suite.scorer}"
+            cells = "boundary_score", by, suite.pairs, _drawn(config.samples[suite.samples])
     return dict(zip(("metric", "asked by", "task", "setting"), cells, strict=True))
 
 

@@ -32,7 +32,7 @@ def main() -> None:
     parser = cli.parser_of("scripts.scores.rank", __doc__)
     parser.add_argument("--ranker", required=True, help="its name")
     parser.add_argument("--spec", type=cli.spec_of(RankerSpec), required=True, help="JSON of the rankers entry")
-    parser.add_argument("--model-dir", type=Path, required=True, help="the ranker's folder")
+    parser.add_argument("--model-dir", type=Path, help="of a ranker trained here: its folder")
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, nargs="+", required=True, help="prompts behind the pairs")
     parser.add_argument("--responses", type=Path, nargs="+", required=True, help="responses behind the pairs")

@@ -104,7 +104,15 @@ class Files:
         return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
 
     def ranker(self, ranker: str) -> list[str]:
+        """The files of a ranker: trained here, or in a local folder; empty for a hub id."""
+        entry = self.atlas.rankers[ranker]
+        if entry.kind != "scratch":
+            return local_files(entry.model)
         return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER]]
+
+    def ranker_folder(self, ranker: str) -> list[str]:
+        """The flag for the folder of a ranker trained here."""
+        return ["--model-dir", f"results/rankers/{ranker}"] if self.atlas.rankers[ranker].kind == "scratch" else []
 
     def variants(self, *, online: bool) -> list[str]:
         """The training variants that are online, or those that are not."""
@@ -205,7 +213,7 @@ class Files:
             return ["--scores", *self.scores_behind(dataset)]
         return [
             *("--ranker-spec", spec(self.atlas.rankers, pairs.ranker)),
-            *("--model-dir", f"results/rankers/{pairs.ranker}"),
+            *self.ranker_folder(pairs.ranker),
             *("--prompts", *self.prompts_behind([lineage.without_start(dataset)])),
         ]
 
@@ -268,6 +276,42 @@ class Files:
         if not lineage.is_run(policy):
             return []
         return self.references(self.suites[suite].pairs, lineage.Run.parse(policy).start)
+
+    def compared_samples(self, suite: str, policy: str) -> str:
+        """The samples of a policy that a boundary suite compares. Raises InputError if they are another policy's."""
+        samples = self.suites[suite].samples
+        whose = self.atlas.samples[samples].policy or policy
+        if whose != policy:
+            raise InputError(
+                f"evaluation.suites.{suite}, samples",
+                f"{samples} is sampled from {whose}, and cannot tell of {policy}",
+                "name a sample set without a policy, or leave its policy out",
+            )
+        return self.samples_for(samples, policy)
+
+    def compared_scores(self, suite: str, policy: str) -> list[str]:
+        """The scores of both sides of a boundary suite's comparisons; none with a ranker."""
+        entry = self.suites[suite]
+        families = lineage.families_behind(self.atlas, entry.pairs)
+        own = self.sampled_family(entry.samples, policy)
+        return self.scores(entry.scorer, [own, *families]) if entry.scorer else []
+
+    def comparing_model(self, suite: str) -> list[str]:
+        """The files of a boundary suite's ranker, if it has one."""
+        entry = self.suites[suite]
+        return self.ranker(entry.ranker) if entry.ranker else []
+
+    def comparing_flags(self, suite: str, policy: str) -> list[str]:
+        """The flags for the ranker or the scores of a boundary suite."""
+        entry = self.suites[suite]
+        if entry.scorer:
+            return ["--scores", *self.compared_scores(suite, policy)]
+        return [
+            *("--ranker-spec", spec(self.atlas.rankers, entry.ranker)),
+            *self.ranker_folder(entry.ranker),
+            *("--prompts", *self.prompts_behind([entry.pairs])),
+            *("--responses", *self.responses_behind([entry.pairs])),
+        ]
 
     def is_paid(self, suite: str) -> bool:
         """Whether a suite's judge is an LLM behind an API."""

@@ -107,6 +107,16 @@ class Needs:
         return [self.files.samples(family) for family in self.sampled]
 
     @cached_property
+    def compared(self) -> list[str]:
+        """The families of samples that boundary suites compare."""
+        boundaries = self.suites_of("boundary")
+        return distinct(
+            lineage.sampled_family(self.atlas, self.atlas.evaluation.suites[suite].samples, policy)
+            for policy, suite in self.measured
+            if suite in boundaries
+        )
+
+    @cached_property
     def prompt_sets(self) -> list[str]:
         return self.files.prompt_sets_behind(self.datasets)
 
@@ -126,7 +136,7 @@ class Needs:
         asked = {lineage.scorer_behind(self.atlas, dataset) for dataset in self.datasets}
         judges = [self.atlas.evaluation.suites[suite].judge for suite in self.suites_of("win_rate")]
         asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
-        asked |= {self.atlas.evaluation.suites[suite].scorer for suite in self.suites_of("reward")}
+        asked |= {self.atlas.evaluation.suites[suite].scorer for suite in self.suites_of("reward", "boundary")}
         return [name for name in of_kind(self.atlas.scorers, "scratch") if name in asked]
 
     @cached_property
@@ -195,6 +205,15 @@ class Studies:
     @property
     def figures(self) -> list[str]:
         return distinct(name for room in self.rooms.values() for name in room.figures)
+
+    @cached_property
+    def boundaries(self) -> list[str]:
+        """The records of all boundary suites: of the policies that studies measure, or that their samples name."""
+        suites = self.atlas.evaluation.suites
+        named = [(self.atlas.samples[suites[suite].samples].policy, suite) for suite in of_kind(suites, "boundary")]
+        measured = [(policy, suite) for policy, suite in self.all.measured if suite in of_kind(suites, "boundary")]
+        asked = distinct([*((policy, suite) for policy, suite in named if policy), *measured])
+        return [f"results/evaluations/{policy}/{suite}.json" for policy, suite in asked]
 
     def targets(self, study: str) -> list[str]:
         """The final files of one study; empty for an inactive study."""

@@ -73,7 +73,7 @@ class Planning:
                 "separate": sum(self._share(run, family) for run in self.needs.runs),
             }
             | self._counted(family)
-            for family in self.needs.sampled
+            for family in distinct([*self.needs.sampled, *self.needs.compared])
         ] + [
             {"kind": "sample", "out": f"results/samples/{policy}/{suite}.parquet", "of": f"{suite}/prompts"}
             for policy, suite in distinct((policy, self.files.sampled_suite(suite)) for policy, suite in sampled)

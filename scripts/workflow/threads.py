@@ -33,6 +33,10 @@ class Threads:
         """For a scorer; 1 without one."""
         return self._of(self.atlas.scorers[scorer]) if scorer else 1
 
+    def of_ranker(self, ranker: str | None) -> int:
+        """For a ranker; 1 without one."""
+        return self._of(self.atlas.rankers[ranker]) if ranker else 1
+
     def _of(self, entry: Any) -> int:
         asked = getattr(entry, "threads", None)
         return asked or (self.cores if is_large(getattr(entry, "model", None)) else 1)

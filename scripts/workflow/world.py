@@ -65,11 +65,11 @@ class World:
 
     @cached_property
     def rankings(self) -> list[str]:
-        """Each ranker's rankings of the pairs that it could have been trained on."""
+        """The rankings, by each ranker trained here, of the pairs that it learnt from."""
         return [
             f"results/rankings/{ranker}/{dataset}.parquet"
-            for ranker, entry in self.atlas.rankers.items()
-            for dataset in entry.pairs
+            for ranker in of_kind(self.atlas.rankers, "scratch")
+            for dataset in self.atlas.rankers[ranker].pairs
         ]
 
     def scores(self, scorer: str) -> list[str]:

@@ -14,7 +14,7 @@ from scripts.lib.classifiers import CLASSIFIER_FILES
 from scripts.lib.config.scorers import ScratchRanker
 from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id, response_id
-from scripts.lib.rankers import SEPARATOR, Ranker, both_orders, ranker_of, win_probability
+from scripts.lib.rankers import SEPARATOR, Ranker, TrainedReader, both_orders, ranker_of, win_probability
 from scripts.lib.tables import read_json
 from scripts.training import comparisons, ranker
 from tests.scoring_data import SCORER, WORDS, Data, tiny_classifier, user
@@ -75,8 +75,8 @@ def test_long_responses_are_cut_alike_and_short_ones_kept(lengths, max_length):
 
 def test_a_prompt_without_room_for_two_has_no_probability(classifier):
     before = len(encode_prompt(classifier.tokenizer, PROMPT))
-    assert Ranker(classifier, before + 2, 512).first_wins(PAIRS[:1]) == [None]
-    assert Ranker(classifier, before + 3, 512).first_wins(PAIRS[:1]) != [None]
+    assert Ranker(TrainedReader(classifier, before + 2), 512).first_wins(PAIRS[:1]) == [None]
+    assert Ranker(TrainedReader(classifier, before + 3), 512).first_wins(PAIRS[:1]) != [None]
 
 
 # --- probabilities
@@ -90,7 +90,7 @@ def test_both_signs_add_up_to_exactly_one(log_odds):
 
 
 def test_probability_is_the_sigmoid_of_half_the_difference(classifier):
-    (found,) = Ranker(classifier, 64, 512).first_wins([(PROMPT, "so good", "bad")])
+    (found,) = Ranker(TrainedReader(classifier, 64), 512).first_wins([(PROMPT, "so good", "bad")])
     first, second = both_orders(classifier.tokenizer, PROMPT, "so good", "bad", 64)
     with torch.no_grad():
         values = [
@@ -102,7 +102,7 @@ def test_probability_is_the_sigmoid_of_half_the_difference(classifier):
 
 
 def test_exchanged_responses_have_exactly_the_other_probability(classifier):
-    reader = Ranker(classifier, 64, 256)
+    reader = Ranker(TrainedReader(classifier, 64), 256)
     exchanged = [(prompt, second, first) for prompt, first, second in PAIRS]
     wins, losses = reader.first_wins(PAIRS), reader.first_wins(exchanged)
     assert wins == [1.0 - value for value in losses]
@@ -112,12 +112,12 @@ def test_exchanged_responses_have_exactly_the_other_probability(classifier):
 
 
 def test_equal_responses_are_even(classifier):
-    assert Ranker(classifier, 64, 256).first_wins([(PROMPT, "good", "good")]) == [0.5]
+    assert Ranker(TrainedReader(classifier, 64), 256).first_wins([(PROMPT, "good", "good")]) == [0.5]
 
 
 def test_probabilities_do_not_depend_on_the_batch(classifier):
-    together = Ranker(classifier, 64, 4096).first_wins(PAIRS)
-    alone = [Ranker(classifier, 64, 1).first_wins([pair])[0] for pair in PAIRS]
+    together = Ranker(TrainedReader(classifier, 64), 4096).first_wins(PAIRS)
+    alone = [Ranker(TrainedReader(classifier, 64), 1).first_wins([pair])[0] for pair in PAIRS]
     assert together == pytest.approx(alone, abs=1e-6)
 
 
@@ -126,7 +126,7 @@ def test_log_odds_that_are_no_number_are_refused_with_the_responses():
     torch.nn.init.constant_(broken.model.score.weight, math.inf)
     of_bad = response_id(prompt_id(PROMPT), "bad")
     with pytest.raises(InputError, match=of_bad):
-        Ranker(broken, 64, 256).first_wins([(PROMPT, "so good", "bad")])
+        Ranker(TrainedReader(broken, 64), 256).first_wins([(PROMPT, "so good", "bad")])
 
 
 # --- training

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
-from transformers import LlamaForCausalLM
+from transformers import GenerationConfig, LlamaForCausalLM
 
 from scripts.lib.chat import encode_prompt
 from scripts.lib.config.policies import Architecture
@@ -21,6 +22,7 @@ from scripts.lib.sampling import Row, TransformersSampler, cut, stop_ids
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from scripts.lib.tables import read_json, read_table, write_table
+from scripts.lib.vllm_backend import VllmSampler
 from scripts.samples import gather
 from scripts.samples import sample as step
 
@@ -48,6 +50,15 @@ def next_token(sampler, ids: list[int], temperature: float = 1.0, top_p: float =
     return p / p.sum()
 
 
+@torch.no_grad()
+def by_generate(sampler, ids: list[int], **options) -> torch.Tensor:
+    """p(next token) as transformers' own ``generate`` would draw it."""
+    options = {"top_k": 0, "do_sample": True, "max_new_tokens": 1, **options}
+    config = GenerationConfig(output_scores=True, return_dict_in_generate=True, **options)
+    drawn = sampler.model.generate(torch.tensor([ids]), generation_config=config)
+    return drawn.scores[0][0].double().softmax(-1)
+
+
 def fits(texts: list[str], expected: Counter) -> bool:
     """Whether counts of texts agree with the probabilities (chi-square; rare texts are pooled)."""
     counts = Counter(texts)
@@ -70,6 +81,33 @@ def test_one_token_is_drawn_from_the_models_distribution(sampler, options):
         expected[sampler.tokenizer.decode([token], skip_special_tokens=True)] += p
     drawn = sampler.sample([PROMPT], ["p"], spec_of(max_new_tokens=1, samples=5000, **options))
     assert fits([each.text for each in drawn], expected)
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("options", [{"top_k": 5}, {"top_k": 2}, {"temperature": 1.5, "top_p": 0.9, "top_k": 8}])
+def test_top_k_draws_as_generate_does(sampler, options, beams):
+    ids = encode_prompt(sampler.tokenizer, PROMPT)
+    p = by_generate(sampler, ids, **options)
+    assert 0 < (p > 0).sum() <= options["top_k"]
+    expected = Counter()
+    for token, each in enumerate(p.tolist()):
+        expected[sampler.tokenizer.decode([token], skip_special_tokens=True)] += each
+    spec = spec_of(max_new_tokens=1, samples=3000 if beams == 1 else 200, num_beams=beams, **options)
+    texts = [each.text for each in sampler.sample([PROMPT], ["p"], spec)]
+    if beams == 1:
+        assert fits(texts, expected)
+    else:
+        assert set(texts) <= {text for text, each in expected.items() if each > 0}
+
+
+@pytest.mark.parametrize(("top_k", "asked"), [(50, 50), (None, 0)])
+def test_top_k_reaches_vllm(monkeypatch, top_k, asked):
+    """Without vLLM: the settings that a row would be sampled with; 0 is all tokens there."""
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(SamplingParams=dict))
+    parameters = VllmSampler._parameters(
+        SimpleNamespace(stop=[2]), Row([], "p", 0, 7, [1], 9, (2,)), spec_of(top_k=top_k)
+    )
+    assert parameters["top_k"] == asked and parameters["seed"] == 7
 
 
 def test_two_tokens_are_drawn_one_after_the_other(sampler):

@@ -41,6 +41,8 @@ def test_a_hub_id_counts_as_large_and_the_configuration_has_the_last_word() -> N
     threads = Threads(config, 8)
     assert [threads.of_policy(name) for name in ("hub", "weak", "weak.off_1.dpo.s0")] == [8, 2, 2]
     assert [threads.of_scorer(name) for name in ("reward", "oracle", None)] == [3, 1, 1]
+    rankers = {"pair_rm": {"kind": "pair_rm", "model": "llm-blender/PairRM-hf"}}
+    assert [Threads(config_of(rankers=rankers), 8).of_ranker(name) for name in ("pair_rm", None)] == [8, 1]
 
 
 def test_threads_are_no_trigger() -> None:

@@ -12,6 +12,8 @@ from scripts.lib.config.base import (
     NoTruth,
     PairsRef,
     Positive,
+    RankerRef,
+    SampleSetRef,
     ScorerRef,
     Seed,
     Spec,
@@ -167,7 +169,32 @@ class PreferenceSuite(Spec):
     metric: Literal["implicit_accuracy", "likelihood_accuracy"] = "implicit_accuracy"
 
 
-SuiteSpec = Annotated[HarnessSuite | WinRateSuite | RewardSuite | PreferenceSuite, Field(discriminator="kind")]
+class BoundarySuite(Spec):
+    """How often a policy's own samples are preferred to off-policy responses: the alignment stage that it is in.
+
+    For each prompt, two samples against both responses of a pair (Algorithm 1 of "Is On-Policy Data Always the Best
+    Choice for Direct Preference Optimization-based LM Alignment?").
+    """
+
+    kind: Literal["boundary"]
+    pairs: PairsRef = Field(description="The off-policy pairs.")
+    samples: SampleSetRef = Field(description="The policy's own samples of the same prompts, two or more each.")
+    ranker: RankerRef | None = Field(None, description="Who compares two responses, reading both; this or scorer.")
+    scorer: ScorerRef | None = Field(None, description="Whose scores compare them; this or ranker.")
+    prompts: Annotated[Count, Field(ge=2)] = Field(
+        2000, description="The most prompts to compare, chosen by their ids."
+    )
+
+    @model_validator(mode="after")
+    def _compared_by_one(self) -> Self:
+        if (self.ranker is None) == (self.scorer is None):
+            raise ValueError("give exactly one of ranker and scorer")
+        return self
+
+
+SuiteSpec = Annotated[
+    HarnessSuite | WinRateSuite | RewardSuite | PreferenceSuite | BoundarySuite, Field(discriminator="kind")
+]
 
 
 class EvaluationSpec(Spec):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
-from scripts.lib.config.evaluation import HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
+from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
 from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
@@ -219,6 +219,34 @@ def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
             )
 
 
+def _boundaries_that_cannot_be(config: Any) -> Iterator[Problem]:
+    for name, suite in config.evaluation.suites.items():
+        if not isinstance(suite, BoundarySuite):
+            continue
+        at, samples = ("evaluation", "suites", name), config.samples[suite.samples]
+        off_policy, _ = over(config, suite.pairs)
+        if samples.prompt_set != off_policy:
+            yield (
+                (*at, "samples"),
+                f"{suite.samples} answers {samples.prompt_set}, the pairs are of {off_policy}",
+                f"use samples of prompt set {off_policy}",
+            )
+        if samples.samples < 2:
+            yield (
+                ("samples", suite.samples, "samples"),
+                f"suite {name} compares two samples a prompt, {suite.samples} has one",
+                "draw two",
+            )
+        if any(config.samples[each].policy is None for each in sample_sets_behind(config, suite.pairs)):
+            yield (*at, "pairs"), f"{suite.pairs} is sampled from every start of a run", "name off-policy pairs"
+        if suite.scorer and isinstance(config.scorers[suite.scorer], AnnotationScorer):
+            yield (
+                (*at, "scorer"),
+                f"{suite.scorer} came with the data and says nothing of a policy's samples",
+                "name the oracle, a reward model or a ranker",
+            )
+
+
 def _held_out_pairs_that_are_not(config: Any) -> Iterator[Problem]:
     for name, suite in config.evaluation.suites.items():
         if not isinstance(suite, PreferenceSuite):
@@ -260,5 +288,6 @@ CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _tasks_without_their_data,
     _rewards_that_cannot_be,
     _held_out_pairs_that_are_not,
+    _boundaries_that_cannot_be,
     _studies_that_cannot_be,
 )

@@ -13,6 +13,7 @@ class SamplingSpec(Inference):
 
     temperature: NotNegative = Field(1.0, description="0 is greedy.")
     top_p: PositiveFraction = 1.0
+    top_k: Count | None = Field(None, description="Draw among the k likeliest tokens; none: among all.")
     num_beams: Count = 1
     max_new_tokens: Count = 1024
     samples: Count = Field(1, description="Responses a prompt.")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from scripts.lib.config.base import Count, Distinct, LocalPath, PairsRef, Spec
 from scripts.lib.config.engines import Inference
-from scripts.lib.config.policies import Architecture, Optimisation, Templated, Threads, Truncation
+from scripts.lib.config.policies import Architecture, Optimisation, Precision, Templated, Threads, Truncation
 
 
 class OracleScorer(Spec):
@@ -56,4 +56,27 @@ class ScratchRanker(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
-RankerSpec = ScratchRanker
+Length = Annotated[Count, Field(ge=4)]
+"""Tokens of a part of PairRM's input, three special ones included."""
+
+
+class PairRMRanker(Spec):
+    """PairRM, or another pairwise ranker in its layout: a DeBERTa that reads a prompt and two responses."""
+
+    kind: Literal["pair_rm"]
+    model: str = Field(description="Hub id or local folder, such as llm-blender/PairRM-hf or llm-blender/PairRM.")
+    revision: str | None = Field(None, description="The hub commit; name one to make a run repeatable.")
+    as_conversation: bool = Field(
+        False,
+        description="Write a prompt of one turn as a conversation too, as the authors' compare_conversations does.",
+    )
+    source_length: Length = Field(1224, description="Tokens of the prompt; the end of a longer one is cut.")
+    candidate_length: Length = Field(
+        412, description="Tokens of each response, which also gets half of what the prompt leaves of its own."
+    )
+    precision: Precision = "float32"
+    batch_tokens: Count = Field(16384, description="Tokens a batch, padding included.")
+    threads: Threads = None
+
+
+RankerSpec = Annotated[ScratchRanker | PairRMRanker, Field(discriminator="kind")]
