@@ -180,16 +180,12 @@ def smallest(world: World, judge: Judge, studies: int) -> float:
 
 
 def planted(world: World, judge: Judge, what: str) -> Row:
-    """Slopes over chosen tiers are the smallest that studies say they could see; those over rejected ones are zero.
-
-    Where several slopes are judged at once, few degrees of freedom make the smallest effect a little too large.
-    """
+    """Slopes over chosen tiers are the smallest that studies say they could see; those over rejected ones are zero."""
 
     def plan(studies: int) -> tuple[tuple[float, float], Look]:
         return (smallest(world, judge, studies), 0.0), verdict(judge, "holds")
 
-    most = 83.0 if judge is chosen else 87.0
-    return Row(f"the smallest {what} that could be seen is planted: it holds", plan, 77.0, most)
+    return Row(f"the smallest {what} that could be seen is planted: it holds", plan, 77.0, 83.0)
 
 
 def confirmed(world: World, what: str) -> Row:

@@ -13,8 +13,8 @@ QUICK = [heading for heading, (world, _) in TABLE.items() if world.questions <= 
 
 
 def keeps_its_bounds(row: Row, count: float, studies: int) -> bool:
-    """Whether a count, in percent, keeps the row's bounds; by up to three standard errors where studies are few."""
-    errors = 0 if studies == STUDIES else 3
+    """Whether a count, in percent, keeps the bounds: within one Monte Carlo standard error, or three of few studies."""
+    errors = 1 if studies == STUDIES else 3
     lower, upper = (errors * math.sqrt(max(at * (100 - at), 100) / studies) for at in (row.least, row.most))
     return row.least - lower <= count <= row.most + upper
 
