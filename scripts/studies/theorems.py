@@ -18,11 +18,10 @@ from typing import Literal, get_args
 
 import pandas as pd
 
+from scripts.lib.claims import VERDICTS, Verdict
 from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 
-Verdict = Literal["holds", "fails", "undecided", "beyond"]
-VERDICTS: tuple[str, ...] = get_args(Verdict)
 Relation = Literal["within", "above"]
 DECIMALS = 12
 """Decimal places in theory.csv: finer than every tolerance, coarser than rounding."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from scripts.lib import cli
 from scripts.lib.claims import Claim, write_claims
 from scripts.lib.config.pairs import PairsSpec
+from scripts.studies.theorems import read_theory
 from studies.what_matters import contrast_claims, tier_claims
 from studies.what_matters.answers import Inputs, read_means
 from studies.what_matters.config import Config
 from studies.what_matters.found import Found
 from studies.what_matters.theory.claims import theory_claims
-from studies.what_matters.theory.rows import read_theory
 
 
 def judged(spec: Config, inputs: Inputs) -> list[Found]:

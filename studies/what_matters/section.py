@@ -13,7 +13,7 @@ from scripts.lib.names import PairsName
 from scripts.lib.tables import write_text
 from scripts.report.html import environment, figures_of
 from scripts.report.table import Cell, Row, Table, cells_of, heading, measured_in, read_rows, text_of
-from studies.what_matters.theory.rows import by_statement, read_theory, verdict_of
+from scripts.studies.theorems import by_statement, read_theory, verdict_of
 
 REPEATS = ("n_seeds", "n_draws")
 

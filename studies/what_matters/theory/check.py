@@ -4,11 +4,11 @@ One module per part of the section: gradient_step.py (Theorem 4.1, Proposition 4
 Proposition 4.4, equation 5), insights.py (Figure 1 and what is read from equation 7), online.py and online_training.py
 (Theorem 4.5).
 
-The rule of judgement, in rows.py: over 20 seeds, whose instances are drawn anew, a statement holds if every seed agrees
-with it and fails if none does, so that no verdict turns with the seed. A limit that the paper does not claim is
-`beyond`, and never a failure. A statement that is true in another reading than its own words is listed once per
-reading. Statements of equality are judged by the worst instance of a seed; those of the kind "similar", "nearly" or
-"likely" by its median instance or by its share of instances.
+The rule of judgement, in scripts/studies/theorems.py: over 20 seeds, whose instances are drawn anew, a statement holds
+if every seed agrees with it and fails if none does, so that no verdict turns with the seed. A limit that the paper does
+not claim is `beyond`, and never a failure. A statement that is true in another reading than its own words is listed
+once per reading. Statements of equality are judged by the worst instance of a seed; those of the kind "similar",
+"nearly" or "likely" by its median instance or by its share of instances.
 
 Statements, quantities and tolerances were first fixed on 2026-11-21, before any had been measured. On 2026-11-29, after
 an independent check, the readings were worded closer to the paper, rows were added, the rule over seeds replaced one
@@ -23,9 +23,9 @@ from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
+from scripts.studies.theorems import Row, write_theory
 from studies.what_matters.theory import gradient_step, insights, minimiser, online, online_training, picture
 from studies.what_matters.theory.instances import SEEDS
-from studies.what_matters.theory.rows import Row, write_theory
 
 
 def theory(seeds: Sequence[int]) -> list[Row]:

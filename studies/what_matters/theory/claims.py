@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from scripts.lib.claims import Claim
+from scripts.studies.theorems import Row, by_statement, verdict_of
 from studies.what_matters.layout import STUDY
-from studies.what_matters.theory.rows import Row, by_statement, verdict_of
 
 
 def theory_claims(rows: Sequence[Row]) -> list[Claim]:

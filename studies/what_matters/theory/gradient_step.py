@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from scripts.studies.theorems import Row, Statement, within
 from studies.what_matters.theory import tabular
 from studies.what_matters.theory.instances import (
     BETA,
@@ -27,7 +28,6 @@ from studies.what_matters.theory.instances import (
     root_mean_square,
     share,
 )
-from studies.what_matters.theory.rows import Row, Statement, within
 
 STEP, FEATURES = 1.0, 4
 """Step size; features per response where parameters are shared."""

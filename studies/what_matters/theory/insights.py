@@ -12,9 +12,9 @@ from math import log
 import torch
 from torch import Tensor
 
+from scripts.studies.theorems import Row, Statement, above, within
 from studies.what_matters.theory import tabular
 from studies.what_matters.theory.instances import BETA, BETAS, EXACT, RESPONSES, SIMILAR, Draws, middle, share
-from studies.what_matters.theory.rows import Row, Statement, above, within
 
 RARE, RARE_CHOSEN, RARE_REJECTED, THIN = 4, 0.01, 0.5, 1e-6
 """Figure 1: how many responses are rare, the chosen's and the rejected's share of them, and the rejected's least."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from scripts.studies.theorems import Quantity, Row, Statement, within
 from studies.what_matters.theory import tabular
 from studies.what_matters.theory.instances import (
     BETA,
@@ -27,7 +28,6 @@ from studies.what_matters.theory.instances import (
     middle,
     order,
 )
-from studies.what_matters.theory.rows import Quantity, Row, Statement, within
 
 SPREADS = (1.0, 0.3, 0.1)
 """Standard deviations of the rewards, and the betas with them, with which equations 5 and 7 are compared."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from scripts.studies.theorems import Quantity, Row, Statement, within
 from studies.what_matters.theory import tabular
 from studies.what_matters.theory.instances import (
     BETA,
@@ -30,7 +31,6 @@ from studies.what_matters.theory.instances import (
     middle,
     order,
 )
-from studies.what_matters.theory.rows import Quantity, Row, Statement, within
 
 LARGEST_BETA, SMALL_BETA = 0.2, 0.03
 """The largest beta from which orders are taken; the smaller of the betas that the paper reports from practice."""

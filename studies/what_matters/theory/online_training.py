@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from scripts.studies.theorems import Quantity, Row, Statement, above, within
 from studies.what_matters.theory import tabular
 from studies.what_matters.theory.instances import (
     BETA,
@@ -26,7 +27,6 @@ from studies.what_matters.theory.instances import (
     smallest,
 )
 from studies.what_matters.theory.online import SMALL_BETA, Online
-from studies.what_matters.theory.rows import Quantity, Row, Statement, above, within
 
 NATS = (0.1, 1.0, 3.0)
 MANY = 1000

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
+from scripts.studies.theorems import Statement, within, write_theory
 from studies.what_matters import claims as step
 from studies.what_matters import layout, tier_claims
 from studies.what_matters.answers import Inputs, read_means
 from studies.what_matters.found import greatest_known, least_known
 from studies.what_matters.tables import verdicts
-from studies.what_matters.theory.rows import Statement, within, write_theory
 from tests.evaluations_data import put
 from tests.studies.what_matters.data import PUBLISHED, SEVEN, STUDY, TIERS, tier_pairs
 

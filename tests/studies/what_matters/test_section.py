@@ -8,12 +8,12 @@ import pytest
 
 from scripts.lib.errors import InputError
 from scripts.report.section import read_section
+from scripts.studies.theorems import Statement, above, within, write_theory
 from studies.what_matters import section
 from studies.what_matters.figures import benchmarks, headline, lines
 from studies.what_matters.figures import table2 as table2_figure
 from studies.what_matters.figures import table3 as table3_figure
 from studies.what_matters.figures import table4 as table4_figure
-from studies.what_matters.theory.rows import Statement, above, within, write_theory
 from tests.report_data import NASTY, both, checked, run
 
 

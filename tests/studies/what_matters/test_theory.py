@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.errors import InputError
+from scripts.studies.theorems import Statement, by_statement, read_theory, verdict_of
 from studies.what_matters.figures import figure1
 from studies.what_matters.theory import (
     check,
@@ -23,7 +24,6 @@ from studies.what_matters.theory import (
 )
 from studies.what_matters.theory.claims import slug
 from studies.what_matters.theory.instances import EXACT, OPTIMISED, RESPONSES, SEEDS, SUPPORTED, Draws, order
-from studies.what_matters.theory.rows import Statement, by_statement, read_theory, verdict_of
 
 INSTANCES = 20
 SEED = st.integers(0, 10_000)

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.errors import InputError
-from studies.what_matters.theory.claims import theory_claims
-from studies.what_matters.theory.rows import (
+from scripts.studies.theorems import (
     COLUMNS,
     Statement,
     above,
@@ -18,6 +17,7 @@ from studies.what_matters.theory.rows import (
     within,
     write_theory,
 )
+from studies.what_matters.theory.claims import theory_claims
 
 VALUES = st.lists(st.floats(-1, 1), min_size=1, max_size=30)
 STATEMENT = Statement("Theorem 1, as stated: a is b", "It is {0.median:.1f}, or {0.median:.0%}. What stands: c.")
