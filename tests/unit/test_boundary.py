@@ -38,7 +38,7 @@ def tables(drawn: list) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     for at, (own, chosen, rejected) in enumerate(drawn):
         for number, (text, reward) in enumerate(own):
             key = f"p{at}.{text}"
-            samples.append((key, f"p{at}", "own", text or None, 0, number))
+            samples.append((key, f"p{at}", "own", text or None, True, 0, number))
             scores.setdefault(key, reward if text else None)
         pairs.append((f"p{at}", f"p{at}.b", f"p{at}.off"))  # "b" may be sampled too
         scores.setdefault(f"p{at}.b", chosen)
@@ -166,12 +166,14 @@ def stored(folder: Path, prompts: int = 12) -> dict[str, Path]:
         of = prompt_id(prompt)
         rows["prompts"].append((of, prompt, "here", "train"))
         ids = [response_id(of, text) for text in ("so fine", "so poor")]
-        rows["responses"] += [(key, of, "set", text) for key, text in zip(ids, ("so fine", "so poor"), strict=True)]
+        rows["responses"] += [
+            (key, of, "set", text, True) for key, text in zip(ids, ("so fine", "so poor"), strict=True)
+        ]
         rows["pairs"].append((of, *ids, 1.0, 0.0, "test"))
         rows["off"] += zip(ids, (1.0, 0.0), strict=True)
         for number, text in enumerate(("good good", "good") if at % 2 else ("bad", "")):
             key = response_id(of, text)
-            rows["samples"].append((key, of, "set.own", text, 7, number))
+            rows["samples"].append((key, of, "set.own", text, True, 7, number))
             rows["own"] += [(key, 2.0 if at % 2 else -1.0)] if text else []
     schemas = {"prompts": PROMPTS, "responses": RESPONSES, "samples": SAMPLES, "pairs": PAIRS}
     schemas |= {"own": SCORES, "off": SCORES}

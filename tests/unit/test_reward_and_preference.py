@@ -32,7 +32,7 @@ def prompt_rows(texts: list[str]) -> pd.DataFrame:
 
 def sample_rows(ids: list[str], responses: list[list[str]]) -> pd.DataFrame:
     rows = [
-        (response_id(of, text), of, "p", text, 0, number)
+        (response_id(of, text), of, "p", text, True, 0, number)
         for of, texts in zip(ids, responses, strict=True)
         for number, text in enumerate(texts)
     ]
@@ -92,7 +92,8 @@ def test_a_reward_suite_reads_prompts_of_a_file(tmp_path, monkeypatch) -> None:
 
 
 def logprob_rows(values: dict[str, list[float]]) -> pd.DataFrame:
-    return pd.DataFrame({"response_id": list(values), "token_logprobs": [np.float32(each) for each in values.values()]})
+    logprobs = [np.float32(each) for each in values.values()]
+    return pd.DataFrame({"response_id": list(values), "token_logprobs": logprobs, "tokens": 0})
 
 
 def test_implicit_rewards_are_against_the_start_and_likelihoods_per_token(tmp_path, monkeypatch) -> None:
