@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from scripts.lib.chat import Answer, encode, encode_all
+from scripts.lib.chat import Answer, Encoded, encode, encode_all, end_ids
 from scripts.lib.config.policies import GivenPolicy
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.encoding import Encoder, Rules, digest_of_tokens
@@ -50,7 +50,7 @@ def learnt(family: str, answers: list[tuple[str, str]]) -> LlamaForCausalLM:
         torch.manual_seed(0)
         model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=256, **sizes, **ends))
         optimiser = torch.optim.Adam(model.parameters(), 1e-2)
-        for _ in range(80):
+        for _ in range(50):
             sum(model(input_ids=ids, labels=ids).loss for ids in whole).backward()
             optimiser.step()
             optimiser.zero_grad()
@@ -64,14 +64,30 @@ def logprob(model, encoded) -> float:
     return values[len(encoded.prompt_ids) - 1 :].sum().item()
 
 
-@pytest.mark.parametrize("family", ["llama-2", "vicuna", "llama-3", "phi-3", "trailing space"])
-def test_a_policys_own_greedy_answer_is_read_as_it_was_drawn(family):
+SLOW = [pytest.param(family, marks=pytest.mark.slow) for family in ("vicuna", "llama-3", "phi-3", "qwen-3", "gemma")]
+
+
+@pytest.mark.parametrize("family", ["llama-2", "trailing space", *SLOW])
+def test_a_policys_own_greedy_answer_is_read_as_it_was_drawn(family, monkeypatch):
     """As likely when stored and read back as when drawn: tokens, spaces and the end are the same."""
-    tokenizer, model = tokenizer_of(family), learnt(family, QA)
-    drawn = TransformersSampler(model, tokenizer, 200).sample([asked(q) for q, _ in QA], ["a", "b", "c"], LONG)
-    for (question, answer), each in zip(QA, drawn, strict=True):
-        assert (each.text.strip(), each.finished, each.as_drawn) == (answer, True, True)
-        assert logprob(model, encode(tokenizer, asked(question), each.text.strip(), 200)) > -0.5
+    known, tokens = QA[:2], {}
+    tokenizer, model = tokenizer_of(family), learnt(family, known)
+    draw = TransformersSampler.draw
+
+    def spy(self, rows, spec):
+        found = draw(self, rows, spec)
+        tokens.update({row.prompt_id: Encoded(row.ids, each.tokens) for row, each in zip(rows, found, strict=True)})
+        return found
+
+    monkeypatch.setattr(TransformersSampler, "draw", spy)
+    drawn = TransformersSampler(model, tokenizer, 200).sample([asked(q) for q, _ in known], ["a", "b"], LONG)
+    for (question, answer), each in zip(known, drawn, strict=True):
+        said = f"<think>\n\n</think>\n\n{answer}" if family == "qwen-3" else answer
+        assert (each.text.strip(), each.finished, each.as_drawn) == (said, True, True)
+        again = encode(tokenizer, asked(question), each.text.strip(), 200)
+        end = end_ids(tokenizer, asked(question))[-1]
+        assert again.response_ids == [*tokens[each.prompt_id].response_ids, end]
+        assert again.prompt_ids == tokens[each.prompt_id].prompt_ids
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -168,7 +184,7 @@ def test_a_digest_is_of_every_token_and_of_where_the_response_begins():
 def folder(tmp_path_factory):
     """A policy with a template that refuses system turns, two prompts, one of them with such a turn, and responses."""
     here = tmp_path_factory.mktemp("refusing")
-    learnt("gemma", QA).save_pretrained(here / "hf")
+    learnt("gemma", QA[:1]).save_pretrained(here / "hf")
     tokenizer_of("gemma").save_pretrained(here / "hf")
     prompts = [asked("name a prime ."), SYSTEM]
     ids = [prompt_id(each) for each in prompts]
