@@ -62,6 +62,32 @@ def test_the_plan_counts_every_output_that_a_model_works_for(studies: Studies) -
     assert all(share == pytest.approx(1) for share in asked.values()) and len(asked) == 57  # one job each
 
 
+def test_draws_multiply_the_runs_and_nothing_before_them() -> None:
+    raw = merged(*DEFAULT)
+    raw["what_matters"]["draws"] = 3
+    config = checked(raw, DEFAULT)
+    drawn, whole = (Studies(each, rooms(each)) for each in (config, checked(merged(*DEFAULT), DEFAULT)))
+    assert len(drawn.all.runs) == 3 * len(whole.all.runs)
+    for each in ("pairs", "datasets", "references", "scores", "samples", "tiers", "prompt_sets"):
+        assert getattr(drawn.all, each) == getattr(whole.all, each)
+    assert len(drawn.all.drawn_pairs) == 3 * len(whole.all.pairs)
+    assert all(lineage.draws_in(name) == 3 for name in drawn.all.drawn_pairs)
+    assert set(drawn.names("what_matters")) == set(drawn.all.pairs)
+    work = [sum(job["times"] for job in Planning(each.all).jobs() if job["kind"] == "train") for each in (drawn, whole)]
+    assert work[0] == pytest.approx(work[1])  # three draws of a third of the pairs
+
+
+def test_held_out_pairs_need_log_probs_of_every_policy_and_its_start() -> None:
+    suite = {"kind": "preference", "pairs": "off_1"}
+    config = atlas(evaluation={"suites": {"held_out": suite}})
+    run = paths(("dpo",))[0]
+    planning = Planning(Needs(config, [(run, "held_out"), ("weak", "held_out")]))
+    held_out = {job["out"] for job in planning.jobs() if job["kind"] == "logprobs"}
+    starts = {run, lineage.Run.parse(run).start, "weak"}
+    assert {f"results/logprobs/{start}/uf.{name}.parquet" for start in starts for name in "ab"} <= held_out
+    assert "results/prompt_sets/uf" in planning.counted_sets() and not planning.counted_suites()
+
+
 def test_the_plan_knows_lineages() -> None:
     """Samples of every start, references under every start, and each training once."""
     suite = {"kind": "harness", "task": "world_gsm8k", "data": "world", "metric": "exact_match"}
