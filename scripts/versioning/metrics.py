@@ -1,6 +1,7 @@
 """Makes `results/metrics.json`: the studies in a few numbers, for `dvc metrics diff` and `dvc exp show`.
 
-For each study: how many claims hold, the measured value of every claim, and the mean of each benchmark over its runs.
+For each study: how many claims about runs hold, and how many theorems; the measured value of every claim; the mean of
+each benchmark over its runs.
 The tables and claims.csv have the rest, with intervals.
 """
 
@@ -20,10 +21,11 @@ from scripts.lib.tables import write_json
 
 def of_claims(claims: pd.DataFrame) -> dict[str, Any]:
     """The claims of one study, from rows of claims.csv. Values that could not be measured are left out."""
-    verdicts = Counter(claims["verdict"])
+    counts = Counter(zip(claims["kind"], claims["verdict"], strict=True))
     measured = claims.dropna(subset="measured")
     return {
-        "verdicts": {name: verdicts[name] for name in VERDICTS},
+        "verdicts": {name: counts["finding", name] for name in VERDICTS if name != "beyond"},
+        "theorems": {name: counts["theorem", name] for name in VERDICTS},
         "claims": dict(zip(measured["claim"], measured["measured"].astype(float), strict=True)),
     }
 

@@ -102,15 +102,18 @@ def test_metrics_are_of_each_study_its_own(tmp_path: Path, monkeypatch: pytest.M
         metrics.main()
         return json.loads((tmp_path / name).read_text())
 
-    nothing = {"verdicts": {"holds": 0, "fails": 0, "undecided": 0, "beyond": 0}, "claims": {}}
+    theorems = {"theorems": {"holds": 0, "fails": 0, "undecided": 0, "beyond": 0}}
+    nothing = {"verdicts": {"holds": 0, "fails": 0, "undecided": 0}, **theorems, "claims": {}}
     assert made("metrics.json", "--claims", str(tmp_path / "claims.csv")) == {
         "first": {
-            "verdicts": {"holds": 1, "fails": 0, "undecided": 1, "beyond": 0},
+            "verdicts": {"holds": 1, "fails": 0, "undecided": 1},
+            **theorems,
             "claims": {"a.b": 0.5},
             "benchmarks": {"mmlu": 1.5},
         },
         "second": {
-            "verdicts": {"holds": 0, "fails": 1, "undecided": 0, "beyond": 0},
+            "verdicts": {"holds": 0, "fails": 1, "undecided": 0},
+            **theorems,
             "claims": {"a.b": -1.0},
             "benchmarks": {"gsm8k": 4.0, "mmlu": 3.0},
         },

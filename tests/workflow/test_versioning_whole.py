@@ -49,7 +49,7 @@ def test_the_whole_dag_is_recorded_and_restored(finished: House, tmp_path: Path)
     metrics = json.loads(later.dvc("metrics", "show", "--json").stdout)[""]["data"]["results/metrics.json"]["data"]
     assert set(metrics) == {"what_matters"}
     of_study = metrics["what_matters"]
-    assert set(of_study) == {"verdicts", "claims", "benchmarks"} and sum(of_study["verdicts"].values()) > 10
+    assert set(of_study) == {"verdicts", "theorems", "claims", "benchmarks"} and sum(of_study["verdicts"].values()) > 10
     later.dvc("plots", "show", "--out", "plots")
     assert "Claims" in (later.folder / "plots/index.html").read_text()
 
