@@ -164,6 +164,7 @@ rule report:
         ),
         tier_cards=expand("results/tiers/{tiers}.card.json", tiers=needs.tiers),
         pairs_cards=expand("results/pairs/{pairs}.card.json", pairs=needs.pairs),
+        training_cards=[path.replace(".parquet", ".card.json") for path in needs.training],
         learned_cards=expand("results/scorers/{scorer}/scorer.json", scorer=needs.learned_scorers),
         sharing=[
             f"results/tables/{study}/sharing.csv"
@@ -199,6 +200,7 @@ rule report:
             --prompt-set-cards {input.prompt_set_cards} \
             --tier-cards {input.tier_cards} \
             --pairs-cards {input.pairs_cards} \
+            --training-cards {input.training_cards} \
             --learned-cards {input.learned_cards} \
             --sharing {input.sharing} \
             --suites {params.suites} \

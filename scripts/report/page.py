@@ -37,6 +37,7 @@ from scripts.report.html import environment, fact
 from scripts.report.inline import inline_svg
 from scripts.report.labels import benchmark
 from scripts.report.section import Section, read_section
+from scripts.report.truncation import truncations
 
 SEVERAL = "prefatlas: which preference data?"
 """The page's title if there are several studies."""
@@ -111,6 +112,11 @@ def read_cards(title: str, paths: list[Path]) -> dict[str, Any]:
                 "dropped": dropped,
             }
         )
+    return group_of(title, cards)
+
+
+def group_of(title: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
+    """Cards (name, facts, dropped) as one table. words: the columns that are not all numbers."""
     columns = list(dict.fromkeys(key for card in cards for key in card["facts"]))
     text = {key for card in cards for key, value in card["facts"].items() if not isinstance(value, int | float)}
     return {"title": title, "cards": cards, "columns": columns, "words": text}
@@ -195,6 +201,9 @@ def render(arguments: Any) -> str:
         "Pairs": arguments.pairs_cards,
         "Scorers and rankers trained here": arguments.learned_cards,
     }
+    cards = [read_cards(title, paths) for title, paths in groups.items() if paths]
+    if cut := truncations(arguments.training_cards):
+        cards.append(group_of("Pairs that max_length cuts", cut))
     return (
         environment()
         .get_template("report.html")
@@ -206,7 +215,7 @@ def render(arguments: Any) -> str:
             most=claims_view.MOST,
             bar_height=claims_view.HEIGHT,
             bar_width=claims_view.WIDTH,
-            cards=[read_cards(title, paths) for title, paths in groups.items() if paths],
+            cards=cards,
             dag=Markup(_drawing(arguments)) if arguments.rulegraph else "",
             hyperparameters=hyperparameters(config.training),
             sampling=sampling(config),
@@ -249,6 +258,7 @@ def main() -> None:
     parser.add_argument("--prompt-set-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--tier-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--pairs-cards", type=Path, nargs="*", default=[])
+    parser.add_argument("--training-cards", type=Path, nargs="*", default=[], help="<run>.card.json")
     parser.add_argument("--learned-cards", type=Path, nargs="*", default=[], help="of reward models and rankers")
     parser.add_argument("--sharing", type=Path, nargs="*", default=[], help="<study>/sharing.csv")
     parser.add_argument("--rulegraph", type=Path, help="output of snakemake --rulegraph dot")
