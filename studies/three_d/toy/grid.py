@@ -49,7 +49,7 @@ class Grid:
         return policy.log_likelihoods(self.weights).double().exp().unflatten(0, self.shape)
 
     def trained(self, how: Optimiser) -> tuple[findings.Curves, torch.Tensor]:
-        """Curves by name (epochs + 1, objectives, *shape), and likelihoods after training (objectives, *shape, 4, 10)."""
+        """Curves by name (epochs + 1, objectives, *shape), and likelihoods after it (objectives, *shape, 4, 10)."""
         records, after = training.train(
             self.weights,
             self.spec.objectives,

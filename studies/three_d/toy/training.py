@@ -25,10 +25,10 @@ RECORDED = (
 )
 """What is recorded of an instance in an epoch, before its step.
 
-chosen, rejected: mean likelihood over the prompts, of the chosen response and of those that may be rejected; chosen_min
-and rejected_max: the extremes. unseen: likelihood of responses 9 and 10 together, mean over prompts; unpaired: of all
-that no pair of the prompt holds. log_chosen, log_rejected: mean log-likelihoods in nats. log_gradient_chosen, _rejected:
-log10 of the mean of |d loss / d pi+| and |d loss / d pi-| over the epoch's pairs.
+chosen, rejected: mean likelihood over the prompts, of the chosen response and of those that may be rejected;
+chosen_min, rejected_max: the extremes. unseen: likelihood of responses 9 and 10 together, mean over prompts; unpaired:
+of all that no pair of the prompt holds. log_chosen, log_rejected: mean log-likelihoods in nats. log_gradient_chosen,
+log_gradient_rejected: log10 of the mean of |d loss / d pi+| and |d loss / d pi-| over the epoch's pairs.
 """
 
 
