@@ -1,8 +1,9 @@
 """Step: checks section 3.1 and appendix B of "3D-Properties" against automatic derivatives on random instances.
 
 The rule of judgement is that of scripts/studies/theorems.py, over 20 seeds. Statements, quantities and tolerances were
-written before any of them was measured here; figures of an independent check of the same statements were known. Changed since: Lemma 1 is checked on pairs whose chosen response is
-no shorter than the rejected; without that its constant C can be so large that 1e-200 is not yet near the limit.
+written before any of them was measured here; figures of an independent check of the same statements were known. One
+change since: Lemma 1 is checked on pairs whose chosen response is no shorter than the rejected; without that its
+constant C can be so large that 1e-200 is not yet near the limit.
 """
 
 from collections.abc import Sequence

@@ -83,8 +83,9 @@ SHARED = Statement(
     "Corollary 3, with shared parameters: the chosen can fall, and the unseen rise",
     f"They can: with random features, {FEATURES} parameters for {RESPONSES} responses, the chosen falls in "
     "{0.median:.0%} and the unseen rise in {1.median:.0%} of the instances (median); free logits have 0% and "
-    "{2.median:.0%}. If the rejected's features are mostly the chosen's, twice as large, the chosen falls in {3.median:.0%}. That is "
-    "the reason which the paper gives in words; it is a property of the network and of the data, not of the loss.",
+    "{2.median:.0%}. If the rejected's features are mostly the chosen's, twice as large, the chosen falls in "
+    "{3.median:.0%}. That is the reason which the paper gives in words; it is a property of the network and of the "
+    "data, not of the loss.",
     claimed=False,
 )
 REWARD_MODEL = Statement("Section 3.4: the gradients of the reward model's loss by r+ and by r-", "Right.")

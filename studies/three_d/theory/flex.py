@@ -48,8 +48,8 @@ FLEX_RATIO = Statement(
 )
 DAMPENED = Statement(
     "B.2.1, as worded: a smaller beta- dampens the gradient by pi- as pi- goes to 0",
-    "Fails in that limit: from beta- 0.1 to 0.08 it is larger at pi- = 1e-60 in every instance. With pi+ / pi0+ = 5 / 3 "
-    "pi- times the gradient goes from {1.median:.4f} to {2.median:.4f} at log(pi- / pi0-) = -10, and from "
+    "Fails in that limit: from beta- 0.1 to 0.08 it is larger at pi- = 1e-60 in every instance. With pi+ / pi0+ = "
+    "5 / 3, pi- times the gradient goes from {1.median:.4f} to {2.median:.4f} at log(pi- / pi0-) = -10, and from "
     "{3.median:.4f} to {4.median:.4f} at -20.",
 )
 PEAKED = Statement(
