@@ -18,7 +18,9 @@ from tests.configurations import merged
 from tests.workflow.house import House
 
 FILES = defaults(Path(), {"studies": ["three_d"]})[::-1]
-TABLES = {f"results/tables/three_d/{name}.csv" for name in ("toy", "toy_findings", "toy_curves", "toy_matrices", "theory")}
+TABLES = {
+    f"results/tables/three_d/{name}.csv" for name in ("toy", "toy_findings", "toy_curves", "toy_matrices", "theory")
+}
 
 
 def configured(**toy):

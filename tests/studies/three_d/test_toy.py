@@ -115,7 +115,9 @@ def test_what_is_recorded_by_hand() -> None:
     p = logps.exp()
     for i in range(2):
         chosen = [p[i, x, x].item() for x in range(4)]
-        assert found["chosen"][i] == pytest.approx(sum(chosen) / 4) and found["chosen_min"][i] == pytest.approx(min(chosen))
+        assert found["chosen"][i] == pytest.approx(sum(chosen) / 4) and found["chosen_min"][i] == pytest.approx(
+            min(chosen)
+        )
         assert found["rejected"][i] == pytest.approx(p[i, :, 4:8].mean().item())
         assert found["rejected_max"][i] == pytest.approx(p[i, :, 4:8].max().item())
         assert found["unseen"][i] == pytest.approx(p[i, :, 8:].sum().item() / 4)
@@ -131,7 +133,9 @@ def test_gradients_stay_finite_where_a_likelihood_is_no_float() -> None:
     slopes = (torch.full_like(sides[0], -0.1), torch.full_like(sides[1], 0.1))
     found = training.recorded(logps, sides, slopes, setting.candidates("listed")[None])
     assert torch.isfinite(found).all()
-    assert found[training.RECORDED.index("log_gradient_rejected")].item() == pytest.approx(-1 + 1e4 / 2.302585, rel=1e-6)
+    assert found[training.RECORDED.index("log_gradient_rejected")].item() == pytest.approx(
+        -1 + 1e4 / 2.302585, rel=1e-6
+    )
 
 
 def curves(**changed) -> findings.Curves:
