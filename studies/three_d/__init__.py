@@ -1,0 +1,1 @@
+"""3D-Properties: what DPO does to likelihoods, and what tames it."""

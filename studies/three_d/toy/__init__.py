@@ -1,0 +1,1 @@
+"""The toy model of section 3.2: four prompts, ten responses, a small network."""
