@@ -9,61 +9,21 @@ paper's conventions); off_minus_on: their difference in points, which has a stan
 all of these. `_published` is the paper's number; what it does not print is computed from its win rates.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
-from scripts.studies.files import read_published
 from studies.alignment_stages.config import Config
 from studies.alignment_stages.discrepancy import delta, written
 from studies.alignment_stages.layout import KEY, OFF, ON, Row, row, rows, start_of
 from studies.alignment_stages.measured import Answers, Measured, mean_of
+from studies.alignment_stages.published_numbers import Published
 
 LABELS = ["policy", *KEY, "n_seeds", "n_draws"]
 NUMBERS = ["win_rate", "lc_win_rate", "avg_length", "true_reward", "increase", "boundary_score", "off_minus_on"]
 COLUMNS = [*LABELS, *(f"{each}{twin}" for each in NUMBERS for twin in ("", "_se", "_published"))]
 COLUMNS += ["delta", "delta_published"]
 UNPUBLISHED = ("true_reward_published",)
-START_KEY = KEY[:3]
-Numbers = Mapping[tuple[str, ...], Mapping[str, float]]
-
-
-class Published:
-    """The paper's numbers, of a row."""
-
-    def __init__(self, folder: Path) -> None:
-        self.numbers: Numbers = read_published(folder / "iterations.csv", KEY)
-        of_starts = read_published(folder / "starts.csv", [*START_KEY, "delta"])  # a delta is text: +inf, <0.01
-        self.scores = {key[:3]: found["boundary_score"] for key, found in of_starts.items()}
-        self.deltas = {key[:3]: key[3] for key in of_starts}
-
-    def of(self, spec: Config, of: Row) -> dict[str, object]:
-        own = self.numbers.get(of.published, {})
-        found: dict[str, object] = {f"{name}_published": own.get(name) for name in NUMBERS[:3]}
-        if of.path:
-            start = start_of(spec, of)
-            found["increase_published"] = self.increase(spec, of)
-            found["boundary_score_published"] = self.scores.get(_key(start, of.variant))
-        if of.path[-1:] == (OFF,):
-            increases = self.increase(spec, of), self.increase(spec, _beside(spec, of))
-            found["delta_published"] = self.deltas.get(_key(start, of.variant))
-            found["off_minus_on_published"] = None if None in increases else increases[0] - increases[1]
-        return found
-
-    def increase(self, spec: Config, of: Row) -> float | None:
-        here, before = (self.numbers.get(each.published, {}).get("lc_win_rate") for each in (of, start_of(spec, of)))
-        return None if here is None or before is None else here - before
-
-
-def _key(start: Row, variant: str) -> tuple[str, ...]:
-    """Of published numbers of a start, which are given for each objective that goes on from it."""
-    return (start.base.model or "", variant, *(*start.path, "")[:1])
-
-
-def _beside(spec: Config, of: Row) -> Row:
-    """The row with on-policy data from the same initial policy."""
-    return row(spec, of.base, of.variant, (*of.path[:-1], ON))
 
 
 def cells(spec: Config, answers: Answers, of: Row, published: Published) -> dict[str, object]:
@@ -71,7 +31,7 @@ def cells(spec: Config, answers: Answers, of: Row, published: Published) -> dict
     controlled = answers.controlled(of)
     found: dict[str, object] = dict.fromkeys(COLUMNS)
     found |= {"policy": of.base.policy, "objective": of.variant, "model": of.base.model}
-    found |= dict(zip(KEY[2:], (*of.path, "", "")[:2], strict=True))
+    found |= dict(zip(KEY[2:], of.iterations, strict=True))
     found |= {"n_draws": controlled.shape[0], "n_seeds": controlled.shape[1]}
     measured: dict[str, Measured] = {
         "win_rate": mean_of(answers.plain(of)),
@@ -85,13 +45,13 @@ def cells(spec: Config, answers: Answers, of: Row, published: Published) -> dict
         measured["increase"] = mean_of(controlled - answers.controlled(start))
         measured["boundary_score"] = answers.score(start)
     if of.path[-1:] == (OFF,):
-        beside = answers.controlled(_beside(spec, of))
+        beside = answers.controlled(row(spec, of.base, of.variant, (*of.path[:-1], ON)))
         measured["off_minus_on"] = mean_of(controlled - beside)
         on = float((beside - answers.controlled(start)).mean())
         found["delta"] = written(delta(measured["increase"][0], on))
     for name, (value, error) in measured.items():
         found |= {name: value, f"{name}_se": error}
-    return found | published.of(spec, of)
+    return found | published.of(of)
 
 
 def main() -> None:

@@ -15,7 +15,12 @@ PATHS: tuple[tuple[str, ...], ...] = ((), *product((OFF, ON), repeat=1), *produc
 STARTS = PATHS[:3]
 """The policies that an iteration starts from."""
 KEY = ("model", "objective", "iteration_1", "iteration_2")
-"""The columns by which published numbers are found."""
+"""The columns that name a row."""
+
+
+def iterations_of(path: tuple[str, ...]) -> tuple[str, str]:
+    first, second = (*path, "", "")[:2]
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,9 @@ class Row:
     runs: tuple[str, ...]
 
     @property
-    def published(self) -> tuple[str, ...]:
-        """The key of its published numbers; an untrained policy's are under no objective."""
-        iterations = (*self.path, "", "")[:2]
-        return (self.base.model or "", self.variant if self.path else "", *iterations)
+    def iterations(self) -> tuple[str, str]:
+        """What each iteration was, blank where there was none yet."""
+        return iterations_of(self.path)
 
 
 def row(spec: Config, base: Base, variant: str, path: tuple[str, ...]) -> Row:
