@@ -1,7 +1,9 @@
 """The study as seen by the workflow: what to evaluate, and how its tables, figures and section are made."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
+from scripts.lib.lineage import families_behind, sample_sets_behind, sampled_family
 from scripts.lib.names import PairsName
 from scripts.lib.study import Step, Study
 from scripts.report.labels import listed
@@ -46,22 +48,46 @@ class Room(Study):
     def tables(self) -> dict[str, Step]:
         boundaries = self._records(self.spec.boundary)
         iterations = self.table("iterations")
+        judged = [path.replace(".json", ".judgements.parquet") for path in self._records(self.spec.win_rate)]
         return {
-            "iterations": self._iterations(),
+            "iterations": self._reading_runs(f"{ROOM}.iterations", judged),
             "predictions": Step(f"{ROOM}.predictions", [iterations], ["--iterations", iterations]),
+            "distinct": self._distinct(),
             "boundary": Step("scripts.evaluation.boundaries", boundaries, ["--evaluations", *boundaries]),
             "theory": Step(f"{ROOM}.theory.check"),
         }
 
-    def _iterations(self) -> Step:
-        judged = [path.replace(".json", ".judgements.parquet") for path in self._records(self.spec.win_rate)]
+    def _reading_runs(self, module: str, also: Sequence[str] = ()) -> Step:
+        """A step that reads the results of all rows, and the paper's numbers of them."""
         return Step(
-            f"{ROOM}.iterations",
-            [*self.evaluations(), *judged, f"{PUBLISHED}/iterations.csv", f"{PUBLISHED}/starts.csv"],
+            module,
+            [*self.evaluations(), *also, f"{PUBLISHED}/iterations.csv", f"{PUBLISHED}/starts.csv"],
             [
                 *("--spec", self.spec.model_dump_json()),
                 *("--evaluations", "results/evaluations"),
                 *("--published", PUBLISHED),
+            ],
+        )
+
+    def _distinct(self) -> Step:
+        """From the references of the runs, and the samples behind them: both are there already."""
+        (samples, *_) = sample_sets_behind(self.atlas, self.spec.on_policy)
+        others = families_behind(self.atlas, self.spec.off_policy)
+        pairs, published = f"results/pairs/{self.spec.off_policy}.parquet", f"{PUBLISHED}/distinct.csv"
+        reads = [pairs, published]
+        for run in layout.policies_of(layout.starts(self.spec)):
+            own = sampled_family(self.atlas, samples, run)
+            reads += [f"results/samples/{run}/{own}.parquet"]
+            reads += [f"results/logprobs/{run}/{family}.parquet" for family in (own, *others)]
+        return Step(
+            f"{ROOM}.distinct",
+            reads,
+            [
+                *("--spec", self.spec.model_dump_json()),
+                *("--pairs", pairs),
+                *("--own", sampled_family(self.atlas, samples)),
+                *("--others", *others),
+                *("--published", published),
             ],
         )
 
@@ -75,6 +101,10 @@ class Room(Study):
         return {
             name: Step(f"{ROOM}.figures.{name}", [table], ["--table", table]) for name in ("boundary", "iterations")
         }
+
+    @property
+    def claims(self) -> Step:
+        return self._reading_runs(f"{ROOM}.claims")
 
     @property
     def section(self) -> Step:

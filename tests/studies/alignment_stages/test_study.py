@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scripts.lib.claims import read_claims
 from scripts.lib.errors import InputError
 from scripts.lib.lineage import lineage_of
 from scripts.report.page import suites
@@ -165,6 +166,11 @@ def test_tables_figures_and_section_in_miniature(house: House) -> None:
     assert of_dpo["boundary_score"][1] == of_dpo["boundary_score"][2] == pytest.approx(scores["weak"], abs=1e-4)
     after_off = scores["weak.stages_off_policy.dpo.s0"]
     assert of_dpo["boundary_score"][3] == of_dpo["boundary_score"][4] == pytest.approx(after_off, abs=1e-4)
+    distinct = pd.read_csv(tables / "distinct.csv")
+    assert len(distinct) == 2 * 3 and distinct[["by_sequence", "by_token"]].stack().between(0, 100).all()
+    assert distinct["by_sequence_published"].dropna().tolist() == [86.96, 84.32, 85.89, 86.96]
+    claims = read_claims(house.folder / "results/claims/alignment_stages.csv")
+    assert set(claims["verdict"]) == {"undecided"} and len(claims) in (1, 2)  # one seed; one stage or both
     assert set(pd.read_csv(tables / "predictions.csv")["source"]) == {"measured", "published"}
     for figure in ("iterations", "boundary"):
         assert (house.folder / f"results/figures/alignment_stages/{figure}.png").exists()
