@@ -12,6 +12,7 @@ from studies.alignment_stages.config import Config
 
 ROOM = "studies.alignment_stages"
 PUBLISHED = "studies/alignment_stages/published"
+PUBLISHED_RUNS = (f"{PUBLISHED}/iterations.csv", f"{PUBLISHED}/starts.csv")
 
 
 class Room(Study):
@@ -51,7 +52,11 @@ class Room(Study):
         judged = [path.replace(".json", ".judgements.parquet") for path in self._records(self.spec.win_rate)]
         return {
             "iterations": self._reading_runs(f"{ROOM}.iterations", judged),
-            "predictions": Step(f"{ROOM}.predictions", [iterations], ["--iterations", iterations]),
+            "predictions": Step(
+                f"{ROOM}.predictions",
+                [iterations, *PUBLISHED_RUNS],
+                ["--iterations", iterations, "--published", PUBLISHED],
+            ),
             "distinct": self._distinct(),
             "boundary": Step("scripts.evaluation.boundaries", boundaries, ["--evaluations", *boundaries]),
             "theory": Step(f"{ROOM}.theory.check"),
@@ -61,7 +66,7 @@ class Room(Study):
         """A step that reads the results of all rows, and the paper's numbers of them."""
         return Step(
             module,
-            [*self.evaluations(), *also, f"{PUBLISHED}/iterations.csv", f"{PUBLISHED}/starts.csv"],
+            [*self.evaluations(), *also, *PUBLISHED_RUNS],
             [
                 *("--spec", self.spec.model_dump_json()),
                 *("--evaluations", "results/evaluations"),

@@ -20,6 +20,16 @@ KEY = (
 TICKS = ["before", "1", "2"]
 
 
+BESIDE = 0.05
+"""How far policies of one iteration are drawn apart, so that their bars do not cover each other."""
+
+
+def place(path: tuple[str, ...]) -> float:
+    """Where a policy stands on the axis of iterations."""
+    alike = [each for each in PATHS if len(each) == len(path)]
+    return len(path) + BESIDE * (alike.index(path) - (len(alike) - 1) / 2)
+
+
 def path_of(row: dict) -> tuple[str, ...]:
     return tuple(each for each in (row["iteration_1"], row["iteration_2"]) if pd.notna(each) and each)
 
@@ -32,8 +42,8 @@ def draw(axis: Axes, rows: pd.DataFrame) -> None:
         value, error = at[path]["lc_win_rate"], at[path]["lc_win_rate_se"]
         if path:
             ends = [at[path[:-1]]["lc_win_rate"], value]
-            axis.plot([len(path) - 1, len(path)], ends, color=colour, linewidth=1.4)
-        axis.errorbar(len(path), value, yerr=error, color=colour, marker="o", markersize=5, elinewidth=1.1, zorder=3)
+            axis.plot([place(path[:-1]), place(path)], ends, color=colour, linewidth=1.4)
+        axis.errorbar(place(path), value, yerr=error, color=colour, marker="o", markersize=5, elinewidth=1.1, zorder=3)
     axis.set_xticks(range(len(TICKS)), TICKS)
     axis.set_xlim(-0.25, 2.25)
 

@@ -135,10 +135,12 @@ def test_every_published_start_has_its_three_rows() -> None:
 
 def test_hits_are_counted_as_by_hand(table) -> None:
     """0.40 and off gains more: hit. 0.60 after off and on gains more: hit. 0.45 after on and off gains more: hit."""
-    found = {(row["source"], row["predictor"]): row for row in predictions(table)}
+    found = {(row["source"], row["predictor"]): row for row in predictions(table, Published(PUBLISHED))}
     ours = found["measured", "boundary score"]
     assert (ours["n"], ours["hits"]) == (3, 3)
     assert [found["measured", f"always {data}-policy"]["hits"] for data in ("off", "on")] == [2, 1]
+    theirs = [found["published", name] for name in ("boundary score", "always off-policy", "always on-policy")]
+    assert [(row["n"], row["hits"]) for row in theirs] == [(24, 22), (24, 16), (24, 8)]
     assert ours["ci_low"] == pytest.approx(0.025 ** (1 / 3)) and ours["ci_high"] == 1
 
 
