@@ -106,12 +106,12 @@ def stages(spec: Config, differences: Differences, answers: Answers, published: 
         statistic = Estimate.of(sign * np.mean([differences.of(start) for start in members], axis=0))
         where = f"initial policies with a boundary score {'below' if below else 'of at least'} 0.5"
         words = Words(
-            f"{data}-policy over {other}-policy data for {where}",
+            f"{data.capitalize()}-policy over {other}-policy data for {where}",
             f"{len(members)} {where} gain more from {data}-policy data",
             f"{len(members)} {where} gain no more from {data}-policy data",
             "points",
         )
-        statement = f"{where} gain more from {data}-policy than from {other}-policy data (points, mean)"
+        statement = f"The {where} gain more from {data}-policy than from {other}-policy data (points, mean)"
         paper = published_mean(published, below)
         found.append(claim(spec, name, statement, words, positive(statistic), None if paper is None else sign * paper))
     return found
