@@ -6,12 +6,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scripts.lib.claims import read_claims
 from scripts.lib.errors import InputError
+from scripts.lib.lineage import lineage_of
 from scripts.report.page import suites
 from scripts.workflow.configuration import checked, defaults, rooms
 from scripts.workflow.needs import Studies
 from scripts.workflow.planning import Planning
-from tests.configurations import merged
+from studies.alignment_stages.published_numbers import Published
+from tests.configurations import layers, merged
 from tests.workflow.house import House
 
 FILES = defaults(Path(), {"studies": ["alignment_stages"]})[::-1]
@@ -26,27 +29,73 @@ def configured(**changes):
     return checked(raw, FILES)
 
 
-def test_every_policy_is_measured_by_the_boundary() -> None:
+def test_every_path_is_measured_and_every_start_by_the_boundary() -> None:
     room = rooms(configured())["alignment_stages"]
-    assert room.measured == [(policy, "stage") for policy in ("weak", "medium", "strong")]
-    assert room.tables["boundary"].reads == [f"results/evaluations/{policy}/stage.json" for policy, _ in room.measured]
-    assert "weak, medium, strong against stages_off_policy, compared by pair_ranker" in room.lead
+    policies, objectives, seeds = 3, 2, 2
+    measured = {of: [run for run, suite in room.measured if suite == of] for of in ("lc_ae2", "true_reward", "stage")}
+    for suite, trained in {"lc_ae2": 6, "true_reward": 6, "stage": 2}.items():
+        assert len(set(measured[suite])) == len(measured[suite]) == policies * (1 + trained * objectives * seeds)
+    assert set(measured["stage"]) == {run for run in measured["lc_ae2"] if len(lineage_of(run)) < 2}
+    assert room.tables["boundary"].reads == [f"results/evaluations/{run}/stage.json" for run in measured["stage"]]
+    assert "weak, medium and strong, trained twice on stages_off_policy" in room.lead
 
 
-def test_the_plan_counts_its_samples_and_the_page_says_how_it_is_measured() -> None:
+def test_no_run_trains_twice_and_every_iteration_s_reference_is_its_start() -> None:
     atlas = configured()
-    studies = Studies(atlas, rooms(atlas))
-    jobs = Planning(studies.all).jobs()
-    assert [job["out"] for job in jobs if job["kind"] == "sample"] == [
-        f"results/samples/{policy}/ultrafeedback.stages_own@{policy}.parquet" for policy in ("weak", "medium", "strong")
-    ]
-    assert studies.boundaries == rooms(atlas)["alignment_stages"].evaluations()
-    (row,) = suites(atlas, ["stage"])
+    needs = Studies(atlas, rooms(atlas)).all
+    names = [run.name for run in needs.runs]
+    assert len(names) == len(set(names)) == 3 * 2 * 2 * 6  # policies, objectives, seeds; two runs, then four
+    for run in needs.runs:
+        chain = lineage_of(run.name)
+        assert {(each.variant, each.seed) for each in chain} == {(run.variant, run.seed)}
+        assert all(f"results/logprobs/{run.start}/" in path for path in needs.files.references(run.pairs, run.start))
+    starts = [run.start for run in needs.runs]
+    assert all(starts.count(start) == (2 if "." in start else 2 * 2 * 2) for start in starts)
+
+
+def test_no_policy_samples_a_prompt_set_twice() -> None:
+    """What is sampled for pairs is what the boundary compares: once for each start."""
+    atlas = configured()
+    needs = Studies(atlas, rooms(atlas)).all
+    assert sorted(needs.sampled) == sorted(needs.compared) and len(needs.sampled) == 3 + 3 * 2 * 2 * 2
+    sampled = [job["out"] for job in Planning(needs).jobs() if job["kind"] == "sample"]
+    of_pairs = [path for path in sampled if "ultrafeedback" in path]
+    assert len(of_pairs) == len(set(of_pairs)) == len(needs.sampled)
+
+
+def test_draws_train_both_iterations_on_the_same_prompts() -> None:
+    atlas = configured(alignment_stages={"draws": 2, "seeds": [0]})
+    for run in Studies(atlas, rooms(atlas)).all.runs:
+        parts = {each.pairs.partition("+")[2] for each in lineage_of(run.name)}
+        assert len(parts) == 1 and parts <= {"1of2", "2of2"}
+
+
+def test_the_page_says_how_the_boundary_is_measured() -> None:
+    (row,) = suites(configured(), ["stage"])
     assert (row["metric"], row["asked by"], row["task"]) == (
         "boundary_score",
         "ranker pair_ranker",
         "stages_off_policy",
     )
+
+
+def test_the_paper_s_own_configuration_is_that_of_its_appendix() -> None:
+    files = layers(Path("studies/alignment_stages/paper.yaml"))
+    atlas = checked({"data": "somewhere", **merged(*files)}, files)
+    for variant in ("dpo", "slic"):
+        of = atlas.training.variant(variant)
+        assert (of.objective, of.learning_rate, of.beta) == (variant, 5e-7, 0.01)
+        assert (of.batch_pairs, of.epochs, of.warmup_ratio) == (128, 1, 0.1)
+    own = atlas.samples["stages_own"]
+    assert (own.temperature, own.top_p, own.top_k, own.samples) == (0.7, 0.9, 50, 2)
+    room = rooms(atlas)["alignment_stages"]
+    published = Published(Path("studies/alignment_stages/published"))
+    assert {base.model for base in room.spec.policies} == {model for model, *_ in published.deltas}
+    needs = Studies(atlas, rooms(atlas)).all
+    assert len(needs.runs) == 5 * 2 * 6
+    assert {suite for _, suite in room.measured} == {"lc_ae2", "stage"}
+    assert {atlas.pairs[name].ranker for name in needs.datasets} == {"pair_rm"}
+    assert not set(needs.sampled) & set(needs.compared)  # other prompts, never the same twice
 
 
 def test_a_suite_that_cannot_tell_is_refused() -> None:
@@ -61,18 +110,70 @@ def test_a_suite_that_cannot_tell_is_refused() -> None:
     with pytest.raises(InputError, match="stages_off_policy is sampled from every start"):
         configured(pairs={"stages_off_policy": {"prompt_set": None, "samples": "stages_own"}})
 
+    with pytest.raises(InputError, match="lc_ae2 reports the win rate alone"):
+        raw = copy.deepcopy(merged(*FILES)) | {"studies": ["alignment_stages"]}
+        raw["evaluation"]["suites"]["lc_ae2"]["metric"] = "win_rate"
+        checked(raw, FILES)
 
-@pytest.mark.slow
-def test_tables_and_section_in_miniature(tmp_path: Path) -> None:
-    house = House.build(tmp_path / "house")
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"win_rate": "gsm8k"}, "gsm8k is a suite of kind harness"),
+        ({"true_reward": "gsm8k"}, "gsm8k is a suite of kind harness"),
+        ({"on_policy": "stages_off_policy"}, "stages_off_policy is not sampled from each start"),
+        ({"off_policy": "stages_on_policy"}, "stages_on_policy is sampled from each start"),
+        ({"policies": [{"policy": "weak"}, {"policy": "weak", "model": "x"}]}, "weak stands twice"),
+    ],
+)
+def test_what_cannot_be_two_iterations_is_refused(changes, told) -> None:
+    with pytest.raises(InputError, match=told):
+        configured(alignment_stages=changes)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> House:
+    """One policy, one seed and one family: six runs of each objective."""
+    house = House.build(tmp_path_factory.mktemp("stages") / "house")
     house.turn_on("alignment_stages")
     house.configure("samples", {"stages_own": {"max_new_tokens": 8}})
+    house.configure("prompt_sets", "ultrafeedback", "generators", [])
+    house.configure("alignment_stages", {"policies": [{"policy": "weak", "model": "Phi-2-2.7B"}], "seeds": [0]})
+    return house
+
+
+def test_a_dry_run_trains_and_samples_everything_once(house: House) -> None:
+    planned = house.planned("--", "alignment_stages")
+    assert planned["train"] == 2 * 6 and planned["judge"] == planned["reward"] == 1 + 2 * 6
+    assert planned["sample_prompt_set"] == planned["boundary_score"] == 1 + 2 * 2
+    assert planned["ranked"] == 1 + planned["sample_prompt_set"]  # off-policy pairs once
+    assert planned["logprobs"] == 2 * planned["sample_prompt_set"]  # of both kinds of pairs under each start
+
+
+@pytest.mark.slow
+def test_tables_figures_and_section_in_miniature(house: House) -> None:
     house.snakemake("--", "alignment_stages", "boundary")
     assert house.planned("--", "alignment_stages", "boundary") == {}
-    table = pd.read_csv(house.folder / "results/tables/alignment_stages/boundary.csv")
-    assert table["policy"].tolist() == ["weak", "medium", "strong"]
+    tables = house.folder / "results/tables/alignment_stages"
+    table = pd.read_csv(tables / "boundary.csv")
+    assert len(table) == 1 + 2 * 2
     assert ((table["v_on"] + table["v_off"]) == 4 * table["n_prompts"]).all() and (table["n_prompts"] > 20).all()
-    both = pd.read_csv(house.folder / "results/boundary.csv")
-    pd.testing.assert_frame_equal(table, both)
-    assert (house.folder / "results/tables/alignment_stages/theory.csv").exists()
-    assert "stages_off_policy" in (house.folder / "results/sections/alignment_stages.html").read_text()
+    pd.testing.assert_frame_equal(table, pd.read_csv(house.folder / "results/boundary.csv"))
+    iterations = pd.read_csv(tables / "iterations.csv")
+    assert len(iterations) == 2 * 7 and iterations["lc_win_rate"].notna().all()
+    scores = dict(zip(table["policy"], table["score"], strict=True))
+    of_dpo = iterations[iterations["objective"] == "dpo"].reset_index()
+    assert of_dpo["boundary_score"][1] == of_dpo["boundary_score"][2] == pytest.approx(scores["weak"], abs=1e-4)
+    after_off = scores["weak.stages_off_policy.dpo.s0"]
+    assert of_dpo["boundary_score"][3] == of_dpo["boundary_score"][4] == pytest.approx(after_off, abs=1e-4)
+    distinct = pd.read_csv(tables / "distinct.csv")
+    assert len(distinct) == 2 * 3 and distinct[["by_sequence", "by_token"]].stack().between(0, 100).all()
+    assert distinct["by_sequence_published"].dropna().tolist() == [86.96, 84.32, 85.89, 86.96]
+    claims = read_claims(house.folder / "results/claims/alignment_stages.csv")
+    assert set(claims["verdict"]) == {"undecided"} and len(claims) in (1, 2)  # one seed; one stage or both
+    assert set(pd.read_csv(tables / "predictions.csv")["source"]) == {"measured", "published"}
+    for figure in ("iterations", "boundary"):
+        assert (house.folder / f"results/figures/alignment_stages/{figure}.png").exists()
+    for path in sorted((house.folder / "results/training").glob("*.dpo.s0.parquet")):
+        assert pd.read_parquet(path)["loss"].iloc[0] == pytest.approx(0.6931471805599453, abs=1e-6), path.name
+    assert "weak, slic (paper: Phi-2-2.7B)" in (house.folder / "results/sections/alignment_stages.html").read_text()
