@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-STEP = 0.02
+STEP = 0.05
 """Of the integration of a flow, in units of time."""
 
 

@@ -196,7 +196,7 @@ def test_adam_is_torch_s_with_a_rate_for_each_run() -> None:
 def test_the_target_of_the_reference_is_heavy_tailed_around_its_mode() -> None:
     target = heavy_tailed(100)
     assert target.sum().item() == pytest.approx(1, abs=1e-5) and (target > 0).all()
-    assert abs(target[1:-1].argmax().item() - 20) <= 3
+    assert abs(target[1:-1].argmax().item() - 20) <= 6  # tanh moves the mode of the density
     assert target[10:30].sum() > 10 * target[60:80].sum()
     assert target[-1] > target[-10]  # tanh folds the tail of the Cauchy distribution into the last bin
 
