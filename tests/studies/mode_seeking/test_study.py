@@ -1,0 +1,117 @@
+"""The room: what it refuses, its tables from runs, and the whole of it on tiny sizes."""
+
+import copy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scripts.lib.errors import InputError
+from scripts.workflow.configuration import checked, defaults, rooms
+from scripts.workflow.needs import Studies
+from scripts.workflow.planning import Planning
+from scripts.workflow.world import World
+from studies.mode_seeking import layout
+from studies.mode_seeking.bandit.train import COLUMNS
+from studies.mode_seeking.section import bandit as shown
+from studies.mode_seeking.tables import bandit
+from studies.mode_seeking.tables.found import at_best_rate, read_runs
+from tests.configurations import merged
+from tests.workflow.house import House
+
+FILES = defaults(Path(), {"studies": ["mode_seeking"]})[::-1]
+
+
+def configured(**changes):
+    raw = copy.deepcopy(merged(*FILES)) | {"studies": ["mode_seeking"]}
+    raw["mode_seeking"]["bandit"] |= changes
+    return checked(raw, FILES)
+
+
+def test_a_study_that_measures_no_policy_needs_nothing_of_the_world() -> None:
+    atlas = configured()
+    studies = Studies(atlas, rooms(atlas))
+    needs, room = studies.all, studies.rooms["mode_seeking"]
+    assert room.measured == [] and room.evaluations() == []
+    assert not any([needs.policies, needs.runs, needs.suites, needs.datasets, needs.sources, needs.learned_scorers])
+    assert Planning(needs).jobs() == [] and World(needs).suites == []
+    targets = studies.targets("mode_seeking")
+    assert room.table("bandit") in targets and not any("sharing" in each for each in targets)
+    assert studies.common_figures("mode_seeking") == []
+    assert set(room.tables["bandit"].reads) == {layout.runs_file(method) for method in layout.METHODS}
+    assert "far (70) and near (20)" in room.lead
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"heads": 3}, "32 is no multiple of 3 heads"),
+        ({"reuse": [1, 1000]}, "1000 is more than the 100 steps"),
+        ({"offline_reuse": 7}, "does not divide the 100 steps"),
+        ({"evaluated_every": 7}, "does not divide the 100 steps"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(changes, told) -> None:
+    with pytest.raises(InputError, match=told):
+        configured(**changes)
+
+
+def runs(**changes) -> list[dict]:
+    """Two seeds and learning rates of one row of the table; the second rate ends better and starts worse."""
+    rows = []
+    for rate, seed, (step, reward) in [
+        (0.1, 0, (0, 0.2)), (0.1, 0, (9, 0.5)), (0.1, 1, (0, 0.2)), (0.1, 1, (9, 0.5)),
+        (0.2, 0, (0, 0.1)), (0.2, 0, (9, 0.9)), (0.2, 1, (0, 0.1)), (0.2, 1, (9, 0.7)),
+    ]:  # fmt: skip
+        values = ["dpo", "far", True, 1, True, rate, seed, step, 10 * step, reward]
+        rows.append(dict(zip(COLUMNS, values, strict=True)) | changes)
+    return rows
+
+
+def test_rows_are_means_at_the_learning_rate_that_ends_best() -> None:
+    frame = pd.DataFrame([*runs(), *runs(on_policy=False, reward=0.3), *runs(shifted=False, reward=0.4)])
+    assert set(at_best_rate(frame)["learning_rate"]) == {0.1, 0.2}  # where all are equal, the smaller
+    rows = bandit.rows(frame)
+    assert [(row["samples_from"], row["negative_gradient"]) for row in rows] == [
+        ("policy", "yes"),
+        ("reference", "yes"),
+    ]
+    own, offline = rows
+    assert (own["reward"], own["learning_rate"], own["n_seeds"]) == (pytest.approx(0.8), 0.2, 2)
+    assert own["reward_se"] == pytest.approx(0.1) and own["samples"] == 90
+    assert own["reward_unshifted"] == pytest.approx(0.4) and offline["reward_unshifted"] is None
+    curves = bandit.curves(frame)
+    assert [(row["step"], row["reward"]) for row in curves[:2]] == [(0, pytest.approx(0.1)), (9, pytest.approx(0.8))]
+
+
+def test_the_section_shows_a_row_for_each_method_and_a_column_for_each_source() -> None:
+    frame = pd.DataFrame(bandit.rows(pd.DataFrame([*runs(), *runs(on_policy=False, reward=0.3)])))
+    table = shown(frame.drop(columns=bandit.UNSHIFTED))
+    assert table.columns == ["own, every step", "reference’s"]
+    (row,) = table.rows
+    assert row.labels == ["DPO", "yes"] and row.group == "optimum far"
+    assert [cell.value for cell in row.cells] == [pytest.approx(0.8), pytest.approx(0.3)]
+
+
+def test_files_that_are_no_runs_are_refused(tmp_path) -> None:
+    (tmp_path / "dpo.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"dpo\.csv.*is no table of runs"):
+        read_runs([tmp_path / "dpo.csv"])
+    with pytest.raises(InputError, match="not readable"):
+        read_runs([tmp_path / "none.csv"])
+
+
+@pytest.mark.slow
+def test_tables_figures_section_and_page_in_miniature(tmp_path: Path) -> None:
+    house = House.build(tmp_path / "house")
+    house.turn_on("mode_seeking")
+    tiny = {"seeds": [0, 1], "steps": 4, "reuse": [1, 2], "offline_reuse": 2, "evaluated_every": 2, "evaluated_on": 4}
+    house.configure("mode_seeking", "bandit", tiny | {"prompts": 2, "samples": 3, "width": 8})
+    house.snakemake()
+    assert house.planned() == {}
+    table = pd.read_csv(house.folder / "results/tables/mode_seeking/bandit.csv")
+    assert len(table) == 2 * 8 * 3 and table[["reward", "reward_se", "reward_unshifted"]].notna().all(axis=None)
+    assert "Own samples" in (house.folder / "results/sections/mode_seeking.html").read_text()
+    assert "mode_seeking.bandit" in (house.folder / "results/report.html").read_text()
+    house.configure("mode_seeking", "bandit", "dpo_beta", 0.1)
+    assert house.planned()["mode_seeking_bandit"] == 8
