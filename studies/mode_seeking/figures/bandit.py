@@ -21,7 +21,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
     shown = [
         ("step", "drawn once from the reference", table[~own]),
         ("step", "own, at every step", table[own & (table["reuse"] == table[own]["reuse"].min())]),
-        ("samples", "own, however often reused", table[own]),
+        ("samples", "own, reused or not", table[own & (table["step"] > 0)]),
     ]
     looks = {name: style.SERIES[at % len(style.SERIES)] for at, name in enumerate(methods)}
     negative = dict(zip(table["method"], table["negative_gradient"], strict=True))
@@ -39,11 +39,14 @@ def figure(table: pd.DataFrame) -> style.Figure:
                 axis.set_xlabel(AXES[x])
             if x == "samples":
                 axis.set_xscale("log")
+                axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+                axis.xaxis.set_minor_formatter(lambda *_: "")
         row[0].set_ylabel(style.fitted(MEANS.get(optimum, optimum), 1.9, 8.5))
     style.heading(
         drawn,
         "Expected reward during training",
-        f"Mean over {table['n_seeds'].max()} seeds. Solid: with a negative gradient; dashed: without.",
+        f"Mean over {table['n_seeds'].max()} seeds. Solid: with a negative gradient; dashed: without. "
+        "Right: a line for each reuse; the more a batch is reused, the further to the left.",
         [style.entry(name, color=looks[name], linestyle=DASHES[negative[name]], linewidth=1.2) for name in methods],
     )
     return drawn

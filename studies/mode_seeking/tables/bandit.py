@@ -30,8 +30,20 @@ def axes(row: dict) -> dict[str, object]:
     }
 
 
+def in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """By optimum, method and source: offline first, then the policy's own samples from the most reused on."""
+    optima, methods = list(dict.fromkeys(runs["optimum"])), list(METHODS)
+    places = {
+        "optimum": runs["optimum"].map(optima.index),
+        "method": runs["method"].map(methods.index),
+        "on_policy": runs["on_policy"],
+        "reuse": -runs["reuse"],
+    }
+    return runs.loc[pd.DataFrame(places).sort_values(list(places), kind="stable").index]
+
+
 def rows(runs: pd.DataFrame) -> list[dict[str, object]]:
-    best = at_best_rate(runs)
+    best = in_order(at_best_rate(runs))
     start = runs[runs["step"] == 0].groupby("optimum")["reward"].mean()
     final = over_seeds(best[best["step"] == best["step"].max()])
     right = final[final["shifted"]].to_dict("records")
@@ -45,7 +57,7 @@ def rows(runs: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def curves(runs: pd.DataFrame) -> list[dict[str, object]]:
-    best = at_best_rate(runs[runs["shifted"]])
+    best = in_order(at_best_rate(runs[runs["shifted"]]))
     return [row | axes(row) for row in over_seeds(best, "step").to_dict("records")]
 
 
