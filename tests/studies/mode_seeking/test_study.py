@@ -73,15 +73,22 @@ def test_rows_are_means_at_the_learning_rate_that_ends_best() -> None:
     assert set(at_best_rate(frame)["learning_rate"]) == {0.1, 0.2}  # where all are equal, the smaller
     rows = bandit.rows(frame)
     assert [(row["samples_from"], row["negative_gradient"]) for row in rows] == [
-        ("policy", "yes"),
         ("reference", "yes"),
+        ("policy", "yes"),
     ]
-    own, offline = rows
+    offline, own = rows
     assert (own["reward"], own["learning_rate"], own["n_seeds"]) == (pytest.approx(0.8), 0.2, 2)
     assert own["reward_se"] == pytest.approx(0.1) and own["samples"] == 90
     assert own["reward_unshifted"] == pytest.approx(0.4) and offline["reward_unshifted"] is None
     curves = bandit.curves(frame)
     assert [(row["step"], row["reward"]) for row in curves[2:]] == [(0, pytest.approx(0.1)), (9, pytest.approx(0.8))]
+
+
+def test_the_rows_of_an_optimum_stand_together_in_the_order_of_the_methods() -> None:
+    mixed = [runs(optimum=optimum, method=method) for method in ("ppo", "best_of_n") for optimum in ("far", "near")]
+    rows = bandit.rows(pd.DataFrame([row for each in zip(*mixed, strict=True) for row in each]))
+    found = [(row["optimum"], row["method"]) for row in rows]
+    assert found == [("far", "best-of-n"), ("far", "PPO"), ("near", "best-of-n"), ("near", "PPO")]
 
 
 def test_the_section_shows_a_row_for_each_method_and_a_column_for_each_source() -> None:
