@@ -5,7 +5,7 @@ Makes: nothing; an error in the configuration stops here, with its file, line an
 
 atlas     the configuration (scripts/lib/config)
 studies   what each study needs and makes (scripts/workflow/needs.py); needs: all of them together
-files     which files belong to what (scripts/workflow/files.py)
+files     which files belong to what (scripts/workflow/files.py); suite_files: those of suites (suite_files.py there)
 threads   how many threads a step gets that runs a model (scripts/workflow/threads.py)
 code      fingerprints of the steps' code, as parameters: a rule runs again when its code changes
 """
@@ -29,7 +29,6 @@ from scripts.workflow import configuration, harness, rooms, warm
 from scripts.workflow.code import Code
 from scripts.workflow.files import (
     CLASSIFIER,
-    LENGTH_CONTROL,
     MODEL,
     Files,
     inference_environment,
@@ -42,6 +41,7 @@ from scripts.workflow.files import (
 from scripts.workflow.needs import Studies
 from scripts.workflow.phases import phases
 from scripts.workflow.planning import Planning
+from scripts.workflow.suite_files import LENGTH_CONTROL, SuiteFiles
 from scripts.workflow.threads import Threads
 from scripts.workflow.world import World
 
@@ -75,6 +75,7 @@ except InputError as error:
 SUITES = atlas.evaluation.suites
 code = Code(REPOSITORY)
 files = Files(atlas)
+suite_files = SuiteFiles(files)
 studies = Studies(atlas, configuration.rooms(atlas))
 needs = studies.all
 world = World(needs)

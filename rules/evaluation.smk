@@ -41,8 +41,8 @@ rule questions:
 rule prompts:
     """The prompts of a suite, which no prompt set may contain."""
     input:
-        lambda w: files.questions(w.suite),
-        lambda w: local_files(files.data(w.suite)),
+        lambda w: suite_files.questions(w.suite),
+        lambda w: local_files(suite_files.data(w.suite)),
     output:
         "results/suites/{suite}/prompts.parquet",
     log:
@@ -57,7 +57,7 @@ rule prompts:
         code=code.of("scripts.evaluation.prompts"),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
-            " ".join(["--data", *files.questions(w.suite)]) if files.questions(w.suite) else ""
+            " ".join(["--data", *suite_files.questions(w.suite)]) if suite_files.questions(w.suite) else ""
         ),
     shell:
         r"""
@@ -73,7 +73,7 @@ rule prompts:
 rule reference:
     """The instructions of a win-rate suite, and the outputs that policies are judged against."""
     input:
-        lambda w: files.questions(w.suite),
+        lambda w: suite_files.questions(w.suite),
         lambda w: local_files(SUITES[w.suite].data),
     output:
         prompts="results/suites/{suite}/prompts.parquet",
@@ -90,7 +90,7 @@ rule reference:
         code=code.of("scripts.evaluation.prompts"),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
-            " ".join(["--data", *files.questions(w.suite)]) if files.questions(w.suite) else ""
+            " ".join(["--data", *suite_files.questions(w.suite)]) if suite_files.questions(w.suite) else ""
         ),
     shell:
         r"""
@@ -123,7 +123,7 @@ for asking in asked_together:
             asking.name
         input:
             policy=lambda w: files.policy(w.policy),
-            questions=[files.questions(suite) for suite in asking.suites],
+            questions=[suite_files.questions(suite) for suite in asking.suites],
             own=[local_files(SUITES[suite].data) for suite in asking.suites],
         output:
             expand("results/evaluations/{{policy}}/{suite}.json", suite=asking.suites),
@@ -140,7 +140,7 @@ for asking in asked_together:
             code=code.of("scripts.evaluation.harness"),
             tasks=code.yaml_in("scripts/evaluation/world_tasks"),
             suites=json.dumps({suite: SUITES[suite].model_dump() for suite in asking.suites}),
-            data=[f"{suite}={path}" for suite in asking.suites for path in files.questions(suite)],
+            data=[f"{suite}={path}" for suite in asking.suites for path in suite_files.questions(suite)],
         shell:
             ASK
 
@@ -150,7 +150,7 @@ rule length_control:
     input:
         reference="results/suites/{suite}/reference.parquet",
         prompts="results/suites/{suite}/prompts.parquet",
-        scorer=lambda w: files.judging_model(w.suite),
+        scorer=lambda w: suite_files.judging_model(w.suite),
     output:
         expand("results/suites/{{suite}}/length_control/{file}", file=LENGTH_CONTROL),
     log:
@@ -159,11 +159,11 @@ rule length_control:
         "benchmarks/suites/{suite}/length_control.tsv"
     conda:
         "../envs/evaluate.yaml"
-    threads: lambda w: threads.of_scorer(files.judging_scorer(w.suite))
+    threads: lambda w: threads.of_scorer(suite_files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.length_control"),
         spec=lambda w: spec(SUITES, w.suite),
-        scorer=lambda w: files.judging_flags(w.suite),
+        scorer=lambda w: suite_files.judging_flags(w.suite),
     shell:
         r"""
         python -m scripts.evaluation.length_control \
@@ -182,9 +182,9 @@ rule judge:
         samples="results/samples/{policy}/{suite}.parquet",
         prompts="results/suites/{suite}/prompts.parquet",
         reference="results/suites/{suite}/reference.parquet",
-        length_control=lambda w: files.length_control(w.suite),
-        scorer=lambda w: files.judging_model(w.suite),
-        own=lambda w: files.judging_texts(w.suite),
+        length_control=lambda w: suite_files.length_control(w.suite),
+        scorer=lambda w: suite_files.judging_model(w.suite),
+        own=lambda w: suite_files.judging_texts(w.suite),
     output:
         evaluation="results/evaluations/{policy}/{suite}.json",
         judgements="results/evaluations/{policy}/{suite}.judgements.parquet",
@@ -196,17 +196,17 @@ rule judge:
         suite=one_of(of_kind(SUITES, "win_rate")),
     conda:
         "../envs/evaluate.yaml"
-    threads: lambda w: threads.of_scorer(files.judging_scorer(w.suite))
+    threads: lambda w: threads.of_scorer(suite_files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.judge"),
         spec=lambda w: spec(SUITES, w.suite),
-        scorer=lambda w: files.judging_flags(w.suite),
+        scorer=lambda w: suite_files.judging_flags(w.suite),
         length_control=lambda w: (
             f"--length-control results/suites/{w.suite}/length_control"
-            if files.fits_length_control(w.suite)
+            if suite_files.fits_length_control(w.suite)
             else ""
         ),
-        verdicts=lambda w: "--verdicts cache/verdicts" if files.is_paid(w.suite) else "",
+        verdicts=lambda w: "--verdicts cache/verdicts" if suite_files.is_paid(w.suite) else "",
     shell:
         r"""
         python -m scripts.evaluation.judge \
@@ -228,9 +228,9 @@ rule judge:
 rule reward:
     """Score a policy's samples."""
     input:
-        samples=lambda w: f"results/samples/{w.policy}/{files.sampled_suite(w.suite)}.parquet",
-        prompts=lambda w: files.prompts_of(w.suite),
-        scorer=lambda w: files.judging_model(w.suite),
+        samples=lambda w: f"results/samples/{w.policy}/{suite_files.sampled_suite(w.suite)}.parquet",
+        prompts=lambda w: suite_files.prompts_of(w.suite),
+        scorer=lambda w: suite_files.judging_model(w.suite),
     output:
         "results/evaluations/{policy}/{suite}.json",
     log:
@@ -241,11 +241,11 @@ rule reward:
         suite=one_of(of_kind(SUITES, "reward")),
     conda:
         "../envs/evaluate.yaml"
-    threads: lambda w: threads.of_scorer(files.judging_scorer(w.suite))
+    threads: lambda w: threads.of_scorer(suite_files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.reward"),
         spec=lambda w: spec(SUITES, w.suite),
-        scorer=lambda w: files.judging_flags(w.suite),
+        scorer=lambda w: suite_files.judging_flags(w.suite),
     shell:
         r"""
         python -m scripts.evaluation.reward \
@@ -265,7 +265,7 @@ rule preference:
     input:
         pairs=lambda w: files.named_pairs(SUITES[w.suite].pairs),
         logprobs=lambda w: files.references(SUITES[w.suite].pairs, w.policy),
-        start=lambda w: files.held_out_start(w.suite, w.policy),
+        start=lambda w: suite_files.held_out_start(w.suite, w.policy),
     output:
         "results/evaluations/{policy}/{suite}.json",
     log:
@@ -296,12 +296,12 @@ rule preference:
 rule boundary_score:
     """Compare a policy's own samples with the responses of off-policy pairs."""
     input:
-        samples=lambda w: files.compared_samples(w.suite, w.policy),
+        samples=lambda w: suite_files.compared_samples(w.suite, w.policy),
         pairs=lambda w: files.named_pairs(SUITES[w.suite].pairs),
         prompts=lambda w: files.prompts_behind([SUITES[w.suite].pairs]),
         responses=lambda w: files.responses_behind([SUITES[w.suite].pairs]),
-        scores=lambda w: files.compared_scores(w.suite, w.policy),
-        model=lambda w: files.comparing_model(w.suite),
+        scores=lambda w: suite_files.compared_scores(w.suite, w.policy),
+        model=lambda w: suite_files.comparing_model(w.suite),
     output:
         "results/evaluations/{policy}/{suite}.json",
     log:
@@ -316,7 +316,7 @@ rule boundary_score:
     params:
         code=lambda w: code.of_ranking("scripts.evaluation.boundary", SUITES[w.suite]),
         spec=lambda w: spec(SUITES, w.suite),
-        by=lambda w: files.comparing_flags(w.suite, w.policy),
+        by=lambda w: suite_files.comparing_flags(w.suite, w.policy),
     shell:
         r"""
         python -m scripts.evaluation.boundary \

@@ -81,7 +81,7 @@ rule curate:
             source=atlas.prompt_sets[w.prompt_set].sources,
         ),
         unseen=lambda w: [
-            files.prompts_of(suite) for suite in atlas.prompt_sets[w.prompt_set].unseen_by
+            suite_files.prompts_of(suite) for suite in atlas.prompt_sets[w.prompt_set].unseen_by
         ],
     output:
         prompts="results/prompt_sets/{prompt_set}/prompts.parquet",

@@ -50,14 +50,14 @@ class Study(ABC):
         """What ran, in one sentence."""
 
     @cached_property
-    @abstractmethod
     def measured(self) -> list[tuple[str, str]]:
         """(policy or run, suite): everything to evaluate; runs and everything before them follow from it."""
+        return []
 
     @cached_property
-    @abstractmethod
     def tables(self) -> dict[str, Step]:
         """Table -> how results/tables/<study>/<table>.csv is made."""
+        return {}
 
     @cached_property
     def figures(self) -> dict[str, Step]:
@@ -80,9 +80,9 @@ class Study(ABC):
         """How results/sections/<study>.html, the study's part of the page, is made."""
 
     @cached_property
-    @abstractmethod
     def names(self) -> dict[str, PairsName]:
         """Pairs dataset -> its name in tables and figures; for every dataset that a run of the study trains on."""
+        return {}
 
     def evaluations(self, policies: Sequence[str] | None = None) -> list[str]:
         """The evaluation files of all policies, or of some."""

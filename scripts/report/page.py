@@ -1,7 +1,7 @@
 """Makes `results/report.html`: one self-contained page from the studies' sections, figures, claims and cards.
 
-Inputs that are not given are left out. What was found comes first, a sentence a claim, then the picture, then verdicts,
-failing claims included (promise P6), then tables.
+Inputs that are not given are left out. What was found comes first, in one sentence per claim, then the picture, then
+verdicts, failing claims included (promise P6), then tables.
 """
 
 import platform

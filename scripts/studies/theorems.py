@@ -111,6 +111,11 @@ def verdict_of(rows: Sequence[Row]) -> Verdict:
     return next(verdict for verdict in ("beyond", "fails", "undecided", "holds") if verdict in found)
 
 
+def judged(rows: Sequence[Row]) -> list[tuple[str, Verdict, list[Row]]]:
+    """(statement, its verdict, its rows), in the table's order."""
+    return [(says, verdict_of(own), own) for says, own in by_statement(rows).items()]
+
+
 def write_theory(rows: Sequence[Row], path: Path) -> None:
     """Write theory.csv, one row per quantity, atomically."""
     write_csv([asdict(row) for row in rows], COLUMNS, path, DECIMALS)

@@ -76,10 +76,7 @@ def train(
     what it says of a response depends on others (:mod:`scripts.lib.capability`) or is not what its reference said
     (:mod:`scripts.training.start`), or if the loss or its gradient is not finite.
     """
-    if spec.gradient_checkpointing and not checkpointable(model):
-        raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
-    if spec.compile and not layers_of(model):
-        raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
+    _refuse_what_it_lacks(model, spec)
     model.eval()
     sides = [side for each in examples for side in (each.chosen, each.rejected)]
     reason = reason_against(model, spec.max_length if renewal else max(map(len, sides)), pad_id)
@@ -89,15 +86,7 @@ def train(
         processes.shard(model, spec.precision)
     objective = with_options(spec.objective, spec.beta, spec.options)
     steps = batches(len(examples), spec.batch_pairs, spec.epochs, seed)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, spec.weight_decay),
-        lr=spec.learning_rate,
-        betas=(spec.adam_beta1, spec.adam_beta2),
-        eps=1e-8,
-        fused=True,
-    )
-    warmup = math.ceil(spec.warmup_ratio * len(steps))
-    scheduler = get_cosine_schedule_with_warmup(optimizer, warmup, len(steps))
+    optimizer, scheduler = _optimization(model, spec, len(steps))
     rows: list[dict[str, Any]] = []
     progress = _Progress(len(steps))
     every = renewal.every if renewal else 1
@@ -136,14 +125,33 @@ def train(
     return pd.DataFrame(rows)
 
 
+def _refuse_what_it_lacks(model: PreTrainedModel, spec: Hyperparameters) -> None:
+    if spec.gradient_checkpointing and not checkpointable(model):
+        raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
+    if spec.compile and not layers_of(model):
+        raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
+
+
+def _optimization(model: PreTrainedModel, spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
+    """AdamW, and the learning rate's warm-up and cosine over so many steps."""
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, spec.weight_decay),
+        lr=spec.learning_rate,
+        betas=(spec.adam_beta1, spec.adam_beta2),
+        eps=1e-8,
+        fused=True,
+    )
+    warmup = math.ceil(spec.warmup_ratio * steps)
+    return optimizer, get_cosine_schedule_with_warmup(optimizer, warmup, steps)
+
+
 def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list[int]]:
     """The indices of the pairs of each step.
 
     Every epoch is a new permutation of all pairs, cut into steps of ``batch_pairs``; the last step of an epoch takes
     the remainder, as in Hugging Face's Trainer, so that every pair is used once per epoch. A fractional number of
     epochs ends after that part of the last epoch's steps, rounded up. The permutations depend only on the seed and on
-    the number of
-    pairs: runs on datasets over the same prompts see the prompts in the same order.
+    the number of pairs: runs on datasets over the same prompts see the prompts in the same order.
     """
     steps_of_epoch = math.ceil(pairs / batch_pairs)
     total = math.ceil(epochs * steps_of_epoch)

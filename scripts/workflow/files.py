@@ -7,7 +7,6 @@ from typing import Any
 from snakemake.io import contains_wildcard
 
 from scripts.lib import lineage
-from scripts.lib.config.evaluation import PaidJudge
 from scripts.lib.config.references import entry_of
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.errors import InputError
@@ -16,8 +15,6 @@ CLASSIFIER = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_c
 """The files of a reward model or ranker, besides its card: lib/classifiers.py's, without importing torch."""
 MODEL = [CLASSIFIER[0], "generation_config.json", *CLASSIFIER[1:]]
 """The files of a trained policy, besides policy.json: lib/models.py's, without importing torch."""
-LENGTH_CONTROL = ["df_gamed.csv", "instruction_difficulty.csv"]
-"""The files of a fitted length control: evaluation/control_files.py's, without importing alpaca-eval."""
 
 
 def of_kind(section: Mapping[str, Any], *kinds: str) -> list[str]:
@@ -88,7 +85,6 @@ class Files:
 
     def __init__(self, atlas: AtlasConfig) -> None:
         self.atlas = atlas
-        self.suites = atlas.evaluation.suites
 
     # Policies and the small models trained here
 
@@ -249,105 +245,3 @@ class Files:
 
     def prompt_sets_behind(self, datasets: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(lineage.prompt_set_behind(self.atlas, each) for each in datasets))
-
-    # Suites
-
-    def questions(self, suite: str) -> list[str]:
-        """The questions of a suite of the didactic world; empty for others."""
-        return [f"results/suites/{suite}/questions.jsonl"] if self.data(suite) == "world" else []
-
-    def data(self, suite: str) -> str | None:
-        """Where a suite's questions come from, if it has its own."""
-        return getattr(self.suites[suite], "data", None)
-
-    def prompts_of(self, suite: str) -> str:
-        """The prompts of a suite: its own, those of the suite whose samples it scores, or those of its pairs."""
-        entry = self.suites[suite]
-        if entry.kind == "preference":
-            return f"results/prompt_sets/{lineage.prompt_set_behind(self.atlas, entry.pairs)}/prompts.parquet"
-        return f"results/suites/{self.sampled_suite(suite)}/prompts.parquet"
-
-    def sampled_suite(self, suite: str) -> str:
-        """The suite whose prompts a policy answers for this suite."""
-        return getattr(self.suites[suite], "samples_of", None) or suite
-
-    def held_out_start(self, suite: str, policy: str) -> list[str]:
-        """The log-probs of a preference suite's responses under the start of a run; none for another policy."""
-        if not lineage.is_run(policy):
-            return []
-        return self.references(self.suites[suite].pairs, lineage.Run.parse(policy).start)
-
-    def compared_samples(self, suite: str, policy: str) -> str:
-        """The samples of a policy that a boundary suite compares. Raises InputError if they are another policy's."""
-        samples = self.suites[suite].samples
-        whose = self.atlas.samples[samples].policy or policy
-        if whose != policy:
-            raise InputError(
-                f"evaluation.suites.{suite}, samples",
-                f"{samples} is sampled from {whose}, and cannot tell of {policy}",
-                "name a sample set without a policy, or leave its policy out",
-            )
-        return self.samples_for(samples, policy)
-
-    def compared_scores(self, suite: str, policy: str) -> list[str]:
-        """The scores of both sides of a boundary suite's comparisons; none with a ranker."""
-        entry = self.suites[suite]
-        families = lineage.families_behind(self.atlas, entry.pairs)
-        own = self.sampled_family(entry.samples, policy)
-        return self.scores(entry.scorer, [own, *families]) if entry.scorer else []
-
-    def comparing_model(self, suite: str) -> list[str]:
-        """The files of a boundary suite's ranker, if it has one."""
-        entry = self.suites[suite]
-        return self.ranker(entry.ranker) if entry.ranker else []
-
-    def comparing_flags(self, suite: str, policy: str) -> list[str]:
-        """The flags for the ranker or the scores of a boundary suite."""
-        entry = self.suites[suite]
-        if entry.scorer:
-            return ["--scores", *self.compared_scores(suite, policy)]
-        return [
-            *("--ranker-spec", spec(self.atlas.rankers, entry.ranker)),
-            *self.ranker_folder(entry.ranker),
-            *("--prompts", *self.prompts_behind([entry.pairs])),
-            *("--responses", *self.responses_behind([entry.pairs])),
-        ]
-
-    def is_paid(self, suite: str) -> bool:
-        """Whether a suite's judge is an LLM behind an API."""
-        return isinstance(self.suites[suite].judge, PaidJudge)
-
-    def fits_length_control(self, suite: str) -> bool:
-        """Whether length control is fitted here: for the didactic world, whose judge has no published files."""
-        return self.suites[suite].data == "world" and not self.is_paid(suite)
-
-    def length_control(self, suite: str) -> list[str]:
-        names = LENGTH_CONTROL if self.fits_length_control(suite) else []
-        return [f"results/suites/{suite}/length_control/{name}" for name in names]
-
-    def judging_texts(self, suite: str) -> list[str]:
-        """The local files of an LLM judge's prompt or annotator configuration, if it has its own."""
-        judge = self.suites[suite].judge
-        own = {"alpaca_eval": "annotators_config", "openai": "prompt"}
-        return local_files(getattr(judge, own[judge.kind])) if judge.kind in own else []
-
-    def judging_scorer(self, suite: str) -> str | None:
-        """The scorer that measures a suite: a reward suite's own, or the one behind a judge."""
-        entry = self.suites[suite]
-        return entry.scorer if entry.kind == "reward" else getattr(entry.judge, "scorer", None)
-
-    def judging_model(self, suite: str) -> list[str]:
-        """Its files, if it was trained here."""
-        name = self.judging_scorer(suite)
-        return self.scorer(name) if name else []
-
-    def judging_flags(self, suite: str) -> list[str]:
-        """The flags for it."""
-        name = self.judging_scorer(suite)
-        if not name:
-            return []
-        folder = ["--model-dir", f"results/scorers/{name}"] if self.judging_model(suite) else []
-        scorer = self.atlas.scorers[name]
-        if getattr(scorer, "backend", None) == "vllm":  # its environment has no alpaca-eval
-            scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
-        return ["--scorer", scorer.model_dump_json(exclude={"threads"}), *folder]

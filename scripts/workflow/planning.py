@@ -7,6 +7,7 @@ from scripts.lib import lineage
 from scripts.lib.config.references import entry_of
 from scripts.lib.lineage import Run
 from scripts.workflow.needs import Needs, distinct
+from scripts.workflow.suite_files import SuiteFiles
 
 Job = dict[str, Any]
 
@@ -18,6 +19,7 @@ class Planning:
         self.needs = needs
         self.atlas = needs.atlas
         self.files = needs.files
+        self.suite_files = SuiteFiles(needs.files)
 
     def jobs(self) -> list[Job]:
         references = [self._work_of("logprobs", path) for path in self._logprobs()]
@@ -33,7 +35,7 @@ class Planning:
     def counted_suites(self, *kinds: str) -> list[str]:
         """The folders of their suites with prompts of their own, of some kinds or all."""
         own = self.needs.suites_of(*(kinds or ("harness", "win_rate", "reward")))
-        return distinct(f"results/suites/{self.files.sampled_suite(name)}" for name in own)
+        return distinct(f"results/suites/{self.suite_files.sampled_suite(name)}" for name in own)
 
     def _counted(self, family: str) -> Job:
         """What a family's responses are counted by: themselves, or the prompts that a policy has yet to answer."""
@@ -54,7 +56,7 @@ class Planning:
             if suite in self.needs.suites_of("preference")
             for path in [
                 *self.files.references(self.atlas.evaluation.suites[suite].pairs, policy),
-                *self.files.held_out_start(suite, policy),
+                *self.suite_files.held_out_start(suite, policy),
             ]
         ]
         return distinct([*self.needs.references, *held_out])
@@ -76,7 +78,7 @@ class Planning:
             for family in distinct([*self.needs.sampled, *self.needs.compared])
         ] + [
             {"kind": "sample", "out": f"results/samples/{policy}/{suite}.parquet", "of": f"{suite}/prompts"}
-            for policy, suite in distinct((policy, self.files.sampled_suite(suite)) for policy, suite in sampled)
+            for policy, suite in distinct((policy, self.suite_files.sampled_suite(suite)) for policy, suite in sampled)
         ]
 
     def _share(self, run: Run, family: str) -> float:

@@ -9,7 +9,7 @@ from scripts.lib import cli
 from scripts.lib.tables import write_text
 from scripts.report.html import environment, figures_of
 from scripts.report.table import Row, Table, cells_of, read_rows, table_of
-from scripts.studies.theorems import by_statement, read_theory, verdict_of
+from scripts.studies.theorems import judged, read_theory
 
 COLUMNS = ["optimum", "method", "negative_gradient", "samples_from", "reuse", "samples", "reward", "reward_se"]
 
@@ -35,7 +35,7 @@ def titled(samples_from: str, reuse: int, measured: str) -> str:
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
     """The fragment described in scripts/report/section.py. tables: bandit, categorical and theory."""
-    theory = [(says, verdict_of(own), own) for says, own in by_statement(read_theory(tables["theory"])).items()]
+    theory = judged(read_theory(tables["theory"]))
     frame = read_rows(tables["bandit"], COLUMNS)
     return (
         environment(Path(__file__).parent)

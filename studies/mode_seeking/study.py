@@ -2,7 +2,6 @@
 
 from functools import cached_property
 
-from scripts.lib.names import PairsName
 from scripts.lib.study import Step, Study
 from studies.mode_seeking import layout
 from studies.mode_seeking.config import Config
@@ -25,14 +24,6 @@ class Room(Study):
             f"Categorical distributions, exactly; and {len(layout.METHODS)} methods on a bandit with optimum {optima}: "
             f"{bandit.steps} gradient steps, {seeds}."
         )
-
-    @cached_property
-    def measured(self) -> list[tuple[str, str]]:
-        return []
-
-    @cached_property
-    def names(self) -> dict[str, PairsName]:
-        return {}
 
     @cached_property
     def tables(self) -> dict[str, Step]:

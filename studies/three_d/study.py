@@ -2,7 +2,6 @@
 
 from functools import cached_property
 
-from scripts.lib.names import PairsName
 from scripts.lib.study import Step, Study
 from studies.three_d.config import Config
 
@@ -33,18 +32,6 @@ class Room(Study):
             f"The toy model under {', '.join(toy.objectives)}: 4 scenarios, {settings} settings, {len(toy.seeds)} "
             f"seeds, {toy.epochs} epochs; the theory on random instances."
         )
-
-    @cached_property
-    def measured(self) -> list[tuple[str, str]]:
-        return []
-
-    @cached_property
-    def names(self) -> dict[str, PairsName]:
-        return {}
-
-    @cached_property
-    def tables(self) -> dict[str, Step]:
-        return {}
 
     @property
     def made(self) -> list[str]:

@@ -13,7 +13,7 @@ from scripts.lib.names import PairsName
 from scripts.lib.tables import write_text
 from scripts.report.html import environment, figures_of
 from scripts.report.table import Cell, Row, Table, cells_of, heading, measured_in, read_rows, text_of
-from scripts.studies.theorems import by_statement, read_theory, verdict_of
+from scripts.studies.theorems import judged, read_theory
 
 REPEATS = ("n_seeds", "n_draws")
 
@@ -115,8 +115,7 @@ TABLES = {
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
     """The fragment described in scripts/report/section.py. tables: by name, those that exist."""
-    rows = read_theory(tables["theory"]) if "theory" in tables else []
-    theory = [(statement, verdict_of(own), own) for statement, own in by_statement(rows).items()]
+    theory = judged(read_theory(tables["theory"])) if "theory" in tables else []
     return (
         environment(Path(__file__).parent)
         .get_template("section.html")

@@ -180,6 +180,14 @@ TRUE_REWARD = {"kind": "reward", "scorer": "oracle", "samples_of": "lc_ae2"}
         ),
         (HELD_OUT, {}, None),
         (
+            {"kind": "boundary", "pairs": "open_assistant_comparisons", "samples": "own", "scorer": "oracle"},
+            {
+                "samples": {"own": {"prompt_set": "open_assistant", "samples": 2}},
+                "prompt_sets": {"open_assistant": {"sources": ["world_open_assistant"], "unseen_by": ["mine"]}},
+            },
+            "which are its own",
+        ),
+        (
             HELD_OUT,
             {"prompt_sets": {"open_assistant": {"sources": ["world_open_assistant"], "unseen_by": ["mine"]}}},
             "which are its own",

@@ -30,7 +30,7 @@ from scripts.lib.world.generators import respond
 from scripts.lib.world.oracle import reward
 from scripts.lib.world.skills import make_prompts
 from scripts.lib.world.suites import questions
-from scripts.workflow.files import LENGTH_CONTROL
+from scripts.workflow.suite_files import LENGTH_CONTROL
 
 WORLD = WinRateSuite.model_validate({"kind": "win_rate", "data": "world", "judge": {"kind": "world"}})
 

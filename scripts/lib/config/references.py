@@ -249,10 +249,11 @@ def _boundaries_that_cannot_be(config: Any) -> Iterator[Problem]:
 
 def _held_out_pairs_that_are_not(config: Any) -> Iterator[Problem]:
     for name, suite in config.evaluation.suites.items():
-        if not isinstance(suite, PreferenceSuite):
+        if not isinstance(suite, PreferenceSuite | BoundarySuite):
             continue
         held_out, _ = over(config, suite.pairs)
-        if any(config.samples[each].policy is None for each in sample_sets_behind(config, suite.pairs)):
+        of_starts = any(config.samples[each].policy is None for each in sample_sets_behind(config, suite.pairs))
+        if of_starts and isinstance(suite, PreferenceSuite):
             yield (
                 ("evaluation", "suites", name, "pairs"),
                 f"{suite.pairs} is another dataset for every start of a run",

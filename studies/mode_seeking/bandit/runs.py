@@ -2,7 +2,7 @@
 
 A run is a seed, an optimum, where its samples come from, a learning rate, and how log-probs are read. Samples come from
 
-every step   the policy, anew before each gradient step
+every step   the policy, again before each gradient step
 reuse T      the policy, before every T-th
 offline      the reference, before training: as many batches as `reuse` with T = offline_reuse draws, in turn
 

@@ -1,4 +1,4 @@
-"""Random instances for checking section 6, anew for every seed; a measure is one number per seed, (seeds,)."""
+"""Random instances for checking section 6, others for every seed; a measure is one number per seed, (seeds,)."""
 
 from collections.abc import Sequence
 

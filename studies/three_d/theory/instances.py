@@ -1,4 +1,4 @@
-"""Random pairs for checking the theory, anew for every seed, and derivatives of the losses that train policies.
+"""Random pairs for checking the theory, others for every seed, and derivatives of the losses that train policies.
 
 A pair is a PairLogps (scripts/lib/objectives.py) whose fields are float64 tensors (seeds, instances); a measure is one
 number per seed. As in the paper, pi+ and pi- are free coordinates unless a statement says otherwise.

@@ -23,7 +23,7 @@ SCENARIOS = {
 }
 """Scenario -> initial likelihood of each of the responses 1 to 4 and 5 to 8: Figure 3."""
 REJECTED = ("listed", "fixed", "batch")
-"""What a prompt's rejected response is: any of 5 to 8, drawn anew each time; always that of its own number among them;
+"""What a prompt's rejected response is: any of 5 to 8, drawn again each time; always that of its own number among them;
 the optimal response of another prompt in the batch, so that 5 to 8 are in no pair."""
 
 

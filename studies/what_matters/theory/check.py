@@ -4,7 +4,7 @@ One module per part of the section: gradient_step.py (Theorem 4.1, Proposition 4
 Proposition 4.4, equation 5), insights.py (Figure 1 and what is read from equation 7), online.py and online_training.py
 (Theorem 4.5).
 
-The rule of judgement, in scripts/studies/theorems.py: over 20 seeds, whose instances are drawn anew, a statement holds
+The rule of judgement, in scripts/studies/theorems.py: over 20 seeds, each with its own instances, a statement holds
 if every seed agrees with it and fails if none does, so that no verdict turns with the seed. A limit that the paper does
 not claim is `beyond`, and never a failure. A statement that is true in another reading than its own words is listed
 once per reading. Statements of equality are judged by the worst instance of a seed; those of the kind "similar",

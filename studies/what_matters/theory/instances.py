@@ -1,4 +1,4 @@
-"""Random instances for checking the theory, anew for every seed, and what is measured on those of a seed.
+"""Random instances for checking the theory, others for every seed, and what is measured on those of a seed.
 
 Instances are float64 tensors (seeds, instances, ...); a measure is one number per seed, (seeds,).
 """

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from scripts.studies.theorems import by_statement, read_theory, verdict_of, write_theory
 from studies.alignment_stages.theory import check, consistency, optimum
 from studies.alignment_stages.theory.tabular import INSTANCES, RESPONSES, Draws, preferences
+from tests.studies.theorems import check_verdicts
 
 VERDICTS = {
     "Theorem 5.1, existence": "holds",
@@ -35,13 +35,7 @@ VERDICTS = {
 
 @pytest.mark.parametrize("seeds", [range(20), range(100, 120)])
 def test_verdicts_are_those_of_the_table_at_other_seeds_too(seeds, tmp_path) -> None:
-    rows = check.theory(seeds)
-    found = {says: verdict_of(of) for says, of in by_statement(rows).items()}
-    assert len(found) == len(VERDICTS)
-    for (says, verdict), (begins, expected) in zip(found.items(), VERDICTS.items(), strict=True):
-        assert says.startswith(begins) and verdict == expected, says
-    write_theory(rows, tmp_path / "theory.csv")
-    assert [row.verdict for row in read_theory(tmp_path / "theory.csv")] == [row.verdict for row in rows]
+    check_verdicts(check.theory(seeds), VERDICTS, tmp_path)
 
 
 def test_shares_are_those_of_every_pair_of_draws() -> None:

@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from scripts.studies.theorems import by_statement, read_theory, verdict_of, write_theory
 from studies.mode_seeking.tables import categorical
 from studies.mode_seeking.theory import check
 from studies.mode_seeking.theory.flow import OBJECTIVES, apart, flow, half_time, natural, of_mass, softmax
 from studies.mode_seeking.theory.instances import BINS, INSTANCES, Draws
+from tests.studies.theorems import check_verdicts
 
 VERDICTS = {
     "Lemma 6.1, with a penalty": "holds",
@@ -38,13 +38,7 @@ VERDICTS = {
 
 @pytest.mark.parametrize("seeds", [range(20), range(100, 120)])
 def test_verdicts_are_those_of_the_table_at_other_seeds_too(seeds, tmp_path) -> None:
-    rows = check.theory(seeds)
-    found = {says: verdict_of(of) for says, of in by_statement(rows).items()}
-    assert len(found) == len(VERDICTS)
-    for (says, verdict), (begins, expected) in zip(found.items(), VERDICTS.items(), strict=True):
-        assert says.startswith(begins) and verdict == expected, says
-    write_theory(rows, tmp_path / "theory.csv")
-    assert [row.verdict for row in read_theory(tmp_path / "theory.csv")] == [row.verdict for row in rows]
+    check_verdicts(check.theory(seeds), VERDICTS, tmp_path)
 
 
 def divergence(objective: str, p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from scripts.lib.objectives import dpo
-from scripts.studies.theorems import by_statement, read_theory, verdict_of, write_theory
 from studies.three_d.theory import check, flex
 from studies.three_d.theory.instances import BETA, INSTANCES, Draws, by_likelihood, by_log, logs, step_on_logits
+from tests.studies.theorems import check_verdicts
 
 VERDICTS = {
     "Section 3.1": "holds",
@@ -48,13 +48,7 @@ VERDICTS = {
 
 @pytest.mark.parametrize("seeds", [range(20), range(100, 120)])
 def test_verdicts_are_those_of_the_table_at_other_seeds_too(seeds, tmp_path) -> None:
-    rows = check.theory(seeds)
-    found = {says: verdict_of(of) for says, of in by_statement(rows).items()}
-    assert len(found) == len(VERDICTS)
-    for (says, verdict), (begins, expected) in zip(found.items(), VERDICTS.items(), strict=True):
-        assert says.startswith(begins) and verdict == expected, says
-    write_theory(rows, tmp_path / "theory.csv")
-    assert [row.verdict for row in read_theory(tmp_path / "theory.csv")] == [row.verdict for row in rows]
+    check_verdicts(check.theory(seeds), VERDICTS, tmp_path)
 
 
 def test_a_step_on_logits_is_that_of_the_loss_and_of_shared_features() -> None:
