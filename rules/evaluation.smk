@@ -57,7 +57,9 @@ rule prompts:
         code=code.of("scripts.evaluation.prompts"),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
-            " ".join(["--data", *suite_files.questions(w.suite)]) if suite_files.questions(w.suite) else ""
+            " ".join(["--data", *suite_files.questions(w.suite)])
+            if suite_files.questions(w.suite)
+            else ""
         ),
     shell:
         r"""
@@ -90,7 +92,9 @@ rule reference:
         code=code.of("scripts.evaluation.prompts"),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
-            " ".join(["--data", *suite_files.questions(w.suite)]) if suite_files.questions(w.suite) else ""
+            " ".join(["--data", *suite_files.questions(w.suite)])
+            if suite_files.questions(w.suite)
+            else ""
         ),
     shell:
         r"""
@@ -140,7 +144,11 @@ for asking in asked_together:
             code=code.of("scripts.evaluation.harness"),
             tasks=code.yaml_in("scripts/evaluation/world_tasks"),
             suites=json.dumps({suite: SUITES[suite].model_dump() for suite in asking.suites}),
-            data=[f"{suite}={path}" for suite in asking.suites for path in suite_files.questions(suite)],
+            data=[
+                f"{suite}={path}"
+                for suite in asking.suites
+                for path in suite_files.questions(suite)
+            ],
         shell:
             ASK
 

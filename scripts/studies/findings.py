@@ -54,6 +54,10 @@ def signed(value: float, places: int) -> str:
     return text if any(each in "123456789" for each in text) else text[1:]
 
 
+ROUNDING = 1e-9
+"""So that a width of 0.1 less a rounding has the decimals of 0.1."""
+
+
 def places_of(width: float) -> int:
     """Decimals for numbers whose interval is so wide: one, or more where the interval is below one."""
-    return max(1, min(4, 1 - math.floor(math.log10(width)))) if width > 0 else 1
+    return max(1, min(4, 1 - math.floor(math.log10(width) + ROUNDING))) if width > 0 else 1

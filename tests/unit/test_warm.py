@@ -113,8 +113,10 @@ def until(condition: Callable[[], object], seconds: float = 120) -> None:
 
 
 def is_alive(process: int) -> bool:
+    """Whether any of its threads is: the first may be gone while others still hold its files and sockets."""
     with suppress(OSError):
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        stats = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
+        return any(stat.rsplit(")", 1)[1].split()[0] not in "ZX" for stat in stats)
     return False
 
 

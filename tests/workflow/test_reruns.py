@@ -13,17 +13,20 @@ from tests.workflow.house import House
 
 REPORTING = {"all", "report", "section", "configuration", "rulegraph", "metrics", "table", "sharing", "figure"}
 REPORTING |= {"tier_scores", "pair_scores", "training_curves", "claims_of_study", "claims"}
-PER_RUN = {"train", "sample", "harness", "judge"}
+PER_RUN = {"train", "sample", "harness", "judge", "reward"}
 
 
 def test_everything_is_made_and_nothing_is_left_to_do(finished: House) -> None:
     made = finished.results()
     table = pd.read_csv(finished.folder / "results/tables/what_matters/table1.csv")
-    benchmarks = ["gsm8k", "lc_ae2", "mmlu", "ifeval", "truthfulqa"]
-    wanted = [f"{name}{suffix}" for name in benchmarks for suffix in ("", "_se", "_published")]
+    benchmarks = ["gsm8k", "lc_ae2", "mmlu", "ifeval", "truthfulqa", "true_reward"]
+    wanted = [f"{name}{suffix}" for name in benchmarks for suffix in ("", "_se", "_gain_se", "_published")]
     assert list(table.columns) == ["dataset", "chosen", "rejected", "n_seeds", "n_draws", *wanted]
     assert len(table) == 9
-    assert table[wanted].notna().all().all()
+    ours = [name for name in wanted if not name.endswith(("_gain_se", "true_reward_published"))]
+    assert table[ours].notna().all().all() and table["true_reward_published"].isna().all()
+    gains = table[[f"{name}_gain_se" for name in benchmarks]]
+    assert gains.iloc[0].isna().all() and gains.iloc[1:].notna().all().all()  # the baseline gains over nothing
     claims = pd.read_csv(finished.folder / "results/claims.csv")
     assert list(claims.columns) == COLUMNS and set(claims["verdict"]) <= set(VERDICTS)
     for name, rows in (("table2", 3), ("table3", 12), ("table4", 4), ("table5", 30)):
@@ -48,7 +51,7 @@ def test_each_response_is_scored_once_and_has_log_probs_once(finished: House) ->
     tables = ["prompt_sets/open_assistant/responses.parquet", f"samples/medium/{sampled}.responses.parquet"]
     known = {table: pd.read_parquet(results / table)["response_id"] for table in tables}
     for folder in ("scores/oracle", "logprobs/medium"):
-        files = sorted((results / folder).iterdir())
+        files = sorted((results / folder).glob("open_assistant.*.parquet"))
         assert len(files) == 6
         ids = {path.stem: pd.read_parquet(path)["response_id"] for path in files}
         assert sorted(ids.pop(sampled)) == sorted(known[tables[1]])
