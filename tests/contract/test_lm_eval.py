@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from jinja2 import Environment
 from lm_eval.tasks import TaskManager
 
 from scripts.evaluation import harness, prompts
@@ -182,6 +183,20 @@ def test_simple_evaluate_says_the_same(policy, manager, tmp_path):
     assert [row["arguments"] for row in ours] == [row["arguments"] for row in theirs]
     assert [row["filtered_resps"] for row in ours] == [row["filtered_resps"] for row in theirs]
     assert ours[0]["arguments"][0][0].count("<user>") == 2, "the shot is a turn of its own"
+
+
+def test_a_task_compiles_its_templates_once_and_leaves_lm_eval_as_it_was(policy, manager, tmp_path, monkeypatch):
+    compiled = Counter()
+    compile_ = Environment.compile
+    monkeypatch.setattr(
+        Environment, "compile", lambda self, source, *rest: compiled.update([source]) or compile_(self, source, *rest)
+    )
+    path = written(tmp_path / "q.jsonl", choice_rows(0, 9))
+    asked(policy, manager, suite_of("tiny_choices", "acc,none"), path)
+    asking = {source: count for source, count in compiled.items() if source in CHOICES.values()}
+    assert set(asking) == {CHOICES[key] for key in ("doc_to_text", "doc_to_choice", "doc_to_target")}
+    assert max(asking.values()) <= 2, "at loading and when asked, not for each question"
+    assert "from_string" not in vars(lm_eval.utils.env)
 
 
 def test_questions_that_do_not_fit_are_counted(policy, manager, tmp_path):
