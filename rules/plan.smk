@@ -1,7 +1,7 @@
 """Plan: what the studies need, what separate runs would need, what exists already, and how long the rest will take.
 
 Needs: results/prompt_sets/{prompt_set}/, results/suites/{suite}/, which are counted, and made first if missing
-Makes: plan.csv, as of the moment of asking: not an artifact, and made again each time
+Makes: plan.csv, plan_truncation.csv, as of the moment of asking: no artifacts, and made again each time
 """
 
 
@@ -20,12 +20,14 @@ rule plan:
     params:
         jobs=json.dumps(planning.jobs()),
         hardware=as_json(atlas.hardware),
+        cuts=json.dumps(planning.cuts()),
         folders=planning.counted_sets() + planning.counted_suites(),
     shell:
         r"""
         python -m scripts.studies.plan \
             --jobs {params.jobs:q} \
             --hardware {params.hardware:q} \
+            --cuts {params.cuts:q} \
             --texts {params.folders} \
             --out plan.csv \
             2>{log}
