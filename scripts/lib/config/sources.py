@@ -38,6 +38,18 @@ class StoredSource(Spec):
         "tools, reasoning_content, ...) and are none here. A source that has others is refused (docs/sources.md).",
     )
 
+    reasoning: str | None = Field(
+        None,
+        description="The field of an assistant's messages with its reasoning, such as reasoning_content: read into the "
+        "text, as <think> ... </think>, and given to chat templates as they take it.",
+    )
+
+    @model_validator(mode="after")
+    def _reasoning_is_read_or_left_out(self) -> "StoredSource":
+        if self.reasoning in self.leave_out:
+            raise ValueError(f"{self.reasoning} is both named as reasoning and left out")
+        return self
+
 
 class UltraFeedbackSource(StoredSource):
     """UltraFeedback as published: one instruction, four completions with annotations."""
