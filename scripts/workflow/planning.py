@@ -45,6 +45,11 @@ class Planning:
             }
         return list(found.values())
 
+    def labelled(self) -> list[str]:
+        """Those of the pairs tables that are made from the data alone."""
+        labelled = [name for name in self.needs.pairs if self.files.pairs_of(name).kind == "labelled"]
+        return [f"results/pairs/{name}.parquet" for name in labelled]
+
     def counted_sets(self) -> list[str]:
         """The folders of the prompt sets behind the studies, held-out ones too."""
         held_out = [self.atlas.evaluation.suites[suite].pairs for suite in self.needs.suites_of("preference")]
