@@ -12,7 +12,7 @@ from scripts.sources.row import Row, blank
 TIE = 0.5
 """The annotation ``preferred`` of both responses of a tie: half a win each."""
 MARKS = {"1": True, "true": True, "0": False, "false": False}
-"""What a column of one outcome says, in lower case -> whether that was the outcome."""
+"""What a column of one outcome says -> whether that was the outcome."""
 
 Outcome = Literal["first", "second", "tie"]
 
@@ -73,13 +73,15 @@ def _is_marked(row: Row, column: str) -> bool:
     value = row.value(column)
     if blank(value):
         return False
-    mark = MARKS.get(_spelt(value).lower())
+    mark = MARKS.get(_spelt(value))
     return row.refuse(column, value, "a mark: 1 or 0, true or false") if mark is None else mark
 
 
 def _spelt(value: Any) -> str:
-    """A value as a CSV has it: 1, 1.0 and "1" are one."""
+    """A value as a CSV has it: 1, 1.0 and "1" are one, and so are true and "True"."""
     text = str(value).strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
     try:
         number = float(text)
     except ValueError:

@@ -109,6 +109,18 @@ def test_a_comparison_is_the_pair_that_its_winner_makes_of_it(tmp_path: Path, la
     assert loaded_card["dropped"].get("tie", 0) == 2 * labels.count(0) * (ties == "drop")
 
 
+@pytest.mark.parametrize("spelt", [bool, str, lambda value: str(value).lower()])
+def test_true_and_false_are_outcomes_however_spelt(tmp_path: Path, spelt) -> None:
+    rows = [{"prompt": q, "a": "x", "b": "y", "w": spelt(won)} for q, won in (("A", True), ("B", False))]
+    content, _ = loaded(
+        "comparisons",
+        lines(tmp_path / "t.jsonl", rows),
+        columns={"first": "a", "second": "b", "winner": "w"},
+        outcomes={"first": ["true"], "second": ["False"], "tie": []},
+    )
+    assert content["A",]["x"][1] == content["B",]["y"][1] == {"preferred": 1.0}
+
+
 def test_a_value_that_stands_for_no_outcome_is_refused_with_the_row(tmp_path: Path) -> None:
     rows = [{"prompt": "Q", "a": "x", "b": "y", "w": "model_a"}, {"prompt": "Q", "a": "x", "b": "y", "w": "A"}]
     path = lines(tmp_path / "t.jsonl", rows)
