@@ -130,8 +130,8 @@ def table_of(rows: Sequence[dict]) -> str:
 
 
 def told(effects: Sequence[dict]) -> str:
-    """The datasets of which max_length cuts something, as text for a terminal."""
-    lose = [row for row in effects if row["longer"]]
+    """The datasets of which max_length cuts something, or may yet cut something, as text for a terminal."""
+    lose = [row for row in effects if row["longer"] or truncation.TO_COME in row["counted"]]
     others = len(effects) - len(lose)
     text = f"max_length: nothing is longer in {others} of {len(effects)} datasets\n" if others else ""
     return text + (f"{table_of(lose)}\n{truncation.LEGEND}" if lose else "")

@@ -17,6 +17,7 @@ from scripts.lib.tables import read_json, read_table
 BYTES_A_TOKEN = 4
 COLUMNS = ["pairs", "policy", "max_length", "truncation", "responses", "longer", "pairs_left_cut", "pairs_left_drop"]
 COLUMNS += ["counted"]
+TO_COME = "sample sets to come"
 LEGEND = """longer: responses beyond max_length with their prompt. pairs left: with truncation cut, which drops pairs
 that are equal after the cut, and with drop. "by bytes" is an estimate (tokens = bytes / 4); runs count the tokens.
 """
@@ -53,7 +54,7 @@ def effect(cut: Cut, prompts: Mapping[str, int], responses: pd.DataFrame) -> dic
     if Path(cut.pairs).exists() and (counts := _by_pairs(read_table(cut.pairs, PAIRS), prompts, known, room)):
         return found | counts
     size = known["response"].map(lambda text: len(text.encode())) + known["prompt_id"].map(prompts)
-    to_come = f", {len(cut.sampled) - len(made)} sample sets to come" if len(made) < len(cut.sampled) else ""
+    to_come = f", {TO_COME}: {len(cut.sampled) - len(made)}" if len(made) < len(cut.sampled) else ""
     return found | {
         "responses": len(known),
         "longer": int((size > room).sum()),

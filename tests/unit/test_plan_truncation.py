@@ -41,10 +41,10 @@ def test_before_pairing_the_responses_are_counted(tmp_path: Path) -> None:
     cut = cut_at(2, str(tmp_path / "none.parquet"), sampled=[str(drawn), str(tmp_path / "to_come.parquet")])
     found = effect(cut, {"p": 4}, table)
     assert (found["responses"], found["longer"], found["pairs_left_cut"]) == (2, 1, None)
-    assert found["counted"] == "by bytes, before pairing, 2 sample sets to come"
+    assert found["counted"] == "by bytes, before pairing, sample sets to come: 2"
     write_table(responses_of({"p": ["ü" * 3]}, "ps.own"), drawn, RESPONSES)
     found = effect(cut, {"p": 4}, table)
-    assert (found["responses"], found["longer"]) == (3, 2) and "1 sample sets to come" in found["counted"]
+    assert (found["responses"], found["longer"]) == (3, 2) and "sample sets to come: 1" in found["counted"]
 
 
 words = st.text("ab", min_size=1, max_size=4)
@@ -98,6 +98,8 @@ def test_a_runs_card_has_the_last_word_once_every_draw_has_one(tmp_path: Path) -
 @pytest.mark.parametrize(("longer", "lines"), [([0, 0], 1), ([0, 3], 6), ([2, 3], 6)])
 def test_only_datasets_that_lose_something_are_printed(tmp_path: Path, longer: list[int], lines: int) -> None:
     row = effect(cut_at(9, str(tmp_path / "none")), {}, responses_of({}))
+    to_come = row | {"longer": 0, "counted": "by bytes, before pairing, sample sets to come: 1"}
+    assert "nothing" not in told([to_come]) and "to come: 1" in told([to_come])
     text = told([row | {"longer": each} for each in longer])
     assert ("nothing is longer in" in text) == (0 in longer) and ("None" not in text)
     assert ("before pairing" in text) == any(longer) and text.endswith("\n")
