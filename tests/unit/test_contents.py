@@ -1,6 +1,7 @@
 """Digests of local files: by content alone, kept between calls, and read again only when a file has changed."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,3 +125,17 @@ def test_snakemake_reruns_what_reads_a_replaced_file_and_nothing_for_a_touch(fol
     assert ran() == ["b"] and (folder / "out/b").read_text() == "old"
     shutil.copy2("b.jsonl", "a.jsonl")
     assert ran() == ["a"] and ran() == []
+
+
+LOCAL = re.compile(r"local_files\(|judging_files\(|files\.ranker\(|ranking_model\(|comparing_model\(")
+RULES = [
+    rule
+    for file in sorted(ROOT.glob("rules/*.smk"))
+    for rule in re.split(r"^ *rule\b", file.read_text(), flags=re.MULTILINE)[1:]
+    if LOCAL.search(rule)
+]
+
+
+def test_every_rule_that_reads_local_files_runs_again_for_other_contents() -> None:
+    assert len(RULES) >= 12
+    assert [rule.split(":")[0] for rule in RULES if "contents.at(" not in rule] == []
