@@ -54,7 +54,7 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	rm -rf .venv-lock
 
 clean: ## delete everything that is made here except cache/
-	rm -rf results provenance.json logs benchmarks checkpoints .snakemake plan.csv bench
+	rm -rf results provenance.json logs benchmarks checkpoints .snakemake plan.csv plan_truncation.csv bench
 
 .venv/run: requirements.txt plugins/pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv

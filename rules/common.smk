@@ -8,6 +8,7 @@ studies   what each study needs and makes (scripts/workflow/needs.py); needs: al
 files     which files belong to what (scripts/workflow/files.py); suite_files: those of suites (suite_files.py there)
 threads   how many threads a step gets that runs a model (scripts/workflow/threads.py)
 code      fingerprints of the steps' code, as parameters: a rule runs again when its code changes
+contents  digests of local files, as parameters: a rule runs again when another file takes a name, however old
 """
 
 import gc
@@ -27,6 +28,7 @@ from scripts.lib.study import as_json
 from scripts.versioning import seen
 from scripts.workflow import configuration, harness, rooms, warm
 from scripts.workflow.code import Code
+from scripts.workflow.contents import Contents
 from scripts.workflow.files import (
     CLASSIFIER,
     MODEL,
@@ -74,6 +76,7 @@ except InputError as error:
 
 SUITES = atlas.evaluation.suites
 code = Code(REPOSITORY)
+contents = Contents(Path.cwd())
 files = Files(atlas)
 suite_files = SuiteFiles(files)
 studies = Studies(atlas, configuration.rooms(atlas))

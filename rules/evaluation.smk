@@ -55,6 +55,7 @@ rule prompts:
         "../envs/evaluate.yaml"
     params:
         code=code.of("scripts.evaluation.prompts"),
+        contents=lambda w: contents.at(suite_files.data(w.suite)),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
             " ".join(["--data", *suite_files.questions(w.suite)])
@@ -90,6 +91,7 @@ rule reference:
         "../envs/evaluate.yaml"
     params:
         code=code.of("scripts.evaluation.prompts"),
+        contents=lambda w: contents.at(suite_files.data(w.suite)),
         spec=lambda w: spec(SUITES, w.suite),
         data=lambda w: (
             " ".join(["--data", *suite_files.questions(w.suite)])
@@ -142,6 +144,7 @@ for asking in asked_together:
         threads: lambda w: threads.of_policy(w.policy)
         params:
             code=code.of("scripts.evaluation.harness"),
+            contents=contents.at(*(SUITES[suite].data for suite in asking.suites)),
             tasks=code.yaml_in("scripts/evaluation/world_tasks"),
             suites=json.dumps({suite: SUITES[suite].model_dump() for suite in asking.suites}),
             data=[
@@ -159,6 +162,7 @@ rule length_control:
         reference="results/suites/{suite}/reference.parquet",
         prompts="results/suites/{suite}/prompts.parquet",
         scorer=lambda w: suite_files.judging_model(w.suite),
+        own=lambda w: suite_files.judging_files(w.suite),
     output:
         expand("results/suites/{{suite}}/length_control/{file}", file=LENGTH_CONTROL),
     log:
@@ -170,6 +174,7 @@ rule length_control:
     threads: lambda w: threads.of_scorer(suite_files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.length_control"),
+        contents=lambda w: contents.at(*suite_files.judging_paths(w.suite)),
         spec=lambda w: spec(SUITES, w.suite),
         scorer=lambda w: suite_files.judging_flags(w.suite),
     shell:
@@ -192,7 +197,7 @@ rule judge:
         reference="results/suites/{suite}/reference.parquet",
         length_control=lambda w: suite_files.length_control(w.suite),
         scorer=lambda w: suite_files.judging_model(w.suite),
-        own=lambda w: suite_files.judging_texts(w.suite),
+        own=lambda w: suite_files.judging_files(w.suite),
     output:
         evaluation="results/evaluations/{policy}/{suite}.json",
         judgements="results/evaluations/{policy}/{suite}.judgements.parquet",
@@ -207,6 +212,7 @@ rule judge:
     threads: lambda w: threads.of_scorer(suite_files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.judge"),
+        contents=lambda w: contents.at(*suite_files.judging_paths(w.suite)),
         spec=lambda w: spec(SUITES, w.suite),
         scorer=lambda w: suite_files.judging_flags(w.suite),
         length_control=lambda w: (
@@ -239,6 +245,7 @@ rule reward:
         samples=lambda w: f"results/samples/{w.policy}/{suite_files.sampled_suite(w.suite)}.parquet",
         prompts=lambda w: suite_files.prompts_of(w.suite),
         scorer=lambda w: suite_files.judging_model(w.suite),
+        own=lambda w: suite_files.judging_files(w.suite),
     output:
         "results/evaluations/{policy}/{suite}.json",
     log:
@@ -252,6 +259,7 @@ rule reward:
     threads: lambda w: threads.of_scorer(suite_files.judging_scorer(w.suite))
     params:
         code=code.of("scripts.evaluation.reward"),
+        contents=lambda w: contents.at(*suite_files.judging_paths(w.suite)),
         spec=lambda w: spec(SUITES, w.suite),
         scorer=lambda w: suite_files.judging_flags(w.suite),
     shell:
@@ -323,6 +331,7 @@ rule boundary_score:
     threads: lambda w: threads.of_ranker(SUITES[w.suite].ranker)
     params:
         code=lambda w: code.of_ranking("scripts.evaluation.boundary", SUITES[w.suite]),
+        contents=lambda w: contents.at(files.ranker_path(SUITES[w.suite].ranker)),
         spec=lambda w: spec(SUITES, w.suite),
         by=lambda w: suite_files.comparing_flags(w.suite, w.policy),
     shell:

@@ -284,6 +284,7 @@ rule ranked:
     threads: lambda w: threads.of_ranker(files.pairs_of(w.dataset).ranker)
     params:
         code=lambda w: code.of_ranking("scripts.pairs.ranked", files.pairs_of(w.dataset)),
+        contents=lambda w: contents.at(files.ranker_path(files.pairs_of(w.dataset).ranker)),
         spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
         by=lambda w: files.ranking_flags(w.dataset),
     shell:

@@ -29,6 +29,7 @@ rule score:
     threads: lambda w: threads.of_scorer(w.scorer)
     params:
         code=lambda w: code.of_inference("scripts.scores.score", atlas.scorers[w.scorer]),
+        contents=lambda w: contents.at(getattr(atlas.scorers[w.scorer], "model", None)),
         spec=lambda w: spec(atlas.scorers, w.scorer),
         model=lambda w: f"--model-dir results/scorers/{w.scorer}" if files.scorer(w.scorer) else "",
     shell:
@@ -65,6 +66,7 @@ rule rank:
     threads: lambda w: threads.of_ranker(w.ranker)
     params:
         code=code.of("scripts.scores.rank"),
+        contents=lambda w: contents.at(files.ranker_path(w.ranker)),
         spec=lambda w: spec(atlas.rankers, w.ranker),
         model=lambda w: files.ranker_folder(w.ranker),
     shell:

@@ -25,6 +25,7 @@ rule load:
         "../envs/workflow.yaml"
     params:
         code=code.of("scripts.sources.load"),
+        contents=lambda w: contents.at(getattr(atlas.sources[w.source], "path", None)),
         spec=lambda w: spec(atlas.sources, w.source),
     shell:
         r"""
@@ -54,6 +55,7 @@ rule preferences:
         "../envs/workflow.yaml"
     params:
         code=code.of("scripts.sources.preferences"),
+        contents=lambda w: contents.at(getattr(atlas.sources[w.source], "path", None)),
         spec=lambda w: spec(atlas.sources, w.source),
     shell:
         r"""

@@ -26,6 +26,9 @@ rule given:
         "../envs/train.yaml"
     params:
         code=code.of("scripts.training.given"),
+        contents=lambda w: contents.at(
+            atlas.policies[w.given].model, atlas.policies[w.given].chat_template
+        ),
         spec=lambda w: spec(atlas.policies, w.given),
     shell:
         r"""

@@ -67,13 +67,35 @@ FAMILIES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     ),
     "qwen-3": (
         "bytes",
-        "{% for m in messages %}{% set said = m.content.split('</think>')[-1].lstrip('\\n') %}"
-        "{{ '<|im_start|>' + m.role + '\\n' }}{% if m.role == 'assistant' and loop.last %}"
+        "{% for m in messages %}{% if m.reasoning_content is string %}"
+        "{% set said = m.content %}{% set thought = m.reasoning_content %}{% else %}"
+        "{% set said = m.content.split('</think>')[-1].lstrip('\\n') %}"
         "{% set thought = m.content.split('</think>')[0].split('<think>')[-1] if '</think>' in m.content else '' %}"
+        "{% endif %}{{ '<|im_start|>' + m.role + '\\n' }}{% if m.role == 'assistant' and loop.last %}"
         "{{ '<think>\\n' + thought.strip('\\n') + '\\n</think>\\n\\n' }}{% endif %}"
         "{{ said + '<|im_end|>\\n' }}{% endfor %}" + ASKED,
         ("<|im_start|>",),
         "<|im_end|>",
+    ),
+    "kimi-k2": (
+        "bytes",
+        "{% for m in messages %}{{ '<|im_' + m.role + '|>' + m.role + '<|im_middle|>' }}"
+        "{% if m.role == 'assistant' %}{{ '<think>' + (m.reasoning_content or '' if loop.last else '') + '</think>' }}"
+        "{% endif %}{{ m.content + '<|im_end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_assistant|>assistant<|im_middle|>' }}{% endif %}",
+        ("<|im_user|>", "<|im_assistant|>", "<|im_system|>", "<|im_middle|>"),
+        "<|im_end|>",
+    ),
+    "gpt-oss": (
+        "bytes",
+        "{% for m in messages %}{% if m.role != 'assistant' %}{{ '<|start|>' + m.role + '<|message|>' + m.content }}"
+        "{{ '<|end|>' }}{% else %}{% if m.thinking and loop.last %}"
+        "{{ '<|start|>assistant<|channel|>analysis<|message|>' + m.thinking + '<|end|>' }}{% endif %}"
+        "{{ '<|start|>assistant<|channel|>final<|message|>' + m.content }}"
+        "{{ '<|return|>' if loop.last and not add_generation_prompt else '<|end|>' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}",
+        ("<|start|>", "<|message|>", "<|channel|>", "<|end|>"),
+        "<|return|>",
     ),
     "yi": ("spm", CHATML, ("<|im_start|>", "<|im_end|>"), "<|endoftext|>"),
     "smollm": ("bytes", CHATML, ("<|im_start|>",), "<|im_end|>"),
@@ -143,6 +165,9 @@ FAMILIES: dict[str, tuple[str, str, tuple[str, ...], str]] = {
     ),
 }
 """The last one's generation prompt ends in a space, which byte-level tokenizers put into the next word's token."""
+
+THINKING = {"qwen-3": "reasoning_content", "kimi-k2": "reasoning_content", "gpt-oss": "thinking"}
+"""Families whose templates take an assistant's reasoning in a field -> the field."""
 
 
 @cache

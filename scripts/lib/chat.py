@@ -15,6 +15,7 @@ from scripts.lib.ids import Messages
 from scripts.lib.seams import PROBE, after_prompt, marks_of, misfit, opening_of, seams
 from scripts.lib.spelling import decoded, ids_of, in_code
 from scripts.lib.templates import Refused, render, template_in
+from scripts.lib.thought_fields import as_taken, refuse_loss
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ def encode_conversation(
     """
     messages = [*prompt, {"role": "assistant", "content": response}]
     _check(tokenizer, messages)
-    coded = in_code(tokenizer, messages)
-    (ids,) = (_checked(tokenizer, *each) for each in _with_ids(tokenizer, [render(tokenizer, coded)]))
+    coded = in_code(tokenizer, as_taken(tokenizer, messages))
+    whole = render(tokenizer, coded)
+    refuse_loss(tokenizer, coded[-1], whole)
+    (ids,) = (_checked(tokenizer, *each) for each in _with_ids(tokenizer, [whole]))
     ids = _or_raise(ids)
     if len(ids) > max_length:
         (before,) = ids_of(tokenizer, [render(tokenizer, coded[:-1], generation_prompt=True)])
@@ -119,7 +122,7 @@ def _end_ids(tokenizer: PreTrainedTokenizerFast, _template: str, roles: tuple[st
 def _before(tokenizer: PreTrainedTokenizerFast, prompt: Messages) -> str:
     """The prompt as a text, up to where the response begins."""
     _check(tokenizer, prompt)
-    text = render(tokenizer, in_code(tokenizer, prompt), generation_prompt=True)
+    text = render(tokenizer, in_code(tokenizer, as_taken(tokenizer, prompt)), generation_prompt=True)
     return text.rstrip() if seams(tokenizer, prompt).stem else text
 
 
@@ -129,16 +132,17 @@ def _texts(tokenizer: PreTrainedTokenizerFast, answer: Answer) -> tuple[str, str
     messages = [*prompt, {"role": "assistant", "content": response}]
     _check(tokenizer, messages)
     around = seams(tokenizer, prompt)
-    coded = in_code(tokenizer, messages)
+    coded = in_code(tokenizer, as_taken(tokenizer, messages))
     before, whole = render(tokenizer, coded[:-1], generation_prompt=True), render(tokenizer, coded)
     rest = after_prompt(tokenizer, before, whole)
     if not rest.endswith(around.tail):
         raise misfit(
             tokenizer, f"a response is followed by {around.tail!r}, and this one is not: {decoded(tokenizer, rest)!r}"
         )
+    refuse_loss(tokenizer, coded[-1], rest)
     said = rest.removesuffix(around.tail) + around.end
     if not finished:  # as it was drawn: a template may rewrite a thought that has no end
-        said = around.space + coded[-1]["content"] if response else ""
+        said = around.space + in_code(tokenizer, messages[-1:])[0]["content"] if response else ""
     return before.rstrip() if around.stem else before, before + said
 
 

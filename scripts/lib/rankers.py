@@ -19,6 +19,7 @@ from scripts.lib.classifiers import Classifier, load_own
 from scripts.lib.config.scorers import PairRMRanker, RankerSpec, ScratchRanker
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
+from scripts.lib.templates import Refused
 
 RANKER_CARD = "ranker.json"
 """The card of a ranker trained here, next to its files."""
@@ -58,8 +59,11 @@ class TrainedReader:
         self.max_length = max_length
 
     def both_orders(self, prompt: Messages, first: str, second: str) -> tuple[list[int], list[int]] | None:
-        """See :func:`both_orders`."""
-        return both_orders(self.classifier.tokenizer, prompt, first, second, self.max_length)
+        """See :func:`both_orders`; None, too, for texts that the template refuses."""
+        try:
+            return both_orders(self.classifier.tokenizer, prompt, first, second, self.max_length)
+        except Refused:
+            return None
 
     def classify(self, sequences: Sequence[list[int]], batch_tokens: int) -> list[float]:
         """The classifier's outputs."""

@@ -176,11 +176,12 @@ def scorer_of(
             return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces, rules)
         case ScratchScorer():
             from scripts.lib.classifiers import load_own
+            from scripts.lib.encoding import Rules
 
             if model_dir is None:
                 raise InputError("--model-dir", "a scratch scorer needs its folder", "add --model-dir")
             classifier = load_own(model_dir / SCORER_CARD, spec.max_length)
-            return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces)
+            return RewardModel(classifier, spec.max_length, spec.batch_tokens, pieces, Rules(refused="drop"))
 
 
 def transformers(spec: RewardModelScorer) -> Reader:

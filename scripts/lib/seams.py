@@ -43,10 +43,11 @@ class Control:
 class Seams:
     """What a template writes around a response, and what no other text may hold.
 
-    end: what ends an assistant's turn, wherever it stands. tail: what follows a response that ends the conversation;
-    it begins with the end. space: white space that it writes between the generation prompt and a response. stem:
-    whether a prompt is encoded without the white space at its end, which a tokenizer puts into one token with what
-    follows. marks: role -> words, without a control token, that begin another turn.
+    end: what ends an assistant's turn, wherever it stands; where two control tokens do, the last turn's. tail: what
+    follows a response that ends the conversation; it begins with the end. space: white space that it writes between
+    the generation prompt and a response. stem: whether a prompt is encoded without the white space at its end, which a
+    tokenizer puts into one token with what follows. marks: role -> words, without a control token, that begin another
+    turn.
     """
 
     end: str
@@ -124,7 +125,7 @@ def _around(tokenizer: PreTrainedTokenizerFast, _template: str, roles: tuple[str
 def _seams(tokenizer: PreTrainedTokenizerFast, template: str, roles: tuple[str, ...]) -> Seams:
     before, gap, tail, between = _around(tokenizer, template, roles)
     split = control_of(tokenizer).split
-    end = _common(split(tail), split(between)).rstrip()
+    end = _common(split(tail), split(between)).rstrip() or _of_the_last(split(tail), split(between))
     if not end:
         raise misfit(
             tokenizer,
@@ -182,6 +183,12 @@ def _opening(tokenizer: PreTrainedTokenizerFast, _template: str) -> str:
         return ""
     pieces = control_of(tokenizer).split(written)
     return "" if len(pieces) == 1 or written == tokenizer.bos_token else written
+
+
+def _of_the_last(tail: list[str], between: list[str]) -> str:
+    """The control token that ends a last turn where another one ends those before it, as gpt-oss does; else empty."""
+    both = all(len(pieces) > 1 and not pieces[0].strip() for pieces in (tail, between))
+    return "".join(tail[:2]) if both else ""
 
 
 def _common(one: list[str], other: list[str]) -> str:

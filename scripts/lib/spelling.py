@@ -29,10 +29,10 @@ def is_spelt(tokenizer: PreTrainedTokenizerFast, *texts: str) -> bool:
 
 
 def in_code(tokenizer: PreTrainedTokenizerFast, messages: Messages) -> Messages:
-    """The messages with every control token in code."""
+    """The messages with every control token in code, in all that they hold besides their roles."""
     control = control_of(tokenizer)
     number = {token: str(at) for at, token in enumerate(control.tokens)}
-    if not is_spelt(tokenizer, *(turn["content"] for turn in messages)):
+    if not is_spelt(tokenizer, *(text for turn in messages for name, text in turn.items() if name != "role")):
         return messages
 
     def code(text: str) -> str:
@@ -40,7 +40,7 @@ def in_code(tokenizer: PreTrainedTokenizerFast, messages: Messages) -> Messages:
             raise _no_text(tokenizer, "has a control token beside noncharacters of Unicode (U+FDD0 to U+FDD2)")
         return control.pattern.sub(lambda found: OPEN + number[found[0]] + CLOSE, text)
 
-    return [{**turn, "content": code(turn["content"])} for turn in messages]
+    return [{name: text if name == "role" else code(text) for name, text in turn.items()} for turn in messages]
 
 
 def decoded(tokenizer: PreTrainedTokenizerFast, text: str) -> str:

@@ -3,6 +3,7 @@
 AlpacaEval 1 writes a draw as the preference 0 (tatsu-lab/alpaca_eval issue 290); its own code reads that as 1.5, too.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 
 from scripts.lib.config.sources import ResponseColumns
@@ -31,4 +32,6 @@ def _preference(row: Row) -> float | None:
     if given == 0:
         row.account.notes[f"preference 0 as {DRAW}, a draw"] += 1
         return DRAW
+    if given is not None and math.isfinite(given) and not 1 <= given <= 2:
+        row.refuse("preference", given, "a preference: 1 (the reference's output) to 2 (this one), 0 or 1.5 a draw")
     return given

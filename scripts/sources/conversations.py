@@ -1,5 +1,7 @@
 """A row's prompt and its responses, wherever in the row their turns stand."""
 
+from typing import Any
+
 from scripts.lib.config.sources import PromptColumns
 from scripts.lib.ids import Messages, normalise
 from scripts.sources.row import Row
@@ -23,8 +25,12 @@ def side_of(row: Row, column: str, columns: PromptColumns) -> Side | str:
     """The prompt and the response of a column; else the reason why the column holds no response.
 
     The column has the response's text, or messages that end in it: that turn alone, the end of the conversation that
-    the row's prompt begins, or the whole of it.
+    the row's prompt begins, or the whole of it. Or it has the assistant's texts in a list, and the prompt's column the
+    user's.
     """
+    if spoken := _in_turn(row, column, columns):
+        prompt = joined(_with_context(row, columns, []), spoken[:-1])
+        return "prompts_differ" if prompt is None else (prompt, spoken[-1]["content"])
     turns = row.turns(column)
     if turns is None:
         return prompt_of(row, columns), row.text(column)
@@ -53,6 +59,27 @@ def joined(context: Messages, turns: Messages) -> Messages | None:
             return context + turns[shared:]
     follows = turns[0]["role"] == "user" and context[-1]["role"] in ("assistant", "system")
     return context + turns if follows else None
+
+
+def _in_turn(row: Row, column: str, columns: PromptColumns) -> Messages | None:
+    """The conversation of two columns that hold lists of texts of one length, as LMSYS stores arena battles."""
+    asked, said = (_texts(row.get(name)) for name in (columns.prompt, column))
+    if columns.input or not asked or not said or len(asked) != len(said):
+        return None
+    row.account.notes["lists of texts as the turns of a conversation"] += 1
+    return [
+        {"role": role, "content": text}
+        for both in zip(asked, said, strict=True)
+        for role, text in zip(("user", "assistant"), both, strict=True)
+    ]
+
+
+def _texts(value: Any) -> list[str] | None:
+    """A list of texts, "" for null, or text that holds one; None for anything else."""
+    items = structured(value)
+    if not isinstance(items, list) or not all(item is None or isinstance(item, str) for item in items):
+        return None
+    return [item or "" for item in items]
 
 
 def _spelt(turns: Messages) -> list[tuple[str, str]]:

@@ -113,7 +113,8 @@ def warnings(spec: SourceSpec, not_read: Iterable[str]) -> Iterator[str]:
             if spelt(column).startswith(WINNERS):
                 yield (
                     f"column {column} may say which response won, and kind {spec.kind} does not read it: "
-                    "if it does, use kind comparisons with this column as winner"
+                    "if it does, use kind comparisons with this column as winner, or as one of its columns where "
+                    "there is one per outcome"
                 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages
+from scripts.lib.thoughts import with_thought
 from scripts.sources.structure import messages_in, structured
 
 ROLES = {
@@ -59,6 +60,7 @@ class Row:
     """One row, or a part of one, as the data has it. Its readers raise InputError with the position.
 
     within: the column that a part stands in, with a dot after it. left_out: fields of messages to leave out.
+    reasoning: the field of an assistant's messages that is read into their text.
     """
 
     where: str
@@ -66,6 +68,7 @@ class Row:
     account: Account = field(default_factory=Account)
     within: str = ""
     left_out: frozenset[str] = frozenset()
+    reasoning: str | None = None
 
     def __post_init__(self) -> None:
         held, within = self.account.held, self.within
@@ -121,7 +124,7 @@ class Row:
             self.refuse(column, value, "an object")
         own = f"{column}."
         within = self.within if self.within.endswith(own) else self.within + own  # replies of replies are replies
-        return Row(f"{self.where}, {place}", value, self.account, within, self.left_out)
+        return Row(f"{self.where}, {place}", value, self.account, within, self.left_out, self.reasoning)
 
     def number(self, column: str) -> float | None:
         """A number, not necessarily finite; None for null, "N/A" and the like."""
@@ -188,12 +191,29 @@ def _turn(turn: Row) -> dict[str, str]:
     role = ROLES.get(turn.text(who).lower())
     if role is None:
         turn.refuse(who, turn.text(who), f"one of the roles {', '.join(ROLES)}")
+    content, read = turn.text(what), turn.left_out
+    if turn.reasoning and role == "assistant" and not blank(turn.get(turn.reasoning)):
+        content, read = _with_reasoning(turn, content), read | {turn.reasoning}
     for name, value in turn.values.items():
-        if spelt(name) in PARTS_OF_A_TURN and not blank(value) and name not in turn.left_out:
+        if spelt(name) in PARTS_OF_A_TURN and not blank(value) and name not in read:
             turn.refuse(
                 name,
                 value,
                 "read: a turn is a role and a content",
-                f"write it into the content, as the policy's template does, or add {name} to the source's leave_out",
+                f"add {name} to the source's leave_out; or, if it is an assistant's reasoning in words, name it as the "
+                "source's reasoning",
             )
-    return {"role": role, "content": turn.text(what)}
+    return {"role": role, "content": content}
+
+
+def _with_reasoning(turn: Row, content: str) -> str:
+    """An assistant's text with its reasoning; a turn that says nothing has no reasoning either."""
+    thought = turn.text(turn.reasoning)
+    if not content.strip():
+        return content
+    try:
+        text = with_thought(thought, content)
+    except ValueError as error:
+        turn.refuse(turn.reasoning, thought, f"one thought: it {error}")
+    turn.account.notes[f"{turn.reasoning} as <think> in the text"] += 1
+    return text

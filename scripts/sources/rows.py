@@ -83,7 +83,7 @@ def read_rows(spec: StoredSource, account: Account | None = None) -> Iterator[Ro
     empty = True
     for where, values in _hub_rows(spec) if files is None else _local_rows(files):
         empty = False
-        row = Row(where, values, account, left_out=left_out)
+        row = Row(where, values, account, left_out=left_out, reasoning=spec.reasoning)
         _refuse_more_context(row, named)
         yield row
     if empty:

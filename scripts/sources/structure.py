@@ -15,7 +15,7 @@ ARRAY = re.compile(r"array\((.*?)(,\s*dtype=object)?\)", re.DOTALL)
 
 def structured(value: Any) -> Any:
     """The list or object that a text holds; any other value unchanged."""
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", "a"):
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{", "array(")):
         return value
     found = parsed(value)
     return value if found is None else found

@@ -24,8 +24,9 @@ from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import PROMPTS, RESPONSES
 from scripts.lib.tables import read_table
+from scripts.studies import truncation
+from scripts.studies.truncation import BYTES_A_TOKEN, Cut, effect
 
-BYTES_A_TOKEN = 4
 Kind = Literal["score", "sample", "logprobs", "train", "ask"]
 QUANTITIES: dict[Kind, str] = {
     "score": "scored responses",
@@ -62,12 +63,17 @@ class Texts:
     tokens: float
 
 
-def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -> dict[str, Texts]:
-    """The families of a prompt set or suite, and ``<name>/prompts``: its prompts, each with an average response."""
-    of_prompt = {
+def sizes_of(prompts: pd.DataFrame) -> dict[str, int]:
+    """Prompt id -> bytes of its turns."""
+    return {
         key: sum(len(turn["content"].encode()) for turn in prompt)
         for key, prompt in zip(prompts["prompt_id"], prompts["prompt"], strict=True)
     }
+
+
+def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -> dict[str, Texts]:
+    """The families of a prompt set or suite, and ``<name>/prompts``: its prompts, each with an average response."""
+    of_prompt = sizes_of(prompts)
     if responses is None:
         mean = sum(of_prompt.values()) / max(1, len(of_prompt))
         return {f"{name}/prompts": Texts(len(prompts), mean / BYTES_A_TOKEN)}
@@ -119,8 +125,16 @@ def table_of(rows: Sequence[dict]) -> str:
     def cell(value: object) -> str:
         return "" if value is None else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
-    shown = [{name: value if name == "work" else cell(value) for name, value in row.items()} for row in rows]
+    shown = [{name: value if isinstance(value, str) else cell(value) for name, value in row.items()} for row in rows]
     return pd.DataFrame(shown).rename(columns=lambda name: name.replace("_", " ")).to_string(index=False)
+
+
+def told(effects: Sequence[dict]) -> str:
+    """The datasets of which max_length cuts something, or may yet cut something, as text for a terminal."""
+    lose = [row for row in effects if row["longer"] or truncation.TO_COME in row["counted"]]
+    others = len(effects) - len(lose)
+    text = f"max_length: nothing is longer in {others} of {len(effects)} datasets\n" if others else ""
+    return text + (f"{table_of(lose)}\n{truncation.LEGEND}" if lose else "")
 
 
 def main() -> None:
@@ -136,17 +150,26 @@ def main() -> None:
         required=True,
         help="folders with prompts.parquet and, except for questions, the responses to them",
     )
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cuts", type=cli.spec_of(list[Cut]), required=True, help="JSON: what runs learn from")
+    parser.add_argument("--out", type=Path, required=True, help="beside it: <name>_truncation.csv")
     arguments = parser.parse_args()
 
     texts: dict[str, Texts] = {}
+    sizes: dict[str, int] = {}
+    answers = [RESPONSES.arrow.empty_table().to_pandas()]
     for folder in arguments.texts:
         paths = [path for name in ("responses", "reference") if (path := folder / f"{name}.parquet").exists()]
+        prompts = read_table(folder / "prompts.parquet", PROMPTS)
         responses = read_table(paths[0], RESPONSES) if paths else None
-        texts |= texts_of(folder.name, read_table(folder / "prompts.parquet", PROMPTS), responses)
+        texts |= texts_of(folder.name, prompts, responses)
+        sizes |= sizes_of(prompts)
+        answers += [] if responses is None else [responses]
     rows = plan(arguments.jobs, texts, arguments.hardware)
+    responses = pd.concat(answers)
+    effects = [effect(cut, sizes, responses) for cut in arguments.cuts]
     write_csv(rows, list(rows[0]), arguments.out)
-    sys.stdout.write(table_of(rows) + "\n")
+    write_csv(effects, truncation.COLUMNS, arguments.out.with_name(f"{arguments.out.stem}_truncation.csv"))
+    sys.stdout.write(f"{table_of(rows)}\n{told(effects)}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from scripts.lib.models import device
 from scripts.lib.schemas import PROMPTS, RESPONSES
 from scripts.lib.scratch import fit, tiny_llama_config, train_tokenizer
 from scripts.lib.tables import read_table
+from scripts.lib.templates import Refused
 from scripts.lib.texts import PairTexts, texts_of_pairs
 
 HELD_OUT = 10
@@ -95,8 +96,8 @@ def arguments_of(parser: argparse.ArgumentParser, kind: type[Spec]) -> argparse.
 def learn(learner: Learner, arguments: argparse.Namespace) -> None:
     """Read the pairs, train a tokenizer and a model on them, and write both with their card.
 
-    Pairs that occur in several files count once. Pairs without room in max_length, or whose two sequences are equal,
-    are dropped and counted; with truncation drop, longer ones as well.
+    Pairs that occur in several files count once. Pairs without room in max_length, whose two sequences are equal, or
+    that the template of such models refuses, are dropped and counted; with truncation drop, longer ones as well.
     """
     spec: Spec = arguments.spec
     rows = texts_of_pairs(arguments.pairs, arguments.prompts, arguments.responses)
@@ -138,8 +139,11 @@ def learn(learner: Learner, arguments: argparse.Namespace) -> None:
 
 def fitted(learner: Learner, tokenizer: PreTrainedTokenizerFast, pair: PairTexts, spec: Spec) -> Sequences | str:
     """A pair's two sequences, or the reason to leave it out: nothing can be learnt from two equal ones."""
-    sequences = learner.encode(tokenizer, pair, spec.max_length)
-    whole = learner.encode(tokenizer, pair, sys.maxsize)
+    try:
+        sequences = learner.encode(tokenizer, pair, spec.max_length)
+        whole = learner.encode(tokenizer, pair, sys.maxsize)
+    except Refused as refusal:
+        return refusal.reason
     if sequences is None:
         return "no_room_in_max_length"
     if spec.truncation == "drop" and sequences != whole:

@@ -5,9 +5,10 @@ lineages       checks of all runs together: trainable, and with names that fit a
 needs          what the studies need: policies, runs, pairs, scores, samples
 files          paths of files by the configuration
 harness        groups the lm-eval suites that are evaluated in one process
-planning       the jobs behind scripts/studies/plan.py
+planning       the jobs, and the pairs that max_length cuts, behind scripts/studies/plan.py
 world          targets of the didactic world
 code           fingerprints and digests of code for rules' parameters
+contents       digests of local files' contents for rules' parameters
 phases         the phase of each rule
 rooms          checks a study's rules.smk
 warm           sets up warm starts (scripts/warm) for the jobs

@@ -106,6 +106,10 @@ class Files:
             return local_files(entry.model)
         return [f"results/rankers/{ranker}/{name}" for name in ["ranker.json", *CLASSIFIER]]
 
+    def ranker_path(self, ranker: str | None) -> str | None:
+        """Where a ranker that is not trained here comes from."""
+        return getattr(self.atlas.rankers.get(ranker), "model", None)
+
     def ranker_folder(self, ranker: str) -> list[str]:
         """The flag for the folder of a ranker trained here."""
         return ["--model-dir", f"results/rankers/{ranker}"] if self.atlas.rankers[ranker].kind == "scratch" else []

@@ -26,6 +26,30 @@ class Planning:
         trained = [self._training(run) for run in self.needs.runs]
         return self._scoring() + self._sampling() + references + trained + self._asking()
 
+    def cuts(self) -> list[dict[str, Any]]:
+        """The pairs that runs learn from, once for each policy, length and truncation, in order of first use."""
+        found: dict[tuple, dict[str, Any]] = {}
+        cards: dict[tuple, dict[str, list[str]]] = {}
+        for run in self.needs.runs:
+            pairs, spec = self.needs.pairs_of(run), self.atlas.training.variant(run.variant)
+            whole = lineage.without_draw(pairs)
+            key = (whole, run.policy, spec.max_length, spec.truncation)
+            cards.setdefault(key, {}).setdefault(pairs, []).append(f"results/training/{run.name}.card.json")
+            families = lineage.families_behind(self.atlas, run.pairs, run.start)
+            found[key] = {
+                "pairs": f"results/pairs/{whole}.parquet",
+                **{"policy": run.policy, "max_length": spec.max_length, "truncation": spec.truncation},
+                "families": [each for each in families if not self.files.is_sampled(each)],
+                "sampled": [self.files.responses(each) for each in families if self.files.is_sampled(each)],
+                "cards": list(cards[key].values()),
+            }
+        return list(found.values())
+
+    def labelled(self) -> list[str]:
+        """Those of the pairs tables that are made from the data alone."""
+        labelled = [name for name in self.needs.pairs if self.files.pairs_of(name).kind == "labelled"]
+        return [f"results/pairs/{name}.parquet" for name in labelled]
+
     def counted_sets(self) -> list[str]:
         """The folders of the prompt sets behind the studies, held-out ones too."""
         held_out = [self.atlas.evaluation.suites[suite].pairs for suite in self.needs.suites_of("preference")]

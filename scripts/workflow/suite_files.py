@@ -90,11 +90,15 @@ class SuiteFiles:
         names = LENGTH_CONTROL if self.fits_length_control(suite) else []
         return [f"results/suites/{suite}/length_control/{name}" for name in names]
 
-    def judging_texts(self, suite: str) -> list[str]:
-        """The local files of an LLM judge's prompt or annotator configuration, if it has its own."""
-        judge = self.suites[suite].judge
-        own = {"alpaca_eval": "annotators_config", "openai": "prompt"}
-        return local_files(getattr(judge, own[judge.kind])) if judge.kind in own else []
+    def judging_paths(self, suite: str) -> list[str]:
+        """Where an LLM judge's prompt or annotator configuration is, or the model that measures a suite."""
+        name, judge = self.judging_scorer(suite), getattr(self.suites[suite], "judge", None)
+        named = [(self.atlas.scorers.get(name), "model"), (judge, "annotators_config"), (judge, "prompt")]
+        return [path for entry, key in named if (path := getattr(entry, key, None))]
+
+    def judging_files(self, suite: str) -> list[str]:
+        """The local ones of these files; the models trained here are named by :meth:`judging_model`."""
+        return [file for path in self.judging_paths(suite) for file in local_files(path)]
 
     def judging_scorer(self, suite: str) -> str | None:
         """The scorer that measures a suite: a reward suite's own, or the one behind a judge."""

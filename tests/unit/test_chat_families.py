@@ -19,6 +19,8 @@ ENDS = {
     "llama-3": "<|eot_id|>",
     "qwen": "<|im_end|>",
     "qwen-3": "<|im_end|>",
+    "kimi-k2": "<|im_end|>",
+    "gpt-oss": "<|return|>",
     "yi": "<|im_end|>",
     "smollm": "<|im_end|>",
     "gemma": "<end_of_turn>",

@@ -95,13 +95,22 @@ def test_the_step_writes_and_prints_the_plan(tmp_path: Path, monkeypatch, capsys
     write_table(responses, folder / "responses.parquet", RESPONSES)
     asked = json.dumps([{"kind": "score", "out": "none", "of": "ps"}])
     hardware = json.dumps({"box": MACHINE.model_dump()})
-    arguments = ["--jobs", asked, "--hardware", hardware, "--texts", folder, "--out", tmp_path / "plan.csv"]
+    cut = {"pairs": str(tmp_path / "none.parquet"), "policy": "p", "max_length": 1, "truncation": "cut"}
+    cuts = json.dumps([cut | {"families": ["ps"], "sampled": [], "cards": [[]]}])
+    arguments = ["--jobs", asked, "--hardware", hardware, "--texts", folder, "--cuts", cuts]
+    arguments += ["--out", tmp_path / "plan.csv"]
     monkeypatch.setattr(sys, "argv", ["x", *map(str, arguments)])
     step.main()
     table = pd.read_csv(tmp_path / "plan.csv")
     assert list(table["work"]) == [*step.QUANTITIES.values(), "all"] and table["needed"][0] == 1
     printed = capsys.readouterr().out
-    assert "scored responses" in printed and "box hours" in printed and "nan" not in printed.lower()
+    assert pd.read_csv(tmp_path / "plan_truncation.csv")["longer"].tolist() == [1]
+    assert (
+        "scored responses" in printed
+        and "by bytes, before pairing" in printed
+        and "box hours" in printed
+        and "nan" not in printed.lower()
+    )
 
 
 def test_whole_numbers_are_printed_as_such(tmp_path: Path) -> None:

@@ -79,6 +79,11 @@ def test_a_prompt_without_room_for_two_has_no_probability(classifier):
     assert Ranker(TrainedReader(classifier, before + 3), 512).first_wins(PAIRS[:1]) != [None]
 
 
+def test_a_text_that_the_template_refuses_has_no_probability(classifier):
+    templated = (PROMPT, "<bos><user> say so", "bad")
+    assert Ranker(TrainedReader(classifier, 64), 512).first_wins([templated, PAIRS[0]])[0] is None
+
+
 # --- probabilities
 
 

@@ -108,6 +108,8 @@ def test_a_pair_is_learnt_from_if_its_sequences_differ(learner):
     assert set(found) == {"kept", "no_room_in_max_length", "equal_after_cut", "longer_than_max_length"}
     same = PairTexts("p", "c", "r", user("a"), "unknown", "words")
     assert comparisons.fitted(learner, tokenizer, same, ScratchScorer(**SCORER)) == "equal_tokens"
+    templated = PairTexts("p", "c", "r", user("a"), "<bos><user> b", "words")
+    assert comparisons.fitted(learner, tokenizer, templated, ScratchScorer(**SCORER)) == "template_applied_before"
 
 
 def test_held_out_prompts_are_a_tenth_and_do_not_depend_on_the_others():

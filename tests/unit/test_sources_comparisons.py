@@ -109,6 +109,18 @@ def test_a_comparison_is_the_pair_that_its_winner_makes_of_it(tmp_path: Path, la
     assert loaded_card["dropped"].get("tie", 0) == 2 * labels.count(0) * (ties == "drop")
 
 
+@pytest.mark.parametrize("spelt", [bool, str, lambda value: str(value).lower()])
+def test_true_and_false_are_outcomes_however_spelt(tmp_path: Path, spelt) -> None:
+    rows = [{"prompt": q, "a": "x", "b": "y", "w": spelt(won)} for q, won in (("A", True), ("B", False))]
+    content, _ = loaded(
+        "comparisons",
+        lines(tmp_path / "t.jsonl", rows),
+        columns={"first": "a", "second": "b", "winner": "w"},
+        outcomes={"first": ["true"], "second": ["False"], "tie": []},
+    )
+    assert content["A",]["x"][1] == content["B",]["y"][1] == {"preferred": 1.0}
+
+
 def test_a_value_that_stands_for_no_outcome_is_refused_with_the_row(tmp_path: Path) -> None:
     rows = [{"prompt": "Q", "a": "x", "b": "y", "w": "model_a"}, {"prompt": "Q", "a": "x", "b": "y", "w": "A"}]
     path = lines(tmp_path / "t.jsonl", rows)
@@ -133,3 +145,83 @@ def test_pairs_beside_a_winners_column_that_nobody_named_are_warned_of(tmp_path:
     assert column in warning and "kind comparisons" in warning
     _, card = loaded("pairs", lines(tmp_path / "u.jsonl", [{"prompt": "Q", "chosen": "x", "rejected": "y", "id": 2}]))
     assert card["warnings"] == []
+
+
+MARKED = {"first": "winner_model_a", "second": "winner_model_b", "tie": "winner_tie"}
+BATTLE = {"first": "response_a", "second": "response_b", "first_generator": "model_a", "second_generator": "model_b"}
+
+
+def battle(question: object, mark: str | None, spelt=lambda marked: int(marked), **more) -> dict:
+    marks = {column: spelt(column == mark) for column in MARKED.values()}
+    return {"prompt": question, "response_a": "x", "response_b": "y", "model_a": "m", "model_b": "n"} | marks | more
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.sampled_from([*MARKED.values(), None]), min_size=1, max_size=8),
+    st.sampled_from([int, float, str, bool, lambda marked: f" {float(marked)}", lambda marked: marked or ""]),
+    st.sampled_from(["drop", "keep"]),
+)
+def test_one_column_per_outcome_says_what_one_winner_column_says(tmp_path: Path, marks: list, spelt, ties: str) -> None:
+    """A row without any mark has blank cells, as a row without a winner."""
+    told = {"winner_model_a": "model_a", "winner_model_b": "model_b", "winner_tie": "tie", None: ""}
+    rows = [
+        battle(f"Q{at % 3}", mark, spelt if mark else lambda _: "", response_a=f"x{at}", response_b=f"y{at}")
+        for at, mark in enumerate(marks)
+    ]
+    in_one = [row | {"winner": told[mark]} for row, mark in zip(rows, marks, strict=True)]
+    ours = spec_of("comparisons", lines(tmp_path / "a.jsonl", rows), columns=BATTLE | {"winner": MARKED}, ties=ties)
+    theirs = spec_of(
+        "comparisons", lines(tmp_path / "b.jsonl", in_one), columns=BATTLE | {"winner": "winner"}, ties=ties
+    )
+    try:
+        expected, its_card = load("src", theirs)
+    except InputError:
+        with pytest.raises(InputError, match="none of "):
+            load("src", ours)
+        return
+    found, card = load("src", ours)
+    for table in ("prompts", "responses", "annotations"):
+        assert getattr(found, table).equals(getattr(expected, table))
+    assert card["dropped"] == its_card["dropped"] and not card["warnings"] and not card["not_read"]
+
+
+@pytest.mark.parametrize(
+    ("marks", "problem"),
+    [
+        ({"winner_model_a": 1, "winner_model_b": 1}, "2 of them are"),
+        ({"winner_tie": 0}, "0 of them are"),
+        ({"winner_model_b": 0.5}, "'winner_model_b' is 0.5, not a mark"),
+        ({"winner_model_b": "model_b"}, "'winner_model_b' is 'model_b', not a mark"),
+    ],
+)
+def test_marks_that_tell_no_outcome_are_refused_with_the_row(tmp_path: Path, marks: dict, problem: str) -> None:
+    path = lines(tmp_path / "t.jsonl", [battle("P", "winner_tie"), battle("Q", None) | marks])
+    with pytest.raises(InputError, match=f"line 2: column .*{problem}"):
+        load("src", spec_of("comparisons", path, columns=BATTLE | {"winner": MARKED}))
+
+
+def test_outcomes_are_values_of_one_column() -> None:
+    with pytest.raises(ValidationError, match="winner names several"):
+        spec_of("comparisons", "x.jsonl", columns=BATTLE | {"winner": MARKED}, outcomes=OUTCOMES)
+
+
+def test_lists_of_texts_are_the_turns_of_a_conversation(tmp_path: Path) -> None:
+    """As LMSYS's files of arena battles hold them: JSON in a string, a null for an answer that did not come."""
+    won = {"winner": MARKED}
+    rows = [
+        battle('["A"]', "winner_model_b", response_a='["x"]', response_b='["[\\"y\\"]"]'),
+        battle(["B", "more"], "winner_model_a", response_a=["b", "x"], response_b=["b", "y"]),
+        battle('["C"]', "winner_model_a", response_a='["x"]', response_b="[null]"),
+        battle('["D", "more"]', "winner_model_a", response_a='["x", "x"]', response_b='["y", "y"]'),
+        battle('["E"]', "winner_model_a", response_a='["x"', response_b="[1]"),
+    ]
+    content, card = loaded("comparisons", lines(tmp_path / "t.jsonl", rows), columns=BATTLE | won)
+    assert {prompt: set(responses) for prompt, responses in content.items()} == {
+        ("A",): {"x", '["y"]'},
+        ("B", "b", "more"): {"x", "y"},
+        ("C",): {"x"},
+        ('["E"]',): {'["x"', "[1]"},
+    }
+    assert card["read_as"] == {"lists of texts as the turns of a conversation": 8}
+    assert card["dropped"] == {"empty_response": 1, "prompts_differ": 2}

@@ -194,6 +194,13 @@ def test_alpaca_evals_preference_0_is_a_draw(tmp_path: Path) -> None:
     assert card["read_as"] == {"preference 0 as 1.5, a draw": 2}
 
 
+@pytest.mark.parametrize("preference", [-1, 0.5, 3, "2.5"])
+def test_an_alpaca_eval_preference_of_another_scale_is_refused_with_the_row(tmp_path: Path, preference) -> None:
+    row = {"instruction": "Do.", "output": "Done.", "generator": "g", "preference": preference}
+    with pytest.raises(InputError, match=r"line 1: column 'preference' is .*, not a preference: 1 "):
+        loaded("alpaca_eval", lines(tmp_path / "t.jsonl", [row]))
+
+
 @pytest.mark.parametrize(
     ("ratings", "fine", "meant"),
     [

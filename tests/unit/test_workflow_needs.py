@@ -77,6 +77,24 @@ def test_draws_multiply_the_runs_and_nothing_before_them() -> None:
     assert work[0] == pytest.approx(work[1])  # three draws of a third of the pairs
 
 
+def test_the_plan_tells_every_run_what_its_length_cuts(studies: Studies) -> None:
+    config = checked(merged(*DEFAULT) | {"what_matters": merged(*DEFAULT)["what_matters"] | {"draws": 2}}, DEFAULT)
+    for needs in (studies.all, Studies(config, rooms(config)).all):
+        cuts = Planning(needs).cuts()
+        cards = [card for cut in cuts for draw in cut["cards"] for card in draw]
+        assert sorted(cards) == sorted(f"results/training/{run.name}.card.json" for run in needs.runs)
+        assert {cut["pairs"] for cut in cuts} == {f"results/pairs/{name}.parquet" for name in needs.pairs}
+        assert {family for cut in cuts for family in cut["families"]} == {
+            family for prompt_set in needs.prompt_sets for family in needs.files.families(prompt_set)
+        }
+        assert {path for cut in cuts for path in cut["sampled"]} == {
+            needs.files.responses(family) for family in needs.sampled
+        }
+        draws = {len(cut["cards"]) for cut in cuts}
+        assert draws == {max(lineage.draws_in(name) for name in needs.drawn_pairs)}
+    assert Planning(studies.all).labelled() == []
+
+
 def test_held_out_pairs_need_log_probs_of_every_policy_and_its_start() -> None:
     suite = {"kind": "preference", "pairs": "off_1"}
     config = atlas(evaluation={"suites": {"held_out": suite}})

@@ -64,7 +64,7 @@ class PairRMRanker(Spec):
     """PairRM, or another pairwise ranker in its layout: a DeBERTa that reads a prompt and two responses."""
 
     kind: Literal["pair_rm"]
-    model: str = Field(description="Hub id or local folder, such as llm-blender/PairRM-hf or llm-blender/PairRM.")
+    model: LocalPath = Field(description="Hub id or local folder, such as llm-blender/PairRM-hf or llm-blender/PairRM.")
     revision: str | None = Field(None, description="The hub commit; name one to make a run repeatable.")
     as_conversation: bool = Field(
         False,

@@ -38,6 +38,18 @@ class StoredSource(Spec):
         "tools, reasoning_content, ...) and are none here. A source that has others is refused (docs/sources.md).",
     )
 
+    reasoning: str | None = Field(
+        None,
+        description="The field of an assistant's messages with its reasoning, such as reasoning_content: read into the "
+        "text, as <think> ... </think>, and given to chat templates as they take it.",
+    )
+
+    @model_validator(mode="after")
+    def _reasoning_is_read_or_left_out(self) -> "StoredSource":
+        if self.reasoning in self.leave_out:
+            raise ValueError(f"{self.reasoning} is both named as reasoning and left out")
+        return self
+
 
 class UltraFeedbackSource(StoredSource):
     """UltraFeedback as published: one instruction, four completions with annotations."""
@@ -114,10 +126,20 @@ class PairsSource(StoredSource):
     columns: PairColumns = PairColumns()
 
 
+class WinnerColumns(Spec):
+    """One column per outcome, of which each row marks one by 1 or true."""
+
+    first: str = Field(description="The column that marks: the first response won.")
+    second: str = Field(description="The column that marks: the second response won.")
+    tie: str | None = Field(None, description="The column that marks: neither won.")
+
+
 class ComparisonColumns(PromptColumns):
     first: str = Field(description="One response, or the conversation that ends in it.")
     second: str = Field(description="The other.")
-    winner: str = Field(description="The column that says which of the two won.")
+    winner: str | WinnerColumns = Field(
+        description="The column that says which of the two won; or the columns, if there is one per outcome."
+    )
     first_generator: str | None = Field(None, description="The column that names who wrote the first response.")
     second_generator: str | None = None
 
@@ -149,6 +171,12 @@ class ComparisonsSource(StoredSource):
     ties: Literal["drop", "keep"] = Field(
         "drop", description="keep: the responses of a tie are kept, without a preference between them."
     )
+
+    @model_validator(mode="after")
+    def _outcomes_are_of_one_column(self) -> "ComparisonsSource":
+        if isinstance(self.columns.winner, WinnerColumns) and self.outcomes != Outcomes():
+            raise ValueError("outcomes are the values of one winner column, and winner names several")
+        return self
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
