@@ -39,6 +39,9 @@ bench-gpu: ## the training step at the shape of Llama 3.1 8B on one GPU, offline
 bench-data: .venv/test ## from sources to pairs, on synthetic text: make bench-data BENCH="--prompts 64000 --responses 9"
 	$(BIN)/python -m tests.benchmarks.data_phases $(BENCH)
 
+bench-warm: .venv/test ## warm starts against cold on the tests' miniature study, three turns in about 10 minutes of two quiet cores
+	$(BIN)/python -m tests.benchmarks.warm $(BENCH)
+
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
