@@ -62,13 +62,13 @@ def test_each_response_is_scored_once_and_has_log_probs_once(finished: House) ->
 
 
 def test_what_a_model_made_tells_the_number_of_threads(finished: House) -> None:
-    """Equal bit for bit only at the same number; a given model, a rule, and a table of counts have none."""
+    """It is equal bit for bit only at the same number."""
     results = finished.folder / "results"
-    cards = [*results.glob("policies/*/policy.json"), *results.glob("scorers/*/*r.json")]
-    cards += [*results.glob("rankers/*/*r.json"), *results.glob("logprobs/*/*.card.json")]
+    cards = [*results.glob("policies/*/policy.json"), *results.glob("scorers/*/scorer.json")]
+    cards += [*results.glob("rankers/*/ranker.json"), *results.glob("logprobs/*/*.card.json")]
     cards += results.glob("samples/*/*.card.json")
     told = {str(path.relative_to(results)): json.loads(path.read_text())["threads"] for path in cards}
-    assert len(told) > 50 and set(told.values()) == {1}, told
+    assert len(told) > 40 and set(told.values()) == {1}, told
     assert {name.split("/")[0] for name in told} == {"policies", "scorers", "rankers", "logprobs", "samples"}
     for suite, threads in (("mmlu", 1), ("lc_ae2", None), ("true_reward", None)):  # judge and oracle are rules
         records = [json.loads(path.read_text()) for path in results.glob(f"evaluations/*/{suite}.json")]
