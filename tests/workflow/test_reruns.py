@@ -82,7 +82,7 @@ def test_another_number_of_threads_runs_nothing_again(twin: House) -> None:
     assert twin.planned("--set-threads", "logprobs=2", "train=2", "harness=2") == {}
     for policy in ("weak", "medium", "strong"):
         twin.configure("policies", policy, "threads", 2)
-    assert set(twin.planned()) <= {"all", "configuration", "report"}  # the page that shows the configuration
+    assert set(twin.planned()) <= {"all", "configuration", "rulegraph", "report"}  # what shows the configuration
 
 
 def test_a_counterfactual_has_its_partners_chosen_rows(finished: House) -> None:
