@@ -1,4 +1,4 @@
-# The two main commands: `make run` and `make test`.
+# The main commands: `make run` (the default study), `make atlas` (all studies), `make test`.
 PYTHON ?= python3.11
 CORES ?= 2
 VLLM ?= vllm==0.32.0
@@ -7,10 +7,13 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 PLUGINS := --no-deps --no-build-isolation --editable plugins
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-all test-vllm vllm bench bench-gpu bench-data lint schema lock clean
+.PHONY: run atlas test test-all test-vllm vllm bench bench-gpu bench-data bench-warm lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/snakemake --cores $(CORES)
+
+atlas: .venv/run ## all studies on the didactic world, in one DAG that shares what they share
+	$(BIN)/snakemake --cores $(CORES) --configfile studies/atlas.yaml
 
 test: .venv/test lint ## the fast tests, seconds to minutes each
 	$(BIN)/python -m pytest -m "not slow"
@@ -35,6 +38,9 @@ bench-gpu: ## the training step at the shape of Llama 3.1 8B on one GPU, offline
 
 bench-data: .venv/test ## from sources to pairs, on synthetic text: make bench-data BENCH="--prompts 64000 --responses 9"
 	$(BIN)/python -m tests.benchmarks.data_phases $(BENCH)
+
+bench-warm: .venv/test ## warm starts against cold on the tests' miniature study, three turns in about 10 minutes of two quiet cores
+	$(BIN)/python -m tests.benchmarks.warm $(BENCH)
 
 lint: .venv/test
 	$(BIN)/ruff check .

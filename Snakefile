@@ -31,8 +31,9 @@ include: "rules/plan.smk"
 include: "rules/versioning.smk"
 
 
+known = {}
 for each in room_rules:
-    known = dict(globals())
+    known |= globals()  # in place: one room after another sees the same name
 
     include: each
 

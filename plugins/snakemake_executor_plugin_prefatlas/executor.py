@@ -22,6 +22,8 @@ from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sa
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
+from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
 from snakemake_executor_plugin_prefatlas.ends import EndsAreKnown
 from snakemake_executor_plugin_prefatlas.journal import Entry, Journal
@@ -34,6 +36,10 @@ ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEU
 
 
 class Executor(EndsAreKnown, slurm.Executor):
+    def __init__(self, workflow: WorkflowExecutorInterface, logger: LoggerExecutorInterface) -> None:
+        self.waiting = Waiting()  # in time for the thread that asks for states, which may run before __post_init__ ends
+        super().__init__(workflow, logger)
+
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
         self.journal = Journal(Path(self.workflow.workdir_init) / ".snakemake/slurm")
@@ -41,7 +47,6 @@ class Executor(EndsAreKnown, slurm.Executor):
         self.submitted: dict[frozenset[str], str] = {}
         self.left = {entry.id: entry for entry in self.journal.open()}
         self.recorded: set[str] = set()
-        self.waiting = Waiting()
         self.states = self._states()
         self._take_over()
 

@@ -127,9 +127,11 @@ def main() -> None:
     pairs = first_by_hash(keys, "pair", spec.prompts)
     compared, dropped = comparisons(samples, pairs)
     if spec.scorer:
-        wins = by_scores(compared, pd.concat([read_table(path, SCORES) for path in arguments.scores]))
+        threads, wins = None, by_scores(compared, pd.concat([read_table(path, SCORES) for path in arguments.scores]))
     else:
-        wins = by_ranker(arguments, pairs, samples, compared)
+        from scripts.lib.threads import cpu_threads  # torch takes seconds to import
+
+        threads, wins = cpu_threads(), by_ranker(arguments, pairs, samples, compared)
     counts, unknown = verdicts(compared, wins)
     if len(counts) < 2:
         raise InputError(
@@ -158,6 +160,7 @@ def main() -> None:
             "prompts_of_dataset": int(every["prompt_id"].nunique()),
             "prompts_sampled": int(samples["prompt_id"].nunique()),
             "dropped": dropped | unknown,
+            "threads": threads,
         },
     )
     write_evaluation(record, arguments.out)

@@ -37,6 +37,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.results import Evaluation, evaluation, write_evaluation
 from scripts.lib.sampling import stop_ids
+from scripts.lib.threads import cpu_threads
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ def evaluation_of(policy: str, name: str, suite: HarnessSuite, results: dict[str
             "limit": suite.limit,
             "truncated": truncated,
             "lm_eval": version("lm_eval"),
+            "threads": cpu_threads(),
         },
     )
 

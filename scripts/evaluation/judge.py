@@ -75,9 +75,16 @@ def rows_of(instructions: Sequence[Instruction], outputs: Sequence[str]) -> list
 
 
 def evaluation_of(
-    policy: str, name: str, suite: WinRateSuite, rates: WinRates, control: LengthControl, unjudged: int, reference: str
+    policy: str,
+    name: str,
+    suite: WinRateSuite,
+    rates: WinRates,
+    control: LengthControl,
+    unjudged: int,
+    reference: str,
+    threads: int | None,
 ) -> Evaluation:
-    """The record of one policy's win rates."""
+    """The record of one policy's win rates. threads: of a scorer that judges; None for other judges."""
     return evaluation(
         policy,
         name,
@@ -90,6 +97,7 @@ def evaluation_of(
             "length_control": control.name,
             "unjudged": unjudged,
             "alpaca_eval": version("alpaca_eval"),
+            "threads": threads,
         },
     )
 
@@ -116,13 +124,13 @@ def main() -> None:
     outputs = outputs_of(read_table(arguments.samples, SAMPLES), instructions, arguments.samples)
     control = control_of(spec, arguments.length_control)  # fails before any verdict is paid for
     rows = rows_of(instructions, outputs)
+    scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir) if arguments.scorer else None
     if isinstance(spec.judge, PaidJudge):
         if arguments.verdicts is None:
             raise InputError("--verdicts", f"a judge of kind {spec.judge.kind} costs money", "add --verdicts")
         judge = llm_judge(spec.judge)
         preferences = judged_once(spec.judge, judge, rows, Verdicts(arguments.verdicts, judge.identity))
     else:
-        scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir) if arguments.scorer else None
         preferences = judged(annotator_of(spec.judge, scorer), rows)
     table = judgement_table(instructions, outputs, preferences)
     write_table(table, arguments.judgements, JUDGEMENTS)
@@ -130,7 +138,8 @@ def main() -> None:
     rates = win_rates(in_order(table, [each.prompt_id for each in instructions]), control)
     unjudged = int(table["preference"].isna().sum())
     reference = ", ".join(sorted({each.generator for each in instructions}))
-    record = evaluation_of(arguments.name, arguments.suite, spec, rates, control, unjudged, reference)
+    threads = scorer.threads if scorer else None
+    record = evaluation_of(arguments.name, arguments.suite, spec, rates, control, unjudged, reference, threads)
     write_evaluation(record, arguments.out)
     log.info(
         "%s: win rate %.2f, length-controlled %.2f, %d unjudged",

@@ -61,10 +61,11 @@ def main() -> None:
         (text.get(of), response or "")
         for of, response in zip(samples["prompt_id"], samples["response"].fillna(""), strict=True)
     ]
-    scores = scorer_of(arguments.scorer, model_dir=arguments.model_dir).score(items)
-    values = points(prompts, samples, scores, arguments.samples)
+    scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir)
+    values = points(prompts, samples, scorer.score(items), arguments.samples)
     spec = arguments.spec
-    details = {"scorer": arguments.scorer.model_dump(), "name": spec.scorer, "samples": len(samples)}
+    details = {"scorer": arguments.scorer.model_dump(exclude={"threads"}), "name": spec.scorer}
+    details |= {"samples": len(samples), "threads": scorer.threads}
     record = evaluation(arguments.name, arguments.suite, METRIC, values, {METRIC: sum(values) / len(values)}, details)
     write_evaluation(record, arguments.out)
     log.info("%s: %.2f points", arguments.suite, record.value)

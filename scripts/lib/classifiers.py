@@ -34,6 +34,7 @@ from scripts.lib.pieces import Pieces, in_batches
 from scripts.lib.products import large_products
 from scripts.lib.tables import read_json, write_json
 from scripts.lib.templates import own_template, settled
+from scripts.lib.threads import cpu_threads
 
 log = logging.getLogger(__name__)
 
@@ -281,13 +282,13 @@ def _unreadable(model: str, error: Exception) -> InputError:
 def save_classifier(
     card: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, value: dict[str, Any]
 ) -> None:
-    """Write CLASSIFIER_FILES next to ``card``, each atomically, then the card: ``value`` and the files' SHA-256.
+    """Write CLASSIFIER_FILES next to ``card``, each atomically, then the card: ``value``, SHA-256 of files, threads.
 
     The old card is deleted first, so that a killed write never leaves a card next to files that are not its own.
     """
     remove_card(card)
     files = save_model(card.parent, model, tokenizer, CLASSIFIER_FILES)
-    write_json({**value, "files": files}, card)
+    write_json({**value, "files": files, "threads": cpu_threads()}, card)
 
 
 def load_own(card: Path, max_length: int) -> Classifier:

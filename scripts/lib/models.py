@@ -25,6 +25,7 @@ from scripts.lib.encoding import RULES, Rules
 from scripts.lib.errors import InputError, in_short
 from scripts.lib.tables import read_json, write_json
 from scripts.lib.templates import own_template, settled
+from scripts.lib.threads import cpu_threads
 
 POLICY_FILES = (
     "config.json",
@@ -52,7 +53,8 @@ class PolicyCard:
     max_length: tokens of prompt and response together. chat_template: Jinja text used in place of the tokenizer's own,
     or None. logprob_precision: of stored log-probs. files: file name -> SHA-256 for a local folder; empty for a hub id,
     which the commit identifies. trust_remote_code: whether the configuration allows the model's own code to run.
-    rules: for rows that do not fit the chat template.
+    rules: for rows that do not fit the chat template. threads: CPU threads that the model was trained with
+    (scripts/lib/threads.py); None if on a GPU, or not here.
     """
 
     name: str
@@ -65,6 +67,7 @@ class PolicyCard:
     files: dict[str, str]
     trust_remote_code: bool = False
     rules: Rules = RULES
+    threads: int | None = None
 
 
 def read_policy(path: str | Path) -> PolicyCard:
@@ -194,6 +197,7 @@ def save_policy(
         logprob_precision=logprob_precision,
         files=save_model(folder, model, tokenizer, POLICY_FILES),
         rules=rules,
+        threads=cpu_threads(),
     )
     write_policy(card, folder / "policy.json")
     return card

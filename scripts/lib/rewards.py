@@ -48,7 +48,12 @@ Item = tuple[Messages, str]
 
 
 class Scorer(Protocol):
-    """Anything that scores responses one by one."""
+    """Anything that scores responses one by one.
+
+    threads: how many CPU threads its scores depend on (scripts/lib/threads.py); None if on none.
+    """
+
+    threads: int | None
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         """The score of each item, higher is better; None if this scorer has none. Never NaN or infinite."""
@@ -58,12 +63,16 @@ class Scorer(Protocol):
 class Oracle:
     """The didactic world's true reward, for the last user turn."""
 
+    threads = None
+
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
 
 
 class Annotation:
     """Scores that came with the data, by response id."""
+
+    threads = None
 
     def __init__(self, values: dict[str, float]) -> None:
         self.values = values
@@ -130,6 +139,12 @@ class RewardModel:
         for at, value in zip(kept, values, strict=True):
             scores[at] = self._finite(value, items[at])
         return scores
+
+    @property
+    def threads(self) -> int | None:
+        from scripts.lib.threads import cpu_threads  # torch takes seconds to import
+
+        return cpu_threads()
 
     def _encoded(self, items: Sequence[Item]) -> list[list[int] | None]:
         from scripts.lib.encoding import RULES, Encoder  # transformers takes seconds to import

@@ -30,6 +30,10 @@ GROUP_BYTES = 1 << 24
 """A table written in parts begins a new row group after ROW_GROUP rows, or after the part that reaches GROUP_BYTES."""
 
 
+THREADS = "prefatlas.threads"
+"""In a footer: how many CPU threads the model behind a table computed with (scripts/lib/threads.py)."""
+
+
 @dataclass(frozen=True)
 class Schema:
     """The contract of one kind of table (promise P4).
@@ -205,10 +209,13 @@ def runs_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.diff(np.r_[starts, len(column)])
 
 
-def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
-    """Check a table and write it atomically."""
+def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema, threads: int | None = None) -> None:
+    """Check a table and write it atomically.
+
+    threads: of the model that computed it, if it has no card to tell them; kept under THREADS in the footer.
+    """
     table = schema.validate(_arrow_of(frame, path, schema), path)
-    with _sealed(path, table.schema) as file:
+    with _sealed(path, table.schema, {} if threads is None else {THREADS: str(threads)}) as file:
         file.write_table(table)
 
 
@@ -242,7 +249,7 @@ class TableWriter:
 @contextmanager
 def writing(path: str | Path, schema: Schema) -> Iterator[TableWriter]:
     """Write a table atomically, part by part, and check that no two parts share a key."""
-    with _sealed(path, schema.arrow) as file:
+    with _sealed(path, schema.arrow, {}) as file:
         writer = TableWriter(path, schema, file)
         yield writer
         writer.close()
@@ -251,11 +258,11 @@ def writing(path: str | Path, schema: Schema) -> Iterator[TableWriter]:
 
 
 @contextmanager
-def _sealed(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A writer of a Parquet file with its digest in the footer, put in place atomically."""
+def _sealed(path: str | Path, schema: pa.Schema, footer: dict[str, str]) -> Iterator[pq.ParquetWriter]:
+    """A writer of a Parquet file, put in place atomically; its footer holds ``footer`` and the file's digest."""
     with replacing(path) as temporary:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as file:
-            file.add_key_value_metadata({KEY: BLANK})
+            file.add_key_value_metadata({**footer, KEY: BLANK})
             yield file
         seal(temporary)
 

@@ -26,6 +26,7 @@ from scripts.lib.packing import pack_prompts, packed_logprobs, rows_by_prompt
 from scripts.lib.pieces import Pieces, digest_of, in_batches
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import card_of, read_table, write_json, write_table
+from scripts.lib.threads import cpu_threads
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ def main() -> None:
         "family": arguments.family,
         "responses": len(kept),
         "max_length": card.max_length,
+        "threads": cpu_threads(),
         "cut_at_max_length": sum(len(whole[at]) > card.max_length for at in kept),
         "cut_when_sampled": sum(not answers[at].finished for at in kept),
         "control_in_text": encoder.spelt,

@@ -104,11 +104,14 @@ def main() -> None:
     if missing := [name for name in needed if getattr(arguments, name) is None]:
         parser.error(f"pairs {origin} need --{missing[0].replace('_', '-')}")
     if spec.scorer:
+        threads = None
         pairs, dropped = by_scorer(arguments.responses, arguments.scores, spec.seed, origin)
         remedy = "choose a scorer that covers the data and tells responses apart, or add responses"
     else:
         from scripts.lib.rankers import ranker_of
+        from scripts.lib.threads import cpu_threads
 
+        threads = cpu_threads()
         ranker = ranker_of(arguments.ranker_spec, arguments.model_dir)
         pairs, dropped = by_ranker(arguments.responses, arguments.prompts, spec.seed, ranker.first_wins, origin)
         remedy = "raise the ranker's max_length, choose one that tells responses apart, or add responses"
@@ -117,7 +120,7 @@ def main() -> None:
             arguments.responses, f"no prompt has two responses of which one is the better ({dropped})", remedy
         )
     write_table(pairs, arguments.out, PAIRS)
-    write_json({**spec.model_dump(), "pairs": len(pairs), "dropped": dropped}, arguments.card)
+    write_json({**spec.model_dump(), "pairs": len(pairs), "dropped": dropped, "threads": threads}, arguments.card)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,15 @@ def distinct(samples: pd.DataFrame) -> pd.DataFrame:
     return samples[samples["response"] != ""].drop_duplicates("response_id", ignore_index=True)[columns]
 
 
+def joined(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One card of the shards': their counts together, and their threads, as a list by shard only where they differ."""
+    counts = [{key: value for key, value in card.items() if key != "threads"} for card in cards]
+    threads = [card["threads"] for card in cards]
+    return summed(counts) | {"threads": threads if len(set(threads)) > 1 else threads[0]}
+
+
 def summed(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One card of the shards' counts."""
+    """The sums of several cards' counts."""
     whole: dict[str, Any] = {}
     for card in cards:
         for key, value in card.items():
@@ -39,7 +46,7 @@ def main() -> None:
     samples = pd.concat([read_table(path, SAMPLES) for path in arguments.shards], ignore_index=True)
     write_table(samples, arguments.out, SAMPLES)
     write_table(distinct(samples), arguments.responses, RESPONSES)
-    write_json(summed([read_json(card_of(path)) for path in arguments.shards]), card_of(arguments.out))
+    write_json(joined([read_json(card_of(path)) for path in arguments.shards]), card_of(arguments.out))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from scripts.lib.pieces import Pieces, digest_of
 from scripts.lib.sampling import Sample, sampler_of
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.tables import card_of, read_table, write_json, write_table
+from scripts.lib.threads import cpu_threads
 from scripts.samples.gather import distinct
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def main() -> None:
     pieces = Pieces(arguments.checkpoints, digest)
     samples = sampler.sample(prompts["prompt"].tolist(), ids, arguments.spec, pieces)
     frame = table_of(samples, arguments.family)
-    card = card_of_samples(samples, encoder.dropped, encoder.spelt)
+    card = card_of_samples(samples, encoder.dropped, encoder.spelt) | {"threads": cpu_threads()}
     log.info("%s: %s", arguments.family, card)
     write_table(frame, arguments.out, SAMPLES)
     write_json(card, card_of(arguments.out))

@@ -17,6 +17,7 @@ from scripts.lib.rankers import Ranker, ranker_of
 from scripts.lib.schemas import RANKINGS
 from scripts.lib.tables import write_table
 from scripts.lib.texts import PairTexts, texts_of_pairs
+from scripts.lib.threads import cpu_threads
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def main() -> None:
             "raise the ranker's max_length",
         )
     log.info("agreement with the pairs: %.3f", (rankings["first_wins"] > 0.5).mean())
-    write_table(rankings, arguments.out, RANKINGS)
+    write_table(rankings, arguments.out, RANKINGS, cpu_threads())
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
-    pieces = None
+    pieces = threads = None
     if isinstance(arguments.spec, AnnotationScorer):
         scores, responses = annotated(
             arguments.responses, arguments.family, arguments.annotations, arguments.spec.annotation
@@ -51,7 +51,7 @@ def main() -> None:
         responses, ids = len(texts), texts["response_id"].tolist()
         pieces = Pieces(arguments.checkpoints, _digest(arguments.spec, arguments.model_dir, ids))
         scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir, pieces)
-        scores = scores_of(scorer, texts)
+        scores, threads = scores_of(scorer, texts), scorer.threads
     log.info("%s: %d responses scored, %d left out", arguments.family, len(scores), responses - len(scores))
     if scores.empty:
         raise InputError(
@@ -59,7 +59,7 @@ def main() -> None:
             f"scorer {arguments.scorer} has a score for none of its {responses} responses",
             "choose a scorer that covers the family, or raise its max_length",
         )
-    write_table(scores, arguments.out, SCORES)
+    write_table(scores, arguments.out, SCORES, threads)
     if pieces:
         pieces.delete()
 

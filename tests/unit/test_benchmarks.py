@@ -8,9 +8,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scripts.lib.chat import Encoded
 from scripts.lib.errors import InputError
-from tests.benchmarks import gpu
+from tests.benchmarks import gpu, warm
 from tests.benchmarks.data import real_texts
 from tests.benchmarks.training import summary
+from tests.workflow.house import ROOT
 
 
 def measured(speed: float, memory: float = 1.0) -> dict:
@@ -70,3 +71,25 @@ def test_flops_are_those_that_a_counter_finds() -> None:
     of_head = 6 * vocabulary * hidden
     body = (usual - 11 * of_head) / 11
     assert least == pytest.approx(5 * of_head + 8 * body, rel=0.01)
+
+
+def test_warm_and_cold_are_compared_within_turns(tmp_path) -> None:
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training/run.tsv").write_text("s\th:m:s\tmax_rss\n2.5\t0:00:02\t300.0\n")
+    (tmp_path / "load.tsv").write_text("s\th:m:s\n1.25\t0:00:01\n")
+    assert warm.job_seconds(tmp_path) == {"load": 1.25, "training/run": 2.5}
+    turns = [
+        {
+            how: {"seconds": seconds, "jobs": {"a": seconds, "b": 1.0}}
+            for how, seconds in (("warm", mine), ("cold", other))
+        }
+        for mine, other in ((2.0, 4.0), (3.0, 12.0), (1.0, 3.0))
+    ]
+    found = warm.summary(turns)
+    assert found["run_ratio"] == {"median": 1 / 3, "low": 0.25, "high": 0.5, "turns": 3}
+    assert found["jobs_ratio"]["high"] == 0.6 and found["jobs_seconds_cold"]["median"] == 5.0
+
+
+def test_a_cold_run_is_one_edit_away() -> None:
+    file, old, _ = warm.NEVER
+    assert (ROOT / file).read_text().count(old) == 1

@@ -186,6 +186,7 @@ def test_by_a_scorer_only_the_families_given_are_read(tmp_path: Path) -> None:
         "seed": 3,
         "pairs": 4,
         "dropped": {"prompt_with_one_response": 0, "equal_scores": 1, "response_without_score": 20},
+        "threads": None,
     }
 
 
@@ -232,6 +233,7 @@ def test_by_a_ranker_pairs_are_what_it_says(tmp_path: Path, monkeypatch) -> None
     assert set(pairs["origin"]) == {"ranked by pr"}
     card = read_json(tmp_path / "card.json")
     assert card["pairs"] + sum(card["dropped"].values()) == len(data.prompts)
+    assert card["threads"] >= 1
 
     narrow = data.flags(
         "responses", "prompts", ranker_spec=json.dumps(RANKER | {"max_length": 4}), model_dir=tmp_path / "pr"

@@ -40,7 +40,7 @@ def test_reward_model_learns_and_tells_what_it_did_not_see(tmp_path, monkeypatch
     card = read_json(out / "scorer.json")
     held_out = sum(comparisons.is_held_out(row["prompt_id"]) for row in data.prompts)
     counts = ["held_out_accuracy", "n_train", "n_held_out", "dropped"]
-    assert list(card) == ["name", "kind", "pairs", *counts, "truncation", "files"]
+    assert list(card) == ["name", "kind", "pairs", *counts, "truncation", "files", "threads"]
     assert (card["name"], card["kind"], card["pairs"]) == ("rm", "scratch", ["comparisons"])
     assert (card["n_train"], card["n_held_out"]) == (200 - held_out, held_out)
     assert card["held_out_accuracy"] > 0.9

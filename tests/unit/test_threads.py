@@ -1,10 +1,20 @@
 """Threads follow the model: one for small ones, all cores for large ones, or what the configuration says."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import torch
 
 from scripts.lib.config.root import AtlasConfig
+from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.rewards import Annotation, Oracle, RewardModel
+from scripts.lib.schemas import SCORES
+from scripts.lib.tables import THREADS, read_table, write_table
+from scripts.lib.threads import cpu_threads
+from scripts.samples.gather import joined
 from scripts.workflow.files import spec
 from scripts.workflow.threads import SMALL, Threads
 from tests.unit.test_lineage import atlas
@@ -48,3 +58,45 @@ def test_a_hub_id_counts_as_large_and_the_configuration_has_the_last_word() -> N
 def test_threads_are_no_trigger() -> None:
     few, many = (config_of(policies={"weak": LEARNT | {"threads": count}}) for count in (1, 4))
     assert spec(few.policies, "weak") == spec(many.policies, "weak")
+
+
+@pytest.fixture(params=[1, 2])
+def computing(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A number of threads that this process computes with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU there is nothing to tell")
+def test_what_is_made_tells_the_threads_that_it_was_made_with(
+    computing: int, tiny_policy: Path, tmp_path: Path
+) -> None:
+    assert cpu_threads() == computing
+    card = read_policy(tiny_policy / "policy.json")
+    save_policy(tmp_path, load_causal(card), load_tokenizer(card), name="tiny", kind="scratch", max_length=64)
+    assert read_policy(tmp_path / "policy.json").threads == computing
+    assert RewardModel(None, 64, 64).threads == computing
+    assert Oracle().threads is Annotation({}).threads is None
+
+
+def test_a_gpu_has_no_threads_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert cpu_threads() is None
+
+
+@pytest.mark.parametrize("threads", [None, 1, 12])
+def test_a_footer_tells_the_threads_and_the_table_stays_whole(tmp_path: Path, threads: int | None) -> None:
+    scores = pd.DataFrame({"response_id": ["r1", "r2"], "score": [0.5, -1.0]})
+    write_table(scores, tmp_path / "scores.parquet", SCORES, threads)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "scores.parquet", SCORES), scores)
+    told = pq.read_metadata(tmp_path / "scores.parquet").metadata.get(THREADS.encode())
+    assert told == (None if threads is None else str(threads).encode())
+
+
+@pytest.mark.parametrize(("threads", "told"), [([2, 2], 2), ([1, 2], [1, 2]), ([None, None], None), ([4], 4)])
+def test_shards_with_other_threads_are_told_one_by_one(threads: list, told: object) -> None:
+    cards = [{"samples": 3, "refused_prompts": {"tools": 1}, "threads": each} for each in threads]
+    count = len(threads)
+    assert joined(cards) == {"samples": 3 * count, "refused_prompts": {"tools": count}, "threads": told}

@@ -1,10 +1,14 @@
 """A queue that stands still says why: what SLURM says of jobs and nodes, and what to do."""
 
+import asyncio
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 waiting = pytest.importorskip("snakemake_executor_plugin_prefatlas.waiting")
+executor = pytest.importorskip("snakemake_executor_plugin_prefatlas.executor")
 
 SQUEUE = """\
 12|PENDING|(Resources)
@@ -60,3 +64,20 @@ def test_it_is_told_after_a_minute_once_and_again_after_ten() -> None:
     assert queue.news("b", 80.0 + waiting.AGAIN) == "b"
     queue.at_work(700.0)
     assert not queue.due(750.0) and queue.news("b", 760.0) == "b"
+
+
+def test_states_may_be_asked_for_before_the_executor_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The asking thread starts first; an error in it would leave every submitted job waiting for ever."""
+
+    def asked_at_once(self, workflow, logger) -> None:
+        self.workflow, self.logger = workflow, logger
+        self.found = asyncio.run(self._answer())
+
+    async def answer(self) -> list:
+        return [each async for each in self.check_active_jobs([])]
+
+    monkeypatch.setattr(RemoteExecutor, "__init__", asked_at_once)
+    monkeypatch.setattr(executor.Executor, "_answer", answer, raising=False)
+    workflow = SimpleNamespace(executor_settings=SimpleNamespace(init_seconds_before_status_checks=2))
+    logger = SimpleNamespace(debug=lambda _: None)
+    assert executor.Executor(workflow, logger).found == []

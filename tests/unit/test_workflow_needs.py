@@ -1,14 +1,16 @@
 """What the studies need, as the workflow derives it from the default configuration and from lineages."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from scripts.lib import lineage
+from scripts.studies.register import STUDIES
 from scripts.workflow.configuration import checked, rooms
 from scripts.workflow.needs import Needs, Studies
 from scripts.workflow.planning import Planning
-from tests.configurations import DEFAULT, merged
+from tests.configurations import DEFAULT, layers, merged
 from tests.unit.test_lineage import atlas, paths
 
 
@@ -121,3 +123,23 @@ def test_the_plan_knows_lineages() -> None:
             assert job["separate"] == sum(
                 run.start == lineage.start_in(family) and "on_" in run.pairs for run in needs.runs
             )
+
+
+def test_all_rooms_together_train_no_run_twice() -> None:
+    """Neither under one name nor under two, from datasets of other names with the same entries."""
+    files = layers(Path("studies/atlas.yaml"))
+    config = checked(merged(*files), files)
+    assert config.studies == [name for name in STUDIES if Path(f"studies/{name}/didactic.yaml").exists()]
+    together = Studies(config, rooms(config))
+    runs = together.all.runs
+    assert set(runs) == {run for study in config.studies for run in together.of(study).runs}
+
+    def what(run: lineage.Run) -> str:
+        """Start, pairs, variant and seed, with entries of the configuration in place of their names."""
+        start = what(lineage.Run.parse(run.start)) if lineage.is_run(run.start) else run.start
+        dataset, plus, draw = run.pairs.partition("+")
+        entries = (config.pairs[dataset], config.training.variant(run.variant))
+        return " ".join([start, *(each.model_dump_json() for each in entries), plus + draw, str(run.seed)])
+
+    twice = {key: count for key, count in Counter(map(what, runs)).items() if count > 1}
+    assert len(runs) > 100 and not twice

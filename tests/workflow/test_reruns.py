@@ -1,14 +1,17 @@
 """Promises P1 to P3 on the whole DAG in miniature: what is shared, what is restored, and what runs again."""
 
+import json
 import math
 import os
 import random
 import shutil
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from scripts.lib.claims import COLUMNS, VERDICTS
+from scripts.lib.tables import THREADS
 from tests.workflow.house import House
 
 REPORTING = {"all", "report", "section", "configuration", "rulegraph", "metrics", "table", "sharing", "figure"}
@@ -56,6 +59,30 @@ def test_each_response_is_scored_once_and_has_log_probs_once(finished: House) ->
         ids = {path.stem: pd.read_parquet(path)["response_id"] for path in files}
         assert sorted(ids.pop(sampled)) == sorted(known[tables[1]])
         assert sorted(pd.concat(ids.values())) == sorted(known[tables[0]])
+
+
+def test_what_a_model_made_tells_the_number_of_threads(finished: House) -> None:
+    """It is equal bit for bit only at the same number."""
+    results = finished.folder / "results"
+    cards = [*results.glob("policies/*/policy.json"), *results.glob("scorers/*/scorer.json")]
+    cards += [*results.glob("rankers/*/ranker.json"), *results.glob("logprobs/*/*.card.json")]
+    cards += results.glob("samples/*/*.card.json")
+    told = {str(path.relative_to(results)): json.loads(path.read_text())["threads"] for path in cards}
+    assert len(told) > 40 and set(told.values()) == {1}, told
+    assert {name.split("/")[0] for name in told} == {"policies", "scorers", "rankers", "logprobs", "samples"}
+    for suite, threads in (("mmlu", 1), ("lc_ae2", None), ("true_reward", None)):  # judge and oracle are rules
+        records = [json.loads(path.read_text()) for path in results.glob(f"evaluations/*/{suite}.json")]
+        assert records and {each["details"]["threads"] for each in records} == {threads}
+    for scorer, footer in (("oracle", None), ("reward_model", b"1")):
+        tables = [pq.read_metadata(path).metadata for path in results.glob(f"scores/{scorer}/*.parquet")]
+        assert tables and {each.get(THREADS.encode()) for each in tables} == {footer}
+
+
+def test_another_number_of_threads_runs_nothing_again(twin: House) -> None:
+    assert twin.planned("--set-threads", "logprobs=2", "train=2", "harness=2") == {}
+    for policy in ("weak", "medium", "strong"):
+        twin.configure("policies", policy, "threads", 2)
+    assert set(twin.planned()) <= {"all", "configuration", "rulegraph", "report"}  # what shows the configuration
 
 
 def test_a_counterfactual_has_its_partners_chosen_rows(finished: House) -> None:
