@@ -1,9 +1,9 @@
 """Blends two datasets: on-policy pairs for a share of the prompts, off-policy pairs for the others.
 
-The share is the boundary score of the policy that learns from them: as often as its own samples are preferred to
+The share is the boundary score of the policy that learns from them: how often its own samples are preferred to
 off-policy responses. "Is On-Policy Data Always the Best Choice for Direct Preference Optimization-based LM Alignment?"
-switches from the one dataset to the other where the score is 0.5, and leaves blends open (section 7). This is the
-simplest: a score of 0 gives the off-policy dataset, a score of 1 the on-policy one, and nothing is to be chosen.
+switches from one dataset to the other where the score is 0.5, and leaves blends open (section 7). This one has nothing
+to be chosen: a score of 0 gives the off-policy dataset, a score of 1 the on-policy one.
 
 Prompts are taken in an order that depends only on the seed and their ids: a larger share takes the prompts of a smaller
 one and more. A prompt that the dataset of its side does not have gives no pair; the card counts them.

@@ -133,8 +133,8 @@ class MixturePairs(Spec):
 class BlendPairs(Spec):
     """On-policy pairs for a share of the prompts, off-policy pairs for the others.
 
-    The share is the boundary score of whatever a run starts from: as often as its own samples are preferred to
-    off-policy responses, it learns from its own.
+    The share is the boundary score of whatever a run starts from: how often its own samples are preferred to
+    off-policy responses.
     """
 
     kind: Literal["blend"]
