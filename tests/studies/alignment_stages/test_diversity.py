@@ -1,6 +1,7 @@
 """Equation 12 against its direct evaluation, and the two tables of a dataset's characteristics."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,10 @@ from scripts.evaluation.rates import win_rates
 from scripts.lib.schemas import LOGPROBS, PAIRS, TRAINING
 from scripts.lib.tables import write_table
 from scripts.lib.texts import PairTexts
-from studies.alignment_stages.diversity import Trained, along, before, differences, during, intra_diversity
+from scripts.report import style
+from studies.alignment_stages.diversity import Case, Trained, along, before, differences, during, intra_diversity
+from studies.alignment_stages.figures import figure3
+from studies.alignment_stages.layout import FOREIGN, OFF, ON
 from studies.alignment_stages.quality import cases, rates_of
 
 logprobs = st.lists(st.integers(-30, 0).map(lambda each: each / 8), min_size=1, max_size=4)
@@ -22,6 +26,13 @@ logprobs = st.lists(st.integers(-30, 0).map(lambda each: each / 8), min_size=1, 
 def pairs_of(count: int) -> pd.DataFrame:
     rows = [(f"p{at}", f"w{at}", f"l{at}", 0.6, 0.4, "ranked") for at in range(count)]
     return pd.DataFrame(rows, columns=list(PAIRS.columns))
+
+
+def steps_of(order: list[int], chosen: list[float]) -> pd.DataFrame:
+    """TRAINING of some steps, with rejected log-probs of 0."""
+    steps = pd.DataFrame(dict.fromkeys(TRAINING.columns, 0.0), index=range(len(order)))
+    steps = steps.assign(step=order, chosen_logp=chosen, pairs=2)
+    return steps.astype({"step": "int32", "pairs": "int32", "tokens": "int64"})
 
 
 @given(st.lists(st.tuples(logprobs, logprobs), min_size=1, max_size=6), st.booleans())
@@ -45,9 +56,7 @@ def test_signs_cancel_in_the_equation_and_not_in_the_size(tmp_path) -> None:
         values = {"w0": [chosen[0]], "w1": [chosen[1] / 2] * 2, "l0": [-4.0], "l1": [-2.0]}
         table = pd.DataFrame({"response_id": list(values), "token_logprobs": list(values.values()), "tokens": 0})
         write_table(table, tmp_path / f"{run}.parquet", LOGPROBS)
-        steps = pd.DataFrame(dict.fromkeys(TRAINING.columns, 0.0), index=range(3)).assign(step=[1, 0, 2], pairs=2)
-        steps["chosen_logp"] = [-1.0, -2.0 - run, 5.0]
-        steps = steps.astype({"step": "int32", "pairs": "int32", "tokens": "int64"})
+        steps = steps_of([1, 0, 2], [-1.0, -2.0 - run, 5.0])
         write_table(steps, tmp_path / f"steps{run}.parquet", TRAINING)
         files = {"logprobs": [str(tmp_path / f"{run}.parquet")], "steps": str(tmp_path / f"steps{run}.parquet")}
         runs.append(Trained(pairs=str(tmp_path / "pairs.parquet"), **files))
@@ -58,6 +67,24 @@ def test_signs_cancel_in_the_equation_and_not_in_the_size(tmp_path) -> None:
     found = during(runs)
     assert (found["in_training"], found["lowest"], found["highest"]) == (pytest.approx((2 / 3 + 1 / 3) / 2), -2.5, 5)
     assert found["fluctuation"] == pytest.approx(np.mean([np.std([-2, -1, 5]), np.std([-3, -1, 5])]))
+
+
+def test_figure_3_draws_each_run_and_its_average(tmp_path) -> None:
+    """A panel per policy and start; in each, a line of steps and one of their average for each kind of data."""
+    cases = []
+    for place, (policy, start, data) in enumerate(product(("weak", "medium"), (None, "off"), (OFF, FOREIGN, ON))):
+        path = tmp_path / f"{place}.parquet"
+        write_table(steps_of(list(range(60)), [float(place)] * 60), path, TRAINING)
+        runs = [Trained(pairs="none", logprobs=["none"], steps=str(path))]
+        cases.append(Case(policy=policy, model=None, iteration_1=start, data=data, runs=runs))
+    with style.drawing():
+        drawn = figure3.figure(cases)
+        times = ("first iteration", "after off-policy pairs")
+        titles = [f"{policy}, {when}" for policy, when in product(("weak", "medium"), times)]
+        assert [axis.get_title(loc="left") for axis in drawn.axes] == titles
+        for place, axis in enumerate(drawn.axes):
+            heights = [line.get_ydata()[-1] for line in axis.lines if len(line.get_xdata()) == 60]
+            assert heights == [3.0 * place + each for each in (0, 0, 1, 1, 2, 2)]
 
 
 # --- quality
