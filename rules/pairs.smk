@@ -4,6 +4,7 @@ Needs: results/prompt_sets/{prompt_set}/responses.parquet
        results/scores/{scorer}/{family}.parquet, all families of the prompt set
        results/data/{source}/preferences.parquet, the labels of a source's own pairs
        results/samples/{policy}/{family}.responses.parquet and its scores, to mix in or to rank
+       results/evaluations/{policy}/{suite}.json of a boundary suite, the share of a blend
        results/rankers/{ranker}/ (rules/training.smk)
 Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
        results/pairs/{dataset}.parquet, .card.json
@@ -226,6 +227,43 @@ rule mix:
             --pairs {input.pairs} \
             --samples {input.samples} \
             --scores {input.scores} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule blend:
+    """Blend on-policy into off-policy pairs, in the share that the start's boundary score says."""
+    input:
+        off_policy=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).off_policy, lineage.start_in(w.dataset)
+        ),
+        on_policy=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).on_policy, lineage.start_in(w.dataset)
+        ),
+        boundary=lambda w: f"results/evaluations/{lineage.start_in(w.dataset)}/{files.pairs_of(w.dataset).boundary}.json",
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=files.pairs_of_kind("blend"),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.pairs.blend"),
+        spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
+    shell:
+        r"""
+        python -m scripts.pairs.blend \
+            --spec {params.spec:q} \
+            --off-policy {input.off_policy} \
+            --on-policy {input.on_policy} \
+            --boundary {input.boundary} \
             --out {output.pairs} \
             --card {output.card} \
             2>{log}

@@ -19,11 +19,11 @@ from scripts.evaluation.rates import WinRates, in_order, win_rates
 from scripts.evaluation.suite_files import ALPACA_EVAL, Instruction, read_instructions
 from scripts.evaluation.verdicts import Row, Verdicts
 from scripts.lib import cli
-from scripts.lib.config.evaluation import PaidJudge, WinRateSuite
+from scripts.lib.config.evaluation import JudgeSpec, PaidJudge, WinRateSuite
 from scripts.lib.config.scorers import ScorerSpec
 from scripts.lib.errors import InputError
 from scripts.lib.results import Evaluation, evaluation, write_evaluation
-from scripts.lib.rewards import scorer_of
+from scripts.lib.rewards import Scorer, scorer_of
 from scripts.lib.schemas import JUDGEMENTS, SAMPLES
 from scripts.lib.tables import read_table, write_table
 
@@ -72,6 +72,21 @@ def control_of(suite: WinRateSuite, folder: Path | None) -> LengthControl:
 def rows_of(instructions: Sequence[Instruction], outputs: Sequence[str]) -> list[Row]:
     """The pairs for the judge, in the instructions' order."""
     return [(each.text, each.reference, output) for each, output in zip(instructions, outputs, strict=True)]
+
+
+def preferences_of(
+    judge: JudgeSpec, rows: Sequence[Row], scorer: Scorer | None, verdicts: Path | None
+) -> list[float | None]:
+    """What a judge prefers of each row. scorer: of a judge of kind scorer; verdicts: the folder of an LLM judge's.
+
+    Raises InputError without the one that the judge needs.
+    """
+    if not isinstance(judge, PaidJudge):
+        return judged(annotator_of(judge, scorer), rows)
+    if verdicts is None:
+        raise InputError("--verdicts", f"a judge of kind {judge.kind} costs money", "add --verdicts")
+    asked = llm_judge(judge)
+    return judged_once(judge, asked, rows, Verdicts(verdicts, asked.identity))
 
 
 def evaluation_of(
@@ -125,13 +140,7 @@ def main() -> None:
     control = control_of(spec, arguments.length_control)  # fails before any verdict is paid for
     rows = rows_of(instructions, outputs)
     scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir) if arguments.scorer else None
-    if isinstance(spec.judge, PaidJudge):
-        if arguments.verdicts is None:
-            raise InputError("--verdicts", f"a judge of kind {spec.judge.kind} costs money", "add --verdicts")
-        judge = llm_judge(spec.judge)
-        preferences = judged_once(spec.judge, judge, rows, Verdicts(arguments.verdicts, judge.identity))
-    else:
-        preferences = judged(annotator_of(spec.judge, scorer), rows)
+    preferences = preferences_of(spec.judge, rows, scorer, arguments.verdicts)
     table = judgement_table(instructions, outputs, preferences)
     write_table(table, arguments.judgements, JUDGEMENTS)
 

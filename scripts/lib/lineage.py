@@ -11,7 +11,7 @@ Paths are not made here; each rule writes its own.
 from dataclasses import dataclass
 
 from scripts.lib.config.pairs import MixturePairs
-from scripts.lib.config.references import entry_of, origin_of, over, sample_sets_behind
+from scripts.lib.config.references import depends_on_start, entry_of, origin_of, over, sample_sets_behind
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.families import families
 
@@ -94,7 +94,8 @@ def families_of(config: AtlasConfig, prompt_set: str) -> list[str]:
 
 
 def sampled_family(config: AtlasConfig, samples: str, start: str | None = None) -> str:
-    """The family of a sample set; if the set names no policy, its family for this start."""
+    """The family of a sample set; if the set names no policy, its family for this start, or the one after its @."""
+    samples, start = without_start(samples), start_in(samples) or start
     spec = config.samples[samples]
     family = f"{spec.prompt_set}.{samples}"
     return family if spec.policy or start is None else at_start(family, start)
@@ -103,11 +104,6 @@ def sampled_family(config: AtlasConfig, samples: str, start: str | None = None) 
 def sampled_policy(config: AtlasConfig, family: str) -> str:
     """The policy from which a sample set's family was sampled."""
     return start_in(family) or config.samples[without_start(family).split(".")[1]].policy
-
-
-def depends_on_start(config: AtlasConfig, dataset: str) -> bool:
-    """Whether a pairs dataset differs from start to start."""
-    return any(config.samples[each].policy is None for each in sample_sets_behind(config, dataset))
 
 
 def pairs_for(config: AtlasConfig, dataset: str, start: str) -> str:

@@ -198,7 +198,7 @@ class Files:
         """The responses from which a ranked pairs dataset draws two per prompt."""
         pairs = self.pairs_of(dataset)
         if pairs.samples:
-            return self.samples_for(pairs.samples, lineage.start_in(dataset), "responses.parquet")
+            return self.samples_for(pairs.samples, pairs.of or lineage.start_in(dataset), "responses.parquet")
         return f"results/prompt_sets/{pairs.prompt_set}/responses.parquet"
 
     def ranking_model(self, dataset: str) -> list[str]:

@@ -41,8 +41,9 @@ def is_hit(score: float, off: float, on: float) -> bool | None:
     return None if off == on else says_off(score) == (off > on)
 
 
+SCORE = "boundary score"
 PREDICTORS: dict[str, Callable[[float], float]] = {
-    "boundary score": lambda score: score,
+    SCORE: lambda score: score,
     "always off-policy": lambda score: 0.0,
     "always on-policy": lambda score: 1.0,
 }

@@ -1,7 +1,8 @@
-"""Tables 1, 3, 4 and 5: every policy after no, one and two iterations on off-policy or on-policy pairs.
+"""Tables 1, 3, 4 and 5: every policy after no, one and two iterations on off-policy or on-policy pairs, or a blend.
 
 win_rate, lc_win_rate, true_reward: points. avg_length: characters. increase: of lc_win_rate over the initial policy of
-the row's last iteration. boundary_score: of that initial policy, from 0 to 1. On rows whose last data are off-policy,
+the row's last iteration. boundary_score: of that initial policy, from 0 to 1: the share of on-policy pairs of a blend.
+On rows whose last data are off-policy,
 delta: this row's increase over that of the row with on-policy data from the same initial policy (discrepancy.py has the
 paper's conventions); off_minus_on: their difference in points, which has a standard error.
 
@@ -9,14 +10,12 @@ paper's conventions); off_minus_on: their difference in points, which has a stan
 all of these. `_published` is the paper's number; what it does not print is computed from its win rates.
 """
 
-from pathlib import Path
-
 from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
 from studies.alignment_stages.config import Config
 from studies.alignment_stages.discrepancy import delta, written
 from studies.alignment_stages.layout import KEY, OFF, ON, Row, row, rows, start_of
-from studies.alignment_stages.measured import Answers, Measured, mean_of
+from studies.alignment_stages.measured import Answers, Measured, mean_of, parser_of
 from studies.alignment_stages.published_numbers import Published
 
 LABELS = ["policy", *KEY, "n_seeds", "n_draws"]
@@ -55,13 +54,7 @@ def cells(spec: Config, answers: Answers, of: Row, published: Published) -> dict
 
 
 def main() -> None:
-    parser = cli.parser_of("studies.alignment_stages.iterations", __doc__)
-    parser.add_argument("--spec", type=cli.spec_of(Config), required=True, help="JSON of the study")
-    parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
-    parser.add_argument("--published", type=Path, required=True, help="folder of the paper's tables")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-
+    arguments = parser_of("studies.alignment_stages.iterations", __doc__).parse_args()
     spec = arguments.spec
     answers, published = Answers(spec, arguments.evaluations), Published(arguments.published)
     table = [cells(spec, answers, of, published) for of in rows(spec)]

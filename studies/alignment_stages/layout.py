@@ -9,11 +9,20 @@ from itertools import product
 from scripts.lib.lineage import Run, in_draw
 from studies.alignment_stages.config import Base, Config
 
-OFF, ON = "off", "on"
-PATHS: tuple[tuple[str, ...], ...] = ((), *product((OFF, ON), repeat=1), *product((OFF, ON), repeat=2))
+OFF, ON, BLEND, FOREIGN = "off", "on", "blend", "foreign"
+"""Pairs that others wrote, pairs of the policy's own samples, both in a share, pairs of a strong policy's samples."""
+PAPER: tuple[tuple[str, ...], ...] = ((), *product((OFF, ON), repeat=1), *product((OFF, ON), repeat=2))
 """What was trained on, iteration by iteration, in the order of the paper's Table 1; first nothing yet."""
-STARTS = PATHS[:3]
+BLENDED = ((BLEND,), (BLEND, BLEND))
+PATHS = (*PAPER, *BLENDED)
+SWITCHED = PAPER[:3]
+"""The policies that both off-policy and on-policy data train: the paper's initial policies."""
+STARTS = (*SWITCHED, BLENDED[0])
 """The policies that an iteration starts from."""
+TABLE_2: tuple[tuple[str, ...], ...] = ((), (OFF,), (FOREIGN,), (ON,), (OFF, OFF), (OFF, FOREIGN), (OFF, ON), *BLENDED)
+"""The rows of the paper's Table 2, and the blend's."""
+COMPARED = ((), (OFF,))
+"""The initial policies of Table 2."""
 KEY = ("model", "objective", "iteration_1", "iteration_2")
 """The columns that name a row."""
 
@@ -41,11 +50,15 @@ class Row:
         return iterations_of(self.path)
 
 
+def pairs_of(spec: Config) -> dict[str, str]:
+    """What is trained on -> the pairs dataset."""
+    return {OFF: spec.off_policy, ON: spec.on_policy, BLEND: spec.blend, FOREIGN: spec.foreign.pairs}
+
+
 def row(spec: Config, base: Base, variant: str, path: tuple[str, ...]) -> Row:
     if not path:
         return Row(base, variant, path, (base.policy,))
-    pairs = {OFF: spec.off_policy, ON: spec.on_policy}
-    found = []
+    pairs, found = pairs_of(spec), []
     for draw, seed in product(range(1, spec.draws + 1), spec.seeds):
         name = base.policy
         for data in path:
@@ -55,13 +68,29 @@ def row(spec: Config, base: Base, variant: str, path: tuple[str, ...]) -> Row:
 
 
 def rows(spec: Config) -> list[Row]:
-    """All rows: by objective, then by policy, then in the order of PATHS."""
+    """Those of Tables 1, 3, 4 and 5: by objective, then by policy, then in the order of PATHS."""
     return [row(spec, base, variant, path) for variant in spec.variants for base in spec.policies for path in PATHS]
 
 
+def table2(spec: Config) -> list[Row]:
+    """Those of Table 2: by policy, then in the order of TABLE_2."""
+    bases = [base for base in spec.policies if base.policy in spec.foreign.policies]
+    return [row(spec, base, spec.foreign.variant, path) for base in bases for path in TABLE_2]
+
+
 def starts(spec: Config) -> list[Row]:
-    """Those from which an iteration starts."""
+    """The rows from which an iteration starts."""
     return [each for each in rows(spec) if each.path in STARTS]
+
+
+def switched(spec: Config) -> list[Row]:
+    """The paper's initial policies."""
+    return [each for each in rows(spec) if each.path in SWITCHED]
+
+
+def compared(spec: Config) -> list[Row]:
+    """Those of Table 2."""
+    return [each for each in table2(spec) if each.path in COMPARED]
 
 
 def trained_from(spec: Config, start: Row, data: str) -> Row:

@@ -1,13 +1,17 @@
 """What is read of a row: win rates, lengths and rewards per question, and the boundary scores of its runs.
 
+Its command line is that of every step that reads rows.
+
 Arrays are (draws, seeds, questions), in points, characters for lengths; an untrained policy has one draw and one seed.
 """
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from scripts.lib import cli
 from scripts.lib.errors import InputError
 from scripts.lib.results import read_evaluation
 from scripts.lib.schemas import JUDGEMENTS
@@ -83,3 +87,13 @@ def of_shares(values: list[float], errors: list[float]) -> Measured:
 def mean_of(values: np.ndarray) -> Measured:
     """The mean and its standard error, over questions and draws or seeds."""
     return float(values.mean()), standard_error(units_of(values))
+
+
+def parser_of(step: str, documentation: str | None) -> argparse.ArgumentParser:
+    """The command line of a step that reads rows."""
+    parser = cli.parser_of(step, documentation)
+    parser.add_argument("--spec", type=cli.spec_of(Config), required=True, help="JSON of the study")
+    parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
+    parser.add_argument("--published", type=Path, required=True, help="folder of the paper's tables")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser

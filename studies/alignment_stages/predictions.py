@@ -18,7 +18,7 @@ from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
 from scripts.report.table import read_rows
 from studies.alignment_stages.discrepancy import PREDICTORS, is_hit
-from studies.alignment_stages.layout import OFF
+from studies.alignment_stages.layout import OFF, ON
 from studies.alignment_stages.published_numbers import Published
 
 COLUMNS = ["source", "predictor", "n", "hits", "share", "ci_low", "ci_high"]
@@ -44,7 +44,7 @@ def of_paper(published: Published) -> Cases:
     return [
         (score, difference)
         for (model, objective, first), score in published.scores.items()
-        if (difference := published.off_minus_on(model, objective, (first,) if first else ())) is not None
+        if (difference := published.difference(model, objective, (first,) if first else (), OFF, ON)) is not None
     ]
 
 

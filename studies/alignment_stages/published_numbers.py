@@ -10,7 +10,7 @@ PRINTED = ("win_rate", "lc_win_rate", "avg_length")
 
 
 class Published:
-    """Tables 1, 3, 4 and 5, in two files of a folder: by row, and by the start of an iteration."""
+    """Tables 1 to 5, in two files of a folder: by row, and by the start of an iteration."""
 
     def __init__(self, folder: Path) -> None:
         self.numbers = read_published(folder / "iterations.csv", KEY)
@@ -29,7 +29,7 @@ class Published:
             found["boundary_score_published"] = self.scores.get(start)
         if path[-1:] == (OFF,):
             found["delta_published"] = self.deltas.get(start)
-            found["off_minus_on_published"] = self.off_minus_on(model, objective, path[:-1])
+            found["off_minus_on_published"] = self.difference(model, objective, path[:-1], OFF, ON)
         return found
 
     def row(self, model: str, objective: str, path: tuple[str, ...]) -> dict[str, float]:
@@ -41,7 +41,7 @@ class Published:
         here, before = (self.row(model, objective, each).get("lc_win_rate") for each in (path, path[:-1]))
         return None if here is None or before is None else here - before
 
-    def off_minus_on(self, model: str, objective: str, start: tuple[str, ...]) -> float | None:
-        """The increase from a start with off-policy data over that with on-policy data, in points."""
-        off, on = (self.increase(model, objective, (*start, data)) for data in (OFF, ON))
-        return None if off is None or on is None else off - on
+    def difference(self, model: str, objective: str, start: tuple[str, ...], data: str, other: str) -> float | None:
+        """The increase from a start with some data minus that with other data, in points."""
+        one, two = (self.increase(model, objective, (*start, each)) for each in (data, other))
+        return None if one is None or two is None else one - two

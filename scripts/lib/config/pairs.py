@@ -9,6 +9,7 @@ from scripts.lib.config.base import (
     Fraction,
     Number,
     PairsRef,
+    PolicyRef,
     Positive,
     PromptSetRef,
     RankerRef,
@@ -17,6 +18,7 @@ from scripts.lib.config.base import (
     Seed,
     SourceRef,
     Spec,
+    SuiteRef,
 )
 from scripts.lib.vocabulary import TIERS
 
@@ -65,6 +67,10 @@ class RankedPairs(Spec):
 
     kind: Literal["ranked"]
     samples: SampleSetRef | None = Field(None, description="Draw from a policy's own samples; this or prompt_set.")
+    of: PolicyRef | None = Field(
+        None,
+        description="Whose samples, where the sample set names no policy; none: those of whatever a run starts from.",
+    )
     prompt_set: PromptSetRef | None = Field(None, description="Draw from a prompt set's responses; this or samples.")
     ranker: RankerRef | None = Field(None, description="Who compares the two, reading both; this or scorer.")
     scorer: ScorerRef | None = Field(None, description="Whose scores compare the two; this or ranker.")
@@ -75,6 +81,8 @@ class RankedPairs(Spec):
         for one, other in (("samples", "prompt_set"), ("ranker", "scorer")):
             if (getattr(self, one) is None) == (getattr(self, other) is None):
                 raise ValueError(f"give exactly one of {one} and {other}")
+        if self.of and not self.samples:
+            raise ValueError("of names whose samples they are: give samples")
         return self
 
 
@@ -122,7 +130,30 @@ class MixturePairs(Spec):
     )
 
 
+class BlendPairs(Spec):
+    """On-policy pairs for a share of the prompts, off-policy pairs for the others.
+
+    The share is the boundary score of whatever a run starts from: how often its own samples are preferred to
+    off-policy responses.
+    """
+
+    kind: Literal["blend"]
+    off_policy: PairsRef
+    on_policy: PairsRef = Field(description="Pairs of the start's own samples.")
+    boundary: SuiteRef = Field(description="The suite of kind boundary whose score is the share of on-policy pairs.")
+    seed: Seed = Field(
+        0, description="Of the order in which prompts are taken: a larger share takes the same and more."
+    )
+
+
 PairsSpec = Annotated[
-    TierPairs | LabelledPairs | ComparisonPairs | RankedPairs | GapPairs | CounterfactualPairs | MixturePairs,
+    TierPairs
+    | LabelledPairs
+    | ComparisonPairs
+    | RankedPairs
+    | GapPairs
+    | CounterfactualPairs
+    | MixturePairs
+    | BlendPairs,
     Field(discriminator="kind"),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
 from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
-from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
+from scripts.lib.config.pairs import BlendPairs, CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
 from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
 from scripts.lib.config.studies import Location, Problem
@@ -71,23 +71,33 @@ def drawn_from(config: Any, dataset: str) -> list[str]:
         return [spec.chosen_of, spec.rejected_of]
     if isinstance(spec, MixturePairs):
         return [spec.base]
+    if isinstance(spec, BlendPairs):
+        return [spec.off_policy, spec.on_policy]
     if isinstance(spec, GapPairs):
         return [each for each in (spec.chosen_above, spec.rejected_below) if each]
     return []
 
 
 def sample_sets_behind(config: Any, dataset: str) -> list[str]:
-    """The sample sets whose responses a pairs dataset may contain."""
-    own = getattr(entry_of(config, dataset), "samples", None)
+    """The sample sets whose responses a pairs dataset may contain; with a policy after @ if it names whose."""
+    spec = entry_of(config, dataset)
+    own, of = getattr(spec, "samples", None), getattr(spec, "of", None)
     others = [each for other in drawn_from(config, dataset) for each in sample_sets_behind(config, other)]
-    return list(dict.fromkeys([*others, *([own] if own else [])]))
+    return list(dict.fromkeys([*others, *([f"{own}@{of}" if of else own] if own else [])]))
+
+
+def depends_on_start(config: Any, dataset: str) -> bool:
+    """Whether a pairs dataset differs from start to start."""
+    sets = [each for each in sample_sets_behind(config, dataset) if "@" not in each]
+    return any(config.samples[each].policy is None for each in sets)
 
 
 def origin_of(config: Any, dataset: str) -> Any:
     """The entry at the root of a pairs dataset: the one over responses, of a prompt set or of a sample set."""
     spec = entry_of(config, dataset)
     while not hasattr(spec, "prompt_set"):
-        spec = config.pairs[spec.chosen_of if isinstance(spec, CounterfactualPairs) else spec.base]
+        (dataset, *_) = drawn_from(config, dataset)
+        spec = config.pairs[dataset]
     return spec
 
 
@@ -127,6 +137,14 @@ def _pairs_that_do_not_fit(config: Any) -> Iterator[Problem]:
                 )
         if isinstance(spec, MixturePairs):
             yield from _mixtures_that_do_not_fit(config, name, prompt_set, scorer)
+        if isinstance(spec, BlendPairs):
+            yield from _blends_that_do_not_fit(config, name)
+        if (of := getattr(spec, "of", None)) and (whose := config.samples[spec.samples].policy):
+            yield (
+                ("pairs", name, "of"),
+                f"{of}'s samples, and {spec.samples} are those of {whose}",
+                f"take out of, or the policy of samples.{spec.samples}",
+            )
         if strangers := [each for each in getattr(spec, "sources", []) if each not in _merged(config, prompt_set)]:
             yield (
                 ("pairs", name, "sources", spec.sources.index(strangers[0])),
@@ -152,6 +170,27 @@ def _mixtures_that_do_not_fit(config: Any, name: str, prompt_set: str, scorer: s
             ("pairs", name, "base"),
             f"no scorer made {config.pairs[name].base}, so the best of the samples cannot be told",
             "mix into pairs that a scorer made",
+        )
+
+
+def _blends_that_do_not_fit(config: Any, name: str) -> Iterator[Problem]:
+    spec, at = config.pairs[name], ("pairs", name)
+    for field, own in {"off_policy": False, "on_policy": True}.items():
+        dataset = getattr(spec, field)
+        if depends_on_start(config, dataset) != own:
+            yield (
+                (*at, field),
+                f"{dataset} is {'not ' if own else ''}sampled from each start",
+                f"name pairs {'of a sample set without a policy' if own else 'that others wrote'}",
+            )
+    suite = config.evaluation.suites[spec.boundary]
+    if not isinstance(suite, BoundarySuite):
+        yield (*at, "boundary"), f"{spec.boundary} is a suite of kind {suite.kind}", "name one of kind boundary"
+    elif whose := config.samples[suite.samples].policy:
+        yield (
+            (*at, "boundary"),
+            f"the samples of {spec.boundary}, {suite.samples}, are those of {whose} alone",
+            f"leave the policy out of samples.{suite.samples}: it is then sampled from each start",
         )
 
 
@@ -187,7 +226,7 @@ def _classifiers_that_cannot_learn(config: Any) -> Iterator[Problem]:
             origin = origin_of(config, dataset)
             if name == getattr(origin, section.removesuffix("s"), None):
                 yield at, f"{name} learns from pairs that it made", f"choose another {section.removesuffix('s')}"
-            elif any(config.samples[each].policy is None for each in sample_sets_behind(config, dataset)):
+            elif depends_on_start(config, dataset):
                 yield at, f"{dataset} is another dataset for every start of a run", "name a policy in its sample set"
 
 
@@ -237,7 +276,7 @@ def _boundaries_that_cannot_be(config: Any) -> Iterator[Problem]:
                 f"suite {name} compares two samples a prompt, {suite.samples} has one",
                 "draw two",
             )
-        if any(config.samples[each].policy is None for each in sample_sets_behind(config, suite.pairs)):
+        if depends_on_start(config, suite.pairs):
             yield (*at, "pairs"), f"{suite.pairs} is sampled from every start of a run", "name off-policy pairs"
         if suite.scorer and isinstance(config.scorers[suite.scorer], AnnotationScorer):
             yield (
@@ -252,8 +291,7 @@ def _held_out_pairs_that_are_not(config: Any) -> Iterator[Problem]:
         if not isinstance(suite, PreferenceSuite | BoundarySuite):
             continue
         held_out, _ = over(config, suite.pairs)
-        of_starts = any(config.samples[each].policy is None for each in sample_sets_behind(config, suite.pairs))
-        if of_starts and isinstance(suite, PreferenceSuite):
+        if depends_on_start(config, suite.pairs) and isinstance(suite, PreferenceSuite):
             yield (
                 ("evaluation", "suites", name, "pairs"),
                 f"{suite.pairs} is another dataset for every start of a run",

@@ -1,4 +1,4 @@
-"""Figure of Tables 1, 3 and 5: the length-controlled win rate along the four paths of two iterations."""
+"""Figure of Tables 1, 3 and 5: the length-controlled win rate along the paths of two iterations."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,13 +8,14 @@ from scripts.report import style
 from scripts.report.figure import draw_table
 from scripts.report.labels import listed
 from scripts.report.table import read_rows
-from studies.alignment_stages.layout import OFF, ON, PATHS
+from studies.alignment_stages.layout import BLEND, OFF, ON, PATHS
 
 COLUMNS = ["policy", "objective", "iteration_1", "iteration_2", "lc_win_rate", "lc_win_rate_se", "n_seeds"]
-COLOURS = {OFF: style.SERIES[2], ON: style.SERIES[3]}
+COLOURS = {OFF: style.SERIES[2], ON: style.SERIES[3], BLEND: style.SERIES[0]}
 KEY = (
     style.entry("trained off-policy", color=COLOURS[OFF], marker="o"),
     style.entry("trained on its own samples", color=COLOURS[ON], marker="o"),
+    style.entry("on a blend of both", color=COLOURS[BLEND], marker="o"),
     style.entry("before training", color=style.MUTED, marker="o", linestyle=""),
 )
 TICKS = ["before", "1", "2"]
@@ -63,7 +64,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
     over = "questions (1 seed shows no training noise)" if seeds == [1] else f"questions and {seeds[-1]} seeds"
     style.heading(
         drawn,
-        "Which data next: others' pairs, or pairs of the policy's own samples?",
+        "Which data next: others' pairs, pairs of the policy's own samples, or a blend?",
         f"Length-controlled win rate of {listed(policies)} after each iteration. Bars: ± 1 standard error over {over}.",
         KEY,
     )

@@ -9,7 +9,7 @@ from scripts.lib.results import evaluation, write_evaluation
 from scripts.lib.schemas import JUDGEMENTS
 from scripts.lib.tables import write_table
 from studies.alignment_stages.config import Config
-from studies.alignment_stages.layout import rows, starts
+from studies.alignment_stages.layout import rows, starts, table2
 
 PUBLISHED = Path("studies/alignment_stages/published")
 QUESTIONS = 4
@@ -19,16 +19,19 @@ STUDY = Config(
     seeds=[0, 1],
     off_policy="off",
     on_policy="on",
+    blend="blend",
+    foreign={"pairs": "foreign", "policies": ["weak"], "variant": "dpo"},
     boundary="stage",
     win_rate="lc",
     true_reward="reward",
 )
 LEVELS = {(): 10.0, ("off",): 14.0, ("on",): 12.0}
 LEVELS |= {("off", "off"): 13.0, ("off", "on"): 18.0, ("on", "off"): 15.0, ("on", "on"): 11.0}
+LEVELS |= {("blend",): 15.0, ("blend", "blend"): 21.0, ("foreign",): 13.5, ("off", "foreign"): 19.0}
 """Path -> the mean length-controlled win rate over questions and seeds."""
-MIRRORED = {tuple({"off": "on", "on": "off"}[each] for each in path): level for path, level in LEVELS.items()}
+MIRRORED = {tuple({"off": "on", "on": "off"}.get(each, each) for each in path): level for path, level in LEVELS.items()}
 """The levels of every policy but the first: what off-policy data does there, on-policy data does here."""
-SCORES = {(): 40.0, ("off",): 60.0, ("on",): 45.0}
+SCORES = {(): 40.0, ("off",): 60.0, ("on",): 45.0, ("blend",): 55.0}
 """Path -> the mean boundary score in points."""
 SPREAD = np.array([-3.0, -1.0, 1.0, 3.0])
 """Of questions around the mean, in every record."""
@@ -40,7 +43,7 @@ def record_all(folder: Path, spec: Config = STUDY) -> Path:
     The spec's first policy is at LEVELS.
     """
     levels = {base.policy: LEVELS if at == 0 else MIRRORED for at, base in enumerate(spec.policies)}
-    for row in rows(spec):
+    for row in [*rows(spec), *table2(spec)]:
         for run in row.runs:
             apart = 0.0 if not row.path else 2.0 * int(run[-1]) - 1.0
             values = levels[row.base.policy][row.path] + apart + SPREAD

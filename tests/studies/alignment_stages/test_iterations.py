@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.csv_files import write_csv
-from studies.alignment_stages import layout
+from studies.alignment_stages import layout, table2
 from studies.alignment_stages.discrepancy import delta, is_hit, written
 from studies.alignment_stages.figures import boundary as boundary_figure
 from studies.alignment_stages.figures import iterations as iterations_figure
@@ -45,9 +45,9 @@ def at(table: pd.DataFrame, path: tuple[str, ...]) -> pd.Series:
 
 
 def test_a_row_per_path_with_its_means_and_their_gains(table) -> None:
-    assert len(table) == len(PATHS) == 7
-    for path, level in LEVELS.items():
-        row = at(table, path)
+    assert len(table) == len(PATHS) == 9
+    for path in PATHS:
+        row, level = at(table, path), LEVELS[path]
         assert (row["lc_win_rate"], row["win_rate"], row["true_reward"]) == (level, level - 2, level + 50)
         assert (row["avg_length"], row["n_seeds"]) == (115, 2 if path else 1)
         if path:
@@ -62,7 +62,7 @@ def test_deltas_are_ratios_of_increases_from_one_initial_policy(table) -> None:
     assert at(table, ("off",))["delta"] == "2.00" and at(table, ("off",))["off_minus_on"] == 2
     assert at(table, ("off", "off"))["delta"] == "<0.01" and at(table, ("off", "off"))["off_minus_on"] == -5
     assert at(table, ("on", "off"))["delta"] == "+inf" and at(table, ("on", "off"))["off_minus_on"] == 4
-    for path in ((), ("on",), ("off", "on"), ("on", "on")):
+    for path in ((), ("on",), ("off", "on"), ("on", "on"), ("blend",), ("blend", "blend")):
         assert pd.isna(at(table, path)["delta"]) and pd.isna(at(table, path)["off_minus_on"])
 
 
@@ -88,6 +88,19 @@ def test_published_numbers_stand_beside(table) -> None:
     assert (first["boundary_score_published"], first["delta_published"]) == (0.23, "+inf")
     assert first["off_minus_on_published"] == pytest.approx(0.16 + 1.60)
     assert at(table, ())["lc_win_rate_published"] == 5.81
+
+
+def test_table_2_is_the_paper_s_and_the_blend_s(tmp_path: Path) -> None:
+    """Increases over before any training (10) and over after off-policy pairs (14); Zephyr's published beside."""
+    base = STUDY.policies[0].model_copy(update={"model": "Zephyr-7B"})
+    spec = STUDY.model_copy(update={"policies": [base]})
+    answers, published = Answers(spec, record_all(tmp_path, spec)), Published(PUBLISHED)
+    found = {of.path: cells(spec, answers, of, published) for of in layout.table2(spec)}
+    assert list(found) == list(layout.TABLE_2) and all(set(table2.COLUMNS) <= set(each) for each in found.values())
+    gains = {path: (row["increase"], row["increase_published"]) for path, row in found.items()}
+    assert gains["foreign",] == (3.5, pytest.approx(5.41)) and gains["off", "foreign"] == (5.0, pytest.approx(8.55))
+    assert gains["blend", "blend"] == (6.0, None) and gains[()] == (None, None)
+    assert found["foreign",]["boundary_score"] == 0.4 and found["off", "foreign"]["boundary_score"] == 0.6
 
 
 @given(points, points)
@@ -130,7 +143,7 @@ def test_every_published_start_has_its_three_rows() -> None:
     for model, objective, first in published.deltas:
         start = (first,) if first else ()
         assert all(published.row(model, objective, each) for each in (start, (*start, "off"), (*start, "on")))
-    assert len(published.numbers) == 5 + 8 * 6
+    assert len(published.numbers) == 5 + 8 * 6 + 2  # Table 2's PC_llama
 
 
 def test_hits_are_counted_as_by_hand(table) -> None:
@@ -165,12 +178,12 @@ def test_a_share_s_error_is_never_below_that_of_its_prompts(values: list[float])
 def test_the_section_and_the_figures_show_every_row(table) -> None:
     on_page = shown(table.assign(delta=table["delta"].replace("<0.01", "0.25").astype(float)))
     assert [row.labels[2] for row in on_page.rows if row.labels[2]] == ["2.00", "0.25", "+inf"]
-    assert len(on_page.rows) == 7 and on_page.labels[2:] == ["Δ", "Δ in the paper"]
+    assert len(on_page.rows) == 9 and on_page.labels[2:] == ["Δ", "Δ in the paper"]
     assert {row.group for row in on_page.rows} == {"weak, dpo (paper: Phi-2-2.7B)"}
     with boundary_figure.style.drawing():
         drawn = iterations_figure.figure(table)
         (axis,) = drawn.axes
-        assert len([line for line in axis.lines if len(line.get_xdata()) == 2]) == 6  # one per trained row
+        assert len([line for line in axis.lines if len(line.get_xdata()) == 2]) == 8  # one per trained row
         drawn = boundary_figure.figure(table)
         assert len(drawn.axes) == 2  # ours, and the paper's
         points = [line for line in drawn.axes[0].lines if line.get_marker() == "o"]
