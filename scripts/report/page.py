@@ -156,7 +156,8 @@ def asked(suite: SuiteSpec, config: AtlasConfig) -> dict[str, str]:
             cells = suite.metric, "alpaca-eval", suite.data, how
         case RewardSuite():
             of = config.evaluation.suites[suite.samples_of] if suite.samples_of else suite
-            cells = "mean_score", f"scorer {suite.scorer}", of.data, _drawn(of.sampling)
+            metric = "mean_score" if suite.at_least is None else f"share of {suite.at_least:g} or more"
+            cells = metric, f"scorer {suite.scorer}", of.data, _drawn(of.sampling)
         case PreferenceSuite():
             cells = suite.metric, "log-probs", suite.pairs, "held-out pairs"
         case BoundarySuite():

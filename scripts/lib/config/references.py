@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
-from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
+from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite
 from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
 from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
@@ -211,11 +211,17 @@ def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
                 f"{suite.scorer} came with the data and says nothing of responses that are made here",
                 "name the oracle or a reward model",
             )
-        if suite.samples_of and not isinstance(config.evaluation.suites[suite.samples_of], WinRateSuite):
+        if suite.samples_of and getattr(config.evaluation.suites[suite.samples_of], "sampling", None) is None:
             yield (
                 ("evaluation", "suites", name, "samples_of"),
-                f"{suite.samples_of} is no suite of kind win_rate",
+                f"{suite.samples_of} is no suite of kind win_rate or reward",
                 "name one that is, or give data",
+            )
+        elif suite.samples_of and getattr(config.evaluation.suites[suite.samples_of], "samples_of", None):
+            yield (
+                ("evaluation", "suites", name, "samples_of"),
+                f"{suite.samples_of} has no samples of its own",
+                f"name {config.evaluation.suites[suite.samples_of].samples_of}, whose samples it scores",
             )
 
 
