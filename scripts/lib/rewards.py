@@ -3,6 +3,7 @@
 | kind         | a response's score                                                            |
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
+| grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
+    GradesScorer,
     OracleScorer,
     RewardModelScorer,
     ScorerSpec,
@@ -33,6 +35,7 @@ from scripts.lib.pieces import Pieces
 from scripts.lib.schemas import ANNOTATIONS, RESPONSES
 from scripts.lib.tables import read_batches, read_table
 from scripts.lib.texts import no_family
+from scripts.lib.world.grades import grade
 from scripts.lib.world.oracle import reward
 
 if TYPE_CHECKING:
@@ -60,6 +63,13 @@ class Oracle:
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
+
+
+class Grades:
+    """The didactic world's grades, for the last user turn."""
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [float(grade(_last_user_turn(prompt), response)) for prompt, response in items]
 
 
 class Annotation:
@@ -166,6 +176,8 @@ def scorer_of(
     match spec:
         case OracleScorer():
             return Oracle()
+        case GradesScorer():
+            return Grades()
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

@@ -15,6 +15,12 @@ class OracleScorer(Spec):
     kind: Literal["oracle"]
 
 
+class GradesScorer(Spec):
+    """Grades from 1 to 5 of answers to the didactic world's arithmetic stories, by a judge that knows the solution."""
+
+    kind: Literal["grades"]
+
+
 class AnnotationScorer(Spec):
     """The annotation that came with the data."""
 
@@ -43,7 +49,9 @@ class ScratchScorer(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
-ScorerSpec = Annotated[OracleScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")]
+ScorerSpec = Annotated[
+    OracleScorer | GradesScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")
+]
 
 
 class ScratchRanker(Architecture, Optimisation):
