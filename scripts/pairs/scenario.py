@@ -16,6 +16,7 @@ from scripts.lib import cli
 from scripts.lib.config.pairs import ScenarioPairs
 from scripts.lib.errors import InputError
 from scripts.lib.families import family_of
+from scripts.lib.lineage import without_start
 from scripts.lib.schemas import PAIRS, RESPONSES, SCORES
 from scripts.lib.tables import ordered, read_table, write_json, write_table
 
@@ -33,7 +34,7 @@ def candidates(scored: pd.DataFrame, spec: ScenarioPairs) -> pd.DataFrame:
 
     scored: (prompt_id, response_id, family, score). Ties among own samples go to the first by id.
     """
-    is_own = scored["family"].str.partition("@")[0] == f"{spec.prompt_set}.{spec.samples}"
+    is_own = scored["family"].map(without_start) == f"{spec.prompt_set}.{spec.samples}"
     best = ordered(scored[is_own], ["prompt_id", "score", "response_id"], descending=["score"])
     parts = {
         "best": best,

@@ -88,6 +88,10 @@ BEST_LOW = ("pairs", "open_assistant_best_low")
         (put("evaluation", "suites", "mmlu", "task", "mmlu"), "mmlu:", ["does not go with data"]),
         (put(*ON_POLICY, "engine", {"tensor_parallel_size": 2}), "on_policy:", ["engine is for backend vllm"]),
         (put(*ON_POLICY, "backend", "vlm"), "on_policy:", ["'transformers' or 'vllm'", "'vlm'"]),
+        (put("training", "watch", "uf", "watched_ultrafeedback"), "watch:", ["no prompt_sets 'uf'"]),
+        (put("training", "watch", "ultrafeedback", "own"), "watch:", ["no samples 'own'"]),
+        (put("training", "watch", "ultrafeedback", "on_policy"), "watch:", ["sampled from medium alone"]),
+        (put("training", "watch", "ultrafeedback", "watched_open_assistant"), "watch:", ["answers open_assistant"]),
         (both(put(*ON_POLICY, "backend", "vllm"), put(*ON_POLICY, "num_beams", 3)), "on_policy:", ["num_beams to 1"]),
     ],
 )
