@@ -41,6 +41,7 @@ from studies.three_d.parts import Part, claims_of, part
 from studies.three_d.tables.table7 import pull
 
 FIRST, *OTHERS = SCENARIOS
+SCENARIOS_ALL, SETS_ALL = "in every scenario", "on all kinds of problems"
 Known = Mapping[tuple[str, ...], dict[str, float]]
 
 
@@ -78,6 +79,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "In the first half of training the rejected fall by more than the chosen move",
         "In the first half of training the rejected fall by no more than the chosen move",
         nats,
+        SCENARIOS_ALL,
         parts(drawn("first", lambda row: lead(row, half(row)))),
     )
     found += claims_of(
@@ -86,6 +88,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "At the end the rejected have fallen by more than the chosen have moved",
         "At the end the rejected have fallen by no more than the chosen have moved",
         nats,
+        SCENARIOS_ALL,
         parts(drawn("fastest", lambda row: lead(row, end(row))), leads),
     )
     found += claims_of(
@@ -93,7 +96,8 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "chosen_gradient_vanishes",
         "The gradient by the chosen's likelihood shrinks",
         "The gradient by the chosen's likelihood does not shrink",
-        "of its logarithm",
+        "in natural logarithm",
+        SCENARIOS_ALL,
         parts(drawn("vanishes", lambda row: -pull(steps, row, "chosen", beta)[..., end(row)])),
     )
     found += claims_of(
@@ -101,7 +105,8 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "rejected_gradient_grows",
         "The gradient by the rejected's likelihood grows",
         "The gradient by the rejected's likelihood does not grow",
-        "of its logarithm",
+        "in natural logarithm",
+        SCENARIOS_ALL,
         parts(drawn("grows", lambda row: pull(steps, row, "rejected", beta)[..., end(row)])),
     )
     if all(steps.watched(row).shape[2] > 1 for row in rows.values()):
@@ -111,6 +116,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
             "Responses that no pair holds become likelier",
             "Responses that no pair holds become no likelier",
             nats,
+            SCENARIOS_ALL,
             parts(drawn("dispersion", lambda row: steps.watched(row)[..., -2:])),
         )
     fall = Drawn("fall", {row: -steps.at_end(row, "rejected_change") for row in rows.values()})
@@ -120,6 +126,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "The rejected fall by more than in scenario 1",
         "The rejected fall by no more than in scenario 1",
         nats,
+        "in each of the others",
         [
             part(
                 slug(name),
@@ -174,6 +181,7 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
         "Scenario 1 gives the most full marks",
         "Scenario 1 does not give the most full marks",
         points,
+        SETS_ALL,
         best,
     )
     if better:
@@ -183,6 +191,7 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
             "Flex-DPO gives more full marks than DPO",
             "Flex-DPO gives no more full marks than DPO",
             points,
+            SETS_ALL,
             better,
         )
     if peak:
@@ -192,6 +201,7 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
             "Full marks peak at a beta of the rejected between those swept",
             "Full marks peak at no beta of the rejected between those swept",
             points,
+            SETS_ALL,
             peak,
         )
     return found

@@ -129,7 +129,7 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     assert read_theory(house.folder / "results/tables/three_d/theory.csv")
     page = (house.folder / "results/report.html").read_text()
     assert "The toy model, before and after DPO" in page and "Lemma 1" in page
-    assert "Table 7: log-probs per token" in page and "What training does to likelihoods" in page
+    assert "Table 7: log-probs per token before" in page and "What training does to likelihoods" in page
     house.configure("three_d", "toy", "epochs", 30)
     planned = house.planned()
     assert "three_d_toy" in planned and not {"three_d_theory", "train", "scenario"} & set(planned)
