@@ -17,7 +17,7 @@ rule score:
         responses=lambda w: files.responses(w.family),
         annotations=lambda w: files.annotations(w.family),
         model=lambda w: files.scorer(w.scorer),
-        own=lambda w: local_files(getattr(atlas.scorers[w.scorer], "model", None)),
+        own=lambda w: files.scorer_data(w.scorer),
     output:
         "results/scores/{scorer}/{family}.parquet",
     log:
@@ -29,7 +29,7 @@ rule score:
     threads: lambda w: threads.of_scorer(w.scorer)
     params:
         code=lambda w: code.of_inference("scripts.scores.score", atlas.scorers[w.scorer]),
-        contents=lambda w: contents.at(getattr(atlas.scorers[w.scorer], "model", None)),
+        contents=lambda w: contents.at(*files.scorer_paths(w.scorer)),
         spec=lambda w: spec(atlas.scorers, w.scorer),
         model=lambda w: f"--model-dir results/scorers/{w.scorer}" if files.scorer(w.scorer) else "",
     shell:

@@ -3,6 +3,8 @@
 | kind         | a response's score                                                            |
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
+| grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
+| verifier     | whether its final answer is that of the problem's solution                    |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
@@ -22,10 +24,12 @@ import pyarrow.compute as pc
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
+    GradesScorer,
     OracleScorer,
     RewardModelScorer,
     ScorerSpec,
     ScratchScorer,
+    VerifierScorer,
 )
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
@@ -33,6 +37,7 @@ from scripts.lib.pieces import Pieces
 from scripts.lib.schemas import ANNOTATIONS, RESPONSES
 from scripts.lib.tables import read_batches, read_table
 from scripts.lib.texts import no_family
+from scripts.lib.world.grades import grade
 from scripts.lib.world.oracle import reward
 
 if TYPE_CHECKING:
@@ -67,6 +72,13 @@ class Oracle:
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
+
+
+class Grades:
+    """The didactic world's grades, for the last user turn."""
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [float(grade(_last_user_turn(prompt), response)) for prompt, response in items]
 
 
 class Annotation:
@@ -181,6 +193,12 @@ def scorer_of(
     match spec:
         case OracleScorer():
             return Oracle()
+        case GradesScorer():
+            return Grades()
+        case VerifierScorer():
+            from scripts.lib.verifier import Verifier
+
+            return Verifier(spec)
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

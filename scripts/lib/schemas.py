@@ -124,6 +124,16 @@ RANKINGS = Schema(
     {"prompt_id": pa.string(), "first_id": pa.string(), "second_id": pa.string(), "first_wins": pa.float64()},
     key=("prompt_id", "first_id", "second_id"),
 )
+LIKELIHOODS = (
+    "chosen_token_logp",
+    "rejected_token_logp",
+    "chosen_change",
+    "rejected_change",
+    "chosen_log_gradient",
+    "rejected_log_gradient",
+    "watched_token_logp",
+)
+"""Columns of TRAINING: scripts/training/likelihoods.py and watch.py say what they are, and where they are blank."""
 TRAINING = Schema(
     "training",
     {
@@ -139,8 +149,11 @@ TRAINING = Schema(
         "learning_rate": pa.float64(),
         "pairs": pa.int32(),
         "tokens": pa.int64(),
+        **dict.fromkeys(LIKELIHOODS, pa.float64()),
     },
     key=("step",),
+    nullable=frozenset(LIKELIHOODS),
+    defaults=dict.fromkeys(LIKELIHOODS),
 )
 
 

@@ -30,10 +30,12 @@ from scripts.lib.ids import seed_of
 from scripts.lib.models import layers_of
 from scripts.lib.objectives import with_options
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.likelihoods import columns_of
 from scripts.training.processes import Processes, parameter_groups
 from scripts.training.recomputed import checkpointable, recomputed_layers
 from scripts.training.start import check_start, refusals_told
 from scripts.training.step import Example, accumulate, head_of
+from scripts.training.watch import Watch
 
 LOG_EVERY = 10.0
 """Seconds between lines of the log."""
@@ -59,6 +61,7 @@ def train(
     renewal: Renewal | None = None,
     processes: Processes | None = None,
     stored: Precision = "float32",
+    watch: Watch | None = None,
 ) -> pd.DataFrame:
     """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row per step.
 
@@ -67,7 +70,7 @@ def train(
     the newest, and gives the same weights and table as an uninterrupted run (bit for bit on one CPU thread). The model
     stays in eval mode: dropout, which the stored log-probs had none of, is off, as in TRL, and so is a router's noise.
     With ``renewal``, checkpoints are written just before it is called, so that it resumes from the same model. stored:
-    the precision of the reference's log-probs.
+    the precision of the reference's log-probs. ``watch`` adds a column to the table and changes no weight.
 
     With ``processes``, all of which must call this identically, ``model`` is sharded over them and stays so; the table
     covers all pairs. One process and several differ by rounding.
@@ -110,6 +113,7 @@ def train(
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
+            rows[-1] |= watch(model, step) if watch else {}
             _refuse_non_finite(rows[-1])
             if step == 0:
                 check_start(per_pair, batch, spec, stored)
@@ -233,7 +237,7 @@ class _Progress:
 
 
 def _row(step: int, per_pair: Tensor, batch: Sequence[Example], norm: float, learning_rate: float) -> dict[str, Any]:
-    loss, chosen, rejected, chosen_reward, rejected_reward = per_pair.double().mean(dim=1).tolist()
+    loss, chosen, rejected, chosen_reward, rejected_reward = per_pair[:5].double().mean(dim=1).tolist()
     return {
         "step": step,
         "loss": loss,
@@ -247,4 +251,5 @@ def _row(step: int, per_pair: Tensor, batch: Sequence[Example], norm: float, lea
         "learning_rate": learning_rate,
         "pairs": len(batch),
         "tokens": sum(each.tokens for each in batch),
+        **columns_of(per_pair[5:]),
     }

@@ -99,6 +99,16 @@ class Files:
             return []
         return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
 
+    def scorer_paths(self, scorer: str | None) -> list[str]:
+        """Where a scorer's model is that is not trained here, or the solutions that it knows."""
+        entry = self.atlas.scorers.get(scorer)
+        paths = [getattr(entry, "model", None), *(each.path for each in getattr(entry, "solutions", []))]
+        return [path for path in paths if path]
+
+    def scorer_data(self, scorer: str) -> list[str]:
+        """The local ones of these files."""
+        return [file for path in self.scorer_paths(scorer) for file in local_files(path)]
+
     def ranker(self, ranker: str) -> list[str]:
         """The files of a ranker: trained here, or in a local folder; empty for a hub id."""
         entry = self.atlas.rankers[ranker]
@@ -155,7 +165,17 @@ class Files:
 
     def sampling(self, sample_set: str) -> str:
         """How a sample set is drawn, as JSON for the step."""
-        return self.sample_set(sample_set).model_dump_json(exclude={"policy", "prompt_set", "shards"})
+        return self.sample_set(sample_set).model_dump_json(exclude={"policy", "prompt_set", "shards", "limit"})
+
+    def limit_of(self, sample_set: str) -> str:
+        """The flag for the number of prompts that a sample set answers, if not all."""
+        limit = self.sample_set(sample_set).limit
+        return f"--limit {limit}" if limit else ""
+
+    def watched(self, dataset: str, start: str) -> list[str]:
+        """The samples of a start of which a run on a pairs dataset watches some, if any."""
+        samples = lineage.watched_samples(self.atlas, dataset)
+        return [self.samples_for(samples, start, "responses.parquet")] if samples else []
 
     def prompts(self, family: str) -> str:
         return f"results/prompt_sets/{family.split('.')[0]}/prompts.parquet"

@@ -91,10 +91,10 @@ class SuiteFiles:
         return [f"results/suites/{suite}/length_control/{name}" for name in names]
 
     def judging_paths(self, suite: str) -> list[str]:
-        """Where an LLM judge's prompt or annotator configuration is, or the model that measures a suite."""
-        name, judge = self.judging_scorer(suite), getattr(self.suites[suite], "judge", None)
-        named = [(self.atlas.scorers.get(name), "model"), (judge, "annotators_config"), (judge, "prompt")]
-        return [path for entry, key in named if (path := getattr(entry, key, None))]
+        """Where an LLM judge's prompt or annotator configuration is, or what the scorer reads that measures a suite."""
+        judge = getattr(self.suites[suite], "judge", None)
+        of_judge = [path for key in ("annotators_config", "prompt") if (path := getattr(judge, key, None))]
+        return [*self.files.scorer_paths(self.judging_scorer(suite)), *of_judge]
 
     def judging_files(self, suite: str) -> list[str]:
         """The local ones of these files; the models trained here are named by :meth:`judging_model`."""

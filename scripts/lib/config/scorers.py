@@ -15,6 +15,12 @@ class OracleScorer(Spec):
     kind: Literal["oracle"]
 
 
+class GradesScorer(Spec):
+    """Grades from 1 to 5 of answers to the didactic world's arithmetic stories, by a judge that knows the solution."""
+
+    kind: Literal["grades"]
+
+
 class AnnotationScorer(Spec):
     """The annotation that came with the data."""
 
@@ -43,7 +49,25 @@ class ScratchScorer(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
-ScorerSpec = Annotated[OracleScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")]
+class Solutions(Spec):
+    """Problems with their solutions, one JSON object a line."""
+
+    path: LocalPath
+    prompt: str = Field("problem", description="The column with the problem, as it is asked.")
+    solution: str = Field("solution", description="The column with a solution that ends in the final answer.")
+
+
+class VerifierScorer(Spec):
+    """1 if a response's final answer is that of the problem's solution, else 0; by math-verify."""
+
+    kind: Literal["verifier"]
+    solutions: Distinct[Solutions] = Field(min_length=1)
+
+
+ScorerSpec = Annotated[
+    OracleScorer | GradesScorer | VerifierScorer | AnnotationScorer | RewardModelScorer | ScratchScorer,
+    Field(discriminator="kind"),
+]
 
 
 class ScratchRanker(Architecture, Optimisation):
