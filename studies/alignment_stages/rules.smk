@@ -17,7 +17,7 @@ rule alignment_stages_quality:
         prompts=files.prompts_behind([studies.rooms["alignment_stages"].spec.off_policy]),
         responses=files.responses_behind([studies.rooms["alignment_stages"].spec.off_policy]),
         scorer=suite_files.judging_model(studies.rooms["alignment_stages"].spec.win_rate),
-        own=suite_files.judging_texts(studies.rooms["alignment_stages"].spec.win_rate),
+        own=suite_files.judging_files(studies.rooms["alignment_stages"].spec.win_rate),
         published="studies/alignment_stages/published/quality.csv",
     output:
         "results/tables/alignment_stages/quality.csv",
@@ -30,6 +30,9 @@ rule alignment_stages_quality:
     threads: threads.of_scorer(suite_files.judging_scorer(studies.rooms["alignment_stages"].spec.win_rate))
     params:
         code=code.of("studies.alignment_stages.quality"),
+        contents=contents.at(
+            *suite_files.judging_paths(studies.rooms["alignment_stages"].spec.win_rate)
+        ),
         suite=spec(SUITES, studies.rooms["alignment_stages"].spec.win_rate),
         datasets=json.dumps(studies.rooms["alignment_stages"].judged),
         most=studies.rooms["alignment_stages"].spec.foreign.cases,
