@@ -29,6 +29,11 @@ class Interval:
         """``value (low to high)``, each number in the given format."""
         return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
+    def numbers(self, unit: str) -> dict[str, float | int | str | None]:
+        """The fields of a finding that an interval fills; None for what is unknown."""
+        ends = {"value": self.value, "ci_low": self.low, "ci_high": self.high}
+        return {**{name: None if math.isnan(each) else each for name, each in ends.items()}, "unit": unit, "n": self.n}
+
 
 def mean(values: pd.Series, prompts: pd.Series) -> Interval:
     """The mean of a number per pair, (pairs,). Pairs without a number (NaN) do not count."""

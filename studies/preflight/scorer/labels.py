@@ -1,4 +1,4 @@
-"""Which labels a scorer reverses, and how many of those are likely wrong labels rather than mistakes of the scorer.
+"""Which labels a scorer reverses, how many of those are likely wrong labels, and whether the scorer goes by length.
 
 A scorer reverses a pair if the rejected response scores higher. Where labels are wrong at random, with probability e
 whatever the gap, and the scorer is right where its gap is widest, the share reversed among the quarter of the pairs
@@ -12,14 +12,15 @@ import pandas as pd
 
 from studies.preflight.finding import Finding
 from studies.preflight.intervals import share
+from studies.preflight.shares import Limits, percent
 
 QUARTERS = 4
-NOISE = {"warn": 0.05, "bad": 0.10}
-"""Shares of wrong labels."""
-LONGER = {"warn": 0.70, "bad": 0.85}
-"""Shares of pairs of unequal length in which the scorer prefers the longer response."""
+NOISE = Limits(warn=0.05, bad=0.10)
+"""Of the share of wrong labels."""
+BY_LENGTH = Limits(warn=0.5, bad=0.7)
+"""Of the share of the variance of gaps that the difference in length explains."""
 MORE_LIKELY_THAN_NOT = 0.5
-REASON = "a scorer reverses the label, and the label is the likelier mistake"
+REASON = "the scorer reverses the label, which is likelier wrong than the scorer"
 
 
 def quarters(gaps: pd.Series) -> pd.Series:
@@ -34,15 +35,15 @@ def is_reversed(gaps: pd.Series) -> pd.Series:
 
 
 def wrong(gaps: pd.Series) -> pd.Series:
-    """The probability that each label is wrong, by the module's reckoning; 0 for those that the scorer confirms."""
-    at, hits = quarters(gaps), is_reversed(gaps)
-    rates = hits.groupby(at).mean()
+    """The probability that each label is wrong, by the module's reckoning; 0 for labels that the scorer confirms."""
+    at, hits = quarters(gaps), is_reversed(gaps).fillna(0.0)
+    rates = is_reversed(gaps).groupby(at).mean()
     noise = float(rates.get(QUARTERS - 1, 0.0))
-    if noise >= 0.5:  # the scorer and the labels are opposed: neither is known to be the right one
+    if noise >= 0.5:  # the scorer and the labels are opposed, and neither is known to be right
         return hits * 0.0
     errs = ((rates - noise) / (1 - 2 * noise)).clip(0.0, 1.0)
     of_reversed = (noise * (1 - errs) / rates.where(rates > 0)).clip(0.0, 1.0)
-    return (hits * at.map(of_reversed)).where(hits != 0, hits * 0.0)
+    return (hits * at.map(of_reversed)).fillna(0.0)
 
 
 def reversed_labels(rows: pd.DataFrame) -> Finding:
@@ -52,14 +53,10 @@ def reversed_labels(rows: pd.DataFrame) -> Finding:
         "reversed_labels",
         "scorer",
         "How often does the scorer disagree with the labels?",
-        f"The scorer prefers the rejected response in {found:.1%} of the pairs that it does not tie.",
-        found.value,
-        found.low,
-        found.high,
-        unit="share",
-        n=found.n,
+        f"The scorer prefers the rejected response in {percent(found.value)} of the pairs that it does not tie.",
+        **found.numbers("share"),
         level="note",
-        evidence="a scorer errs too: see label_noise for what it says of the labels",
+        evidence="A scorer errs too: label_noise says what follows for the labels.",
         pairs=rows[rows["scorer_gap"] < 0].nsmallest(10, "scorer_gap")["pair"],
         column="scorer_gap",
     )
@@ -69,47 +66,62 @@ def label_noise(rows: pd.DataFrame) -> Finding:
     """rows: with scorer_gap."""
     sure = quarters(rows["scorer_gap"]) == QUARTERS - 1
     found = share(is_reversed(rows["scorer_gap"]).where(sure), rows["prompt_id"])
-    level = "good"
-    for name, limit in NOISE.items():
-        level = name if found.low > limit else level
+    level = NOISE.level(found.low)
     return Finding(
         "label_noise",
         "scorer",
         "How many labels are wrong?",
-        f"Where the scorer is surest it reverses {found:.1%} of the labels; if it is right there, and labels are wrong "
-        "at random, so many of all labels are wrong.",
-        found.value,
-        found.low,
-        found.high,
-        unit="share",
-        n=found.n,
+        f"Where the scorer is surest it reverses {percent(found.value)} of the labels. If it is right there, and labels "
+        "are wrong at random, so many of all labels are wrong.",
+        **found.numbers("share"),
         level=level,
-        evidence="our validation of preflight: 20 % of flipped labels",
-        remedy="" if level == "good" else "leave out the pairs of the drop list, or label them again",
+        evidence="Our validation of preflight plants 20 % of flipped labels.",
+        remedy="" if level == "good" else "Leave out the pairs of the drop list, or have them labelled again.",
         pairs=rows[sure & (rows["scorer_gap"] < 0)].nsmallest(10, "scorer_gap")["pair"],
         column="label_wrong",
     )
 
 
-def longer(rows: pd.DataFrame) -> Finding:
-    """Whether the scorer goes by length. rows: with scorer_gap, chosen_text, rejected_text."""
-    longer_by = rows["chosen_text"].str.len() - rows["rejected_text"].str.len()
-    direction = np.sign(rows["scorer_gap"] * longer_by)
-    found = share(((direction + 1) / 2).where(direction != 0), rows["prompt_id"])
-    level = "good"
-    for name, limit in LONGER.items():
-        level = name if found.low > limit else level
+def by_length(rows: pd.DataFrame) -> Finding:
+    """Whether the scorer goes by length. rows: with scorer_gap, chosen_text, rejected_text.
+
+    The share of the sum of squared gaps that the best multiple of the difference in characters explains, 1 - rest / all;
+    its interval is the jackknife's over prompts, on the scale of Fisher's z of its root.
+    """
+    known = rows[rows["scorer_gap"].notna()]
+    longer_by = (known["chosen_text"].str.len() - known["rejected_text"].str.len()).astype(float)
+    low, value, high = _explained(known["scorer_gap"], longer_by, known["prompt_id"])
+    level = BY_LENGTH.level(low)
     return Finding(
         "scorer_length",
         "scorer",
         "Does the scorer go by length?",
-        f"Where lengths differ, the longer response scores higher in {found:.1%} of the pairs.",
-        found.value,
-        found.low,
-        found.high,
+        f"The difference in length explains {percent(value)} of what the scorer's gaps vary.",
+        value=value,
+        ci_low=low,
+        ci_high=high,
         unit="share",
-        n=found.n,
+        n=len(known),
         level=level,
-        evidence="What Matters in Data for DPO? reports length-controlled win rates for this reason; our docs/win_rates.md",
-        remedy="" if level == "good" else "use a scorer that does not, or measure the outcome with length controlled",
+        evidence="What Matters in Data for DPO? reports length-controlled win rates for this reason (docs/win_rates.md).",
+        remedy="" if level == "good" else "Use a scorer that does not, or control for length when you measure.",
     )
+
+
+def _explained(gaps: pd.Series, longer_by: pd.Series, prompts: pd.Series) -> tuple[float, float, float]:
+    """(low, value, high) of the share explained."""
+    sums = pd.DataFrame({"gg": gaps**2, "gl": gaps * longer_by, "ll": longer_by**2}).groupby(prompts.to_numpy()).sum()
+    whole = sums.sum()
+
+    def root(gg, gl, ll):
+        """Of the share explained: the uncentred correlation."""
+        return np.abs(gl) / np.sqrt(np.maximum(gg * ll, np.finfo(float).tiny))
+
+    value = float(root(whole["gg"], whole["gl"], whole["ll"]))
+    if len(sums) < 2 or value >= 1:
+        return value**2, value**2, value**2
+    left_out = np.arctanh(np.minimum(root(*((whole[name] - sums[name]) for name in ("gg", "gl", "ll"))), 1 - 1e-12))
+    count = len(sums)
+    reach = 1.96 * float(np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()))
+    ends = np.tanh(np.maximum(np.arctanh(value) + np.array([-reach, reach]), 0.0)) ** 2
+    return float(ends[0]), value**2, float(ends[1])

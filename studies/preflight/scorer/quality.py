@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from studies.preflight.finding import Finding
-from studies.preflight.intervals import Interval, mean, share
+from studies.preflight.intervals import mean, share
+from studies.preflight.shares import Limits, percent
 
 EVIDENCE = "What Matters in Data for DPO?, Table 1; our study what_matters: better chosen responses help"
 TOP_TIER = 4.0
 """Tiers are counted from 0, the worst response of a prompt, to 4, the best one."""
 NEARLY_BEST = 3.5
-SATURATED = {"warn": 0.25, "bad": 0.5}
-"""Shares of pairs that the scorer cannot tell apart: both responses at one end of its scale, or equal."""
+SATURATED = Limits(warn=0.25, bad=0.5)
+"""Of the share of pairs whose two responses have one score."""
 FEW = 20
 """Groups of fewer pairs are not compared."""
 
@@ -54,9 +55,7 @@ def quality(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
         "scorer",
         "How good are the chosen responses?",
         sentence,
-        *_numbers(found),
-        unit="score",
-        n=found.n,
+        **found.numbers("score"),
         level="note",
         evidence=EVIDENCE,
         pairs=worst,
@@ -87,9 +86,7 @@ def gap(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
         "scorer",
         "How far apart are chosen and rejected?",
         f"The chosen score {found:.2f} spreads more than the rejected.",
-        *_numbers(found),
-        unit="spreads",
-        n=found.n,
+        **found.numbers("spreads"),
         level=level,
         evidence="What Matters in Data for DPO?, Table 3; our study what_matters: a wider gap under the same chosen "
         "gained, more than the paper says",
@@ -111,9 +108,7 @@ def tier(rows: pd.DataFrame) -> Finding | None:
         "Are the chosen the best responses that there are?",
         f"Among the responses to its prompt the chosen one stands at tier {found:.2f} on average; "
         "0 is the worst, 4 the best.",
-        *_numbers(found),
-        unit="tiers",
-        n=found.n,
+        **found.numbers("tiers"),
         level="good" if is_best else "note",
         evidence=EVIDENCE,
         remedy="" if is_best else "pair the best response of each prompt over a low one",
@@ -128,24 +123,17 @@ def saturation(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
     found = share(hits.astype(float), rows["prompt_id"])
     top = float((scored["score"] == scored["score"].max()).mean())
     bottom = float((scored["score"] == scored["score"].min()).mean())
-    level = "good"
-    for name, limit in SATURATED.items():
-        level = name if found.low > limit else level
+    level = SATURATED.level(found.low)
     return Finding(
         "saturation",
         "scorer",
         "Can the scorer still tell the responses apart?",
-        f"{found:.1%} of the pairs have one score on both sides; {top:.1%} of all responses have the highest score that "
-        f"occurs, {bottom:.1%} the lowest.",
-        *_numbers(found),
-        unit="share",
-        n=found.n,
+        f"{percent(found.value)} of the pairs have one score on both sides; {percent(top)} of all responses have the "
+        f"highest score that occurs, {percent(bottom)} the lowest.",
+        **found.numbers("share"),
         level=level,
         evidence="our study what_matters: pairs of equal score are dropped, they have no direction",
         remedy="" if level == "good" else "use a scorer with a finer scale",
         pairs=rows[hits == 1]["pair"],
     )
 
-
-def _numbers(found: Interval) -> tuple[float, float, float]:
-    return found.value, found.low, found.high
