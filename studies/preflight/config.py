@@ -35,11 +35,9 @@ class Config(StudyConfig):
         None, description="Tokens of prompt and response together when training; none: as in training.max_length."
     )
     near_duplicates: PositiveFraction = Field(
-        0.9, description="Prompts with at least this word-trigram Jaccard similarity are near-duplicates."
-    )
-    contained: PositiveFraction = Field(
         0.9,
-        description="The share of a prompt's word trigrams that stands in an evaluation question, or of its in them.",
+        description="Prompts with at least this word-trigram Jaccard similarity are near-duplicates; with a question "
+        "of an evaluation, so are those that share so many of the shorter text's trigrams.",
     )
     suites: Distinct[SuiteRef] = Field([], description="The evaluations that the data must not contain.")
 

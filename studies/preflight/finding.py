@@ -31,8 +31,8 @@ class Finding:
     level: good, nothing to do; note, worth knowing; warn, likely to cost something; bad, fix it before training.
     evidence: which paper and which study of ours say that this matters. remedy: what to do; empty if nothing is.
     pairs: at most EXAMPLES rows of the pairs table, worst first. places: rows of source files (``mine.jsonl, row 17``)
-    that are no pairs, and so have no row there. column: the column of the part's table that the page draws; empty
-    where a distribution says nothing.
+    that are no pairs, and so have no row there. column: the column of the part's table that the page draws, beside:
+    the one whose text stands beside each example; empty where there is none.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Finding:
     pairs: Sequence[int] = ()
     places: Sequence[str] = ()
     column: str = ""
+    beside: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pairs", tuple(map(int, self.pairs))[:EXAMPLES])

@@ -1,0 +1,129 @@
+"""Preflight: what preference data will do.
+
+Needs: results/pairs/{dataset}.parquet and the texts behind it
+       results/data/{source}/, for who wrote the responses and for rows that are no pairs
+       results/suites/{suite}/prompts.parquet of the evaluations that the data must not contain
+Makes: results/preflight/{dataset}/text.json, text.parquet: findings, and measures of every pair, of each part
+       results/preflight/{dataset}/rows.parquet, drop.parquet
+       results/preflight.html, results/preflight.json
+"""
+
+
+rule preflight_text:
+    """What the text of the pairs says."""
+    input:
+        pairs="results/pairs/{dataset}.parquet",
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset]),
+        authors=lambda w: expand(
+            "results/data/{source}/responses.parquet", source=studies.rooms["preflight"].sources
+        ),
+        preferences=lambda w: [
+            path
+            for each in studies.rooms["preflight"].labelled
+            for path in files.preferences(each)
+        ],
+        cards=lambda w: [
+            path.replace(".parquet", ".card.json")
+            for each in studies.rooms["preflight"].labelled
+            for path in files.preferences(each)
+        ],
+        policy=lambda w: [
+            path for each in studies.rooms["preflight"].counting for path in files.policy(each)
+        ],
+        questions=lambda w: [
+            suite_files.prompts_of(suite) for suite in studies.rooms["preflight"].spec.suites
+        ],
+    output:
+        findings="results/preflight/{dataset}/text.json",
+        measures="results/preflight/{dataset}/text.parquet",
+    log:
+        "logs/preflight/{dataset}/text.log",
+    benchmark:
+        "benchmarks/preflight/{dataset}/text.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code.of("studies.preflight.text.measure"),
+        spec=lambda w: studies.rooms["preflight"].spec.model_dump_json(),
+        max_length=lambda w: studies.rooms["preflight"].max_length,
+        policy=lambda w, input: ["--policy", input.policy[0]] if input.policy else [],
+    shell:
+        r"""
+        python -m studies.preflight.text.measure \
+            --spec {params.spec:q} \
+            --max-length {params.max_length} \
+            --pairs {input.pairs} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --authors {input.authors} \
+            --preferences {input.preferences} \
+            {params.policy} \
+            --questions {input.questions} \
+            --findings {output.findings} \
+            --out {output.measures} \
+            2>{log}
+        """
+
+
+rule preflight_rows:
+    """The measures of all parts, and the pairs to drop."""
+    input:
+        pairs="results/pairs/{dataset}.parquet",
+        parts=lambda w: studies.rooms["preflight"].measures,
+    output:
+        rows="results/preflight/{dataset}/rows.parquet",
+        drop="results/preflight/{dataset}/drop.parquet",
+    log:
+        "logs/preflight/{dataset}/rows.log",
+    benchmark:
+        "benchmarks/preflight/{dataset}/rows.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=code.of("studies.preflight.rows"),
+    shell:
+        r"""
+        python -m studies.preflight.rows \
+            --pairs {input.pairs} \
+            --parts {input.parts} \
+            --out {output.rows} \
+            --drop {output.drop} \
+            2>{log}
+        """
+
+
+rule preflight_page:
+    """Everything found, on one page and as JSON."""
+    input:
+        findings=lambda w: studies.rooms["preflight"].findings,
+        rows=lambda w: studies.rooms["preflight"].rows,
+        prompts=lambda w: files.prompts_behind([studies.rooms["preflight"].spec.pairs]),
+        responses=lambda w: files.responses_behind([studies.rooms["preflight"].spec.pairs]),
+    output:
+        page="results/preflight.html",
+        summary="results/preflight.json",
+    log:
+        "logs/preflight/page.log",
+    benchmark:
+        "benchmarks/preflight/page.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=code.of("studies.preflight.page"),
+        templates=lambda w: code.templates("preflight"),
+        dataset=lambda w: studies.rooms["preflight"].spec.pairs,
+        lead=lambda w: studies.rooms["preflight"].lead,
+    shell:
+        r"""
+        python -m studies.preflight.page \
+            --dataset {params.dataset} \
+            --lead {params.lead:q} \
+            --findings {input.findings} \
+            --rows {input.rows} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --page {output.page} \
+            --out {output.summary} \
+            2>{log}
+        """
