@@ -11,7 +11,7 @@ def folder(spec: Config) -> str:
 
 def parts(spec: Config) -> list[str]:
     """The parts that the configuration allows; rules.smk has a rule for each."""
-    return ["text"]
+    return ["text", *(["scorer"] if spec.scorer else []), *(["policy"] if spec.policy else [])]
 
 
 def findings(spec: Config) -> list[str]:

@@ -3,7 +3,9 @@
 Needs: results/pairs/{dataset}.parquet and the texts behind it
        results/data/{source}/, for who wrote the responses and for rows that are no pairs
        results/suites/{suite}/prompts.parquet of the evaluations that the data must not contain
-Makes: results/preflight/{dataset}/text.json, text.parquet: findings, and measures of every pair, of each part
+       results/scores/{scorer}/, results/logprobs/{policy}/, results/samples/{policy}/ of the models that are named
+Makes: results/preflight/{dataset}/text.json, text.parquet: findings, and measures of every pair, of each part;
+       also scorer.* and policy.*, and overlap.parquet, what the policy's last hidden layer says of every pair
        results/preflight/{dataset}/rows.parquet, drop.parquet
        results/preflight.html, results/preflight.json
 """
@@ -60,6 +62,118 @@ rule preflight_text:
             --preferences {input.preferences} \
             {params.policy} \
             --questions {input.questions} \
+            --findings {output.findings} \
+            --out {output.measures} \
+            2>{log}
+        """
+
+
+rule preflight_scorer:
+    """What a scorer says of the pairs."""
+    input:
+        pairs="results/pairs/{dataset}.parquet",
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset]),
+        scores=lambda w: files.scores(
+            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].families
+        ),
+    output:
+        findings="results/preflight/{dataset}/scorer.json",
+        measures="results/preflight/{dataset}/scorer.parquet",
+    log:
+        "logs/preflight/{dataset}/scorer.log",
+    benchmark:
+        "benchmarks/preflight/{dataset}/scorer.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=code.of("studies.preflight.scorer.measure"),
+    shell:
+        r"""
+        python -m studies.preflight.scorer.measure \
+            --pairs {input.pairs} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --scores {input.scores} \
+            --findings {output.findings} \
+            --out {output.measures} \
+            2>{log}
+        """
+
+
+rule preflight_overlap:
+    """How alike the two responses of each pair are to the policy."""
+    input:
+        policy=lambda w: files.policy(studies.rooms["preflight"].spec.policy),
+        pairs="results/pairs/{dataset}.parquet",
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset]),
+    output:
+        "results/preflight/{dataset}/overlap.parquet",
+    log:
+        "logs/preflight/{dataset}/overlap.log",
+    benchmark:
+        "benchmarks/preflight/{dataset}/overlap.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: lambda w: threads.of_policy(studies.rooms["preflight"].spec.policy)
+    params:
+        code=code.of("studies.preflight.policy.overlap"),
+        max_length=lambda w: studies.rooms["preflight"].max_length,
+        batch_tokens=lambda w: files.root_of(studies.rooms["preflight"].spec.policy).batch_tokens,
+    shell:
+        r"""
+        python -m studies.preflight.policy.overlap \
+            --policy {input.policy[0]} \
+            --pairs {input.pairs} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --max-length {params.max_length} \
+            --batch-tokens {params.batch_tokens} \
+            --checkpoints checkpoints/preflight/{wildcards.dataset} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule preflight_policy:
+    """What the policy says of the pairs, next to its own samples if there are any."""
+    input:
+        pairs="results/pairs/{dataset}.parquet",
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset]),
+        overlap="results/preflight/{dataset}/overlap.parquet",
+        logprobs=lambda w: expand(
+            "results/logprobs/{policy}/{family}.parquet",
+            policy=studies.rooms["preflight"].spec.policy,
+            family=[*studies.rooms["preflight"].families, *studies.rooms["preflight"].own],
+        ),
+        samples=lambda w: [files.samples(each) for each in studies.rooms["preflight"].own],
+        scores=lambda w: files.scores(
+            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].judged
+        ),
+    output:
+        findings="results/preflight/{dataset}/policy.json",
+        measures="results/preflight/{dataset}/policy.parquet",
+    log:
+        "logs/preflight/{dataset}/policy.log",
+    benchmark:
+        "benchmarks/preflight/{dataset}/policy.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=code.of("studies.preflight.policy.measure"),
+        samples=lambda w, input: ["--samples", *input.samples] if input.samples else [],
+    shell:
+        r"""
+        python -m studies.preflight.policy.measure \
+            --pairs {input.pairs} \
+            --prompts {input.prompts} \
+            --responses {input.responses} \
+            --logprobs {input.logprobs} \
+            --overlap {input.overlap} \
+            {params.samples} \
+            --scores {input.scores} \
             --findings {output.findings} \
             --out {output.measures} \
             2>{log}

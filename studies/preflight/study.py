@@ -1,6 +1,7 @@
 """What the spine asks of the study: its page, and its section of the report."""
 
-from scripts.lib.lineage import prompt_set_behind
+from scripts.lib.config.scorers import AnnotationScorer
+from scripts.lib.lineage import families_behind, prompt_set_behind, sampled_family
 from scripts.lib.study import Step, Study
 from studies.preflight import layout
 from studies.preflight.config import Config
@@ -56,3 +57,21 @@ class Room(Study):
     def max_length(self) -> int:
         """The tokens at which training cuts."""
         return self.spec.max_length or self.atlas.training.max_length
+
+    @property
+    def families(self) -> list[str]:
+        """The families whose responses the pairs may hold."""
+        return families_behind(self.atlas, self.spec.pairs, self.spec.policy)
+
+    @property
+    def own(self) -> list[str]:
+        """The family of the policy's own samples, if there is one."""
+        return [sampled_family(self.atlas, self.spec.samples, self.spec.policy)] if self.spec.samples else []
+
+    @property
+    def judged(self) -> list[str]:
+        """Of all these the families that the scorer scores: what came with the data says nothing of samples."""
+        if not self.spec.scorer:
+            return []
+        came_with_data = isinstance(self.atlas.scorers[self.spec.scorer], AnnotationScorer)
+        return [*self.families, *([] if came_with_data else self.own)]

@@ -13,10 +13,10 @@ WEAK = 0.25
 """A pair whose step lifts the chosen response by less than this share of what a step on that response alone would."""
 DISPLACING = Limits(warn=0.1, bad=0.3)
 """Of the share of such pairs."""
-SAME = Limits(note=0.0001, warn=0.02, bad=0.2)
-"""Of the share of pairs whose two responses are the same tokens, which have no gradient."""
 REASON = "the two responses are so alike that a step hardly lifts the chosen one"
-EVIDENCE = "Unintentional Unalignment (arXiv 2410.08847): pairs of high CHES score displace likelihood, and dropping them "
+EVIDENCE = (
+    "Unintentional Unalignment (arXiv 2410.08847): pairs of high CHES score displace likelihood, and dropping them "
+)
 EVIDENCE += "helped; our study three_d: the chosen falls only through what responses share"
 
 
@@ -50,7 +50,6 @@ def token_overlap(rows: pd.DataFrame) -> Finding:
     """rows: with token_overlap and same_tokens."""
     same = share(rows["same_tokens"], rows["prompt_id"])
     alike = mean(rows["token_overlap"], rows["prompt_id"])
-    level = SAME.level(same.low)
     return Finding(
         "token_overlap",
         "policy",
@@ -58,9 +57,8 @@ def token_overlap(rows: pd.DataFrame) -> Finding:
         f"{percent(alike.value)} of their tokens on average; {percent(same.value)} of the pairs are the same tokens on "
         "both sides, as the policy reads them, and teach nothing.",
         **alike.numbers("share"),
-        level=level,
-        evidence="7 % of UltraFeedback's pairs are equal after a cut at 512 tokens (docs/promises.md)",
-        remedy="" if level == "good" else "Set truncation: drop, or raise max_length.",
+        level="note",
+        evidence="A pair of equal responses has no gradient: same_after_cut lists them.",
         pairs=rows.nlargest(10, "token_overlap")["pair"],
         column="token_overlap",
     )

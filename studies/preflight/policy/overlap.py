@@ -35,7 +35,7 @@ from studies.preflight.measures import write_frame
 
 Pair = tuple[Encoded, Encoded]
 OF_HIDDEN = ["ches", "ches_by_length", "push"]
-OF_TOKENS = ["chosen_tokens", "rejected_tokens", "shared_prefix", "token_overlap", "same_tokens"]
+OF_TOKENS = ["shared_prefix", "token_overlap", "same_tokens"]
 VOCABULARY = 1 << 13
 """Columns of the head's matrix at a time: the logits of a pair are never in memory as a whole."""
 
@@ -46,8 +46,6 @@ def of_tokens(pair: Pair) -> dict[str, float]:
     prefix = next((at for at, both in enumerate(zip(chosen, rejected, strict=False)) if both[0] != both[1]), None)
     common = (Counter(chosen) & Counter(rejected)).total()
     return {
-        "chosen_tokens": len(chosen),
-        "rejected_tokens": len(rejected),
         "shared_prefix": min(len(chosen), len(rejected)) if prefix is None else prefix,
         "token_overlap": 2 * common / (len(chosen) + len(rejected)),
         "same_tokens": float(chosen == rejected),

@@ -53,7 +53,9 @@ def main() -> None:
     responses, scores = read_responses(arguments.responses), read_scores(arguments.scores)
     sides = with_scores(read_sides(arguments.pairs, arguments.prompts, responses), scores)
     if not sides[["chosen_score", "rejected_score"]].notna().all(axis=1).any():
-        raise InputError(arguments.pairs, "the scorer scored both responses of none of its pairs", "name another scorer")
+        raise InputError(
+            arguments.pairs, "the scorer scored both responses of none of its pairs", "name another scorer"
+        )
     of_prompts = responses[responses["prompt_id"].isin(sides["prompt_id"])]
     scored = of_prompts[["prompt_id", "response_id"]].assign(score=of_prompts["response_id"].map(scores)).dropna()
     findings, rows = measured(sides, scored)

@@ -46,7 +46,9 @@ def quality(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
     found = mean(rows["chosen_score"], rows["prompt_id"])
     spread = spread_of(scored)
     above = (found.value - float(scored["score"].mean())) / spread
-    sentence = f"The chosen responses score {found:.3g} on average, {above:+.2f} spreads from the mean of all responses."
+    sentence = (
+        f"The chosen responses score {found:.3g} on average, {above:+.2f} spreads from the mean of all responses."
+    )
     for column, name in (("source", "source"), ("chosen_family", "generator")):
         sentence += _groups(rows, column, name)
     worst = rows.nsmallest(10, "chosen_score")["pair"]
@@ -136,4 +138,3 @@ def saturation(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
         remedy="" if level == "good" else "use a scorer with a finer scale",
         pairs=rows[hits == 1]["pair"],
     )
-
