@@ -122,7 +122,25 @@ class MixturePairs(Spec):
     )
 
 
+class WithoutPairs(Spec):
+    """Another dataset without the pairs of a list, such as preflight's drop list."""
+
+    kind: Literal["without"]
+    base: PairsRef = Field(description="The dataset to leave pairs out of.")
+    drop: str = Field(
+        description="A Parquet file with prompt_id, chosen_id, rejected_id and reason: one that the workflow makes, "
+        "such as results/preflight/<dataset>/drop.parquet, or one of your own."
+    )
+
+
 PairsSpec = Annotated[
-    TierPairs | LabelledPairs | ComparisonPairs | RankedPairs | GapPairs | CounterfactualPairs | MixturePairs,
+    TierPairs
+    | LabelledPairs
+    | ComparisonPairs
+    | RankedPairs
+    | GapPairs
+    | CounterfactualPairs
+    | MixturePairs
+    | WithoutPairs,
     Field(discriminator="kind"),
 ]

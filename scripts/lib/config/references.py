@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
 from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
-from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
+from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs, WithoutPairs
 from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
 from scripts.lib.config.studies import Location, Problem
@@ -69,7 +69,7 @@ def drawn_from(config: Any, dataset: str) -> list[str]:
     spec = entry_of(config, dataset)
     if isinstance(spec, CounterfactualPairs):
         return [spec.chosen_of, spec.rejected_of]
-    if isinstance(spec, MixturePairs):
+    if isinstance(spec, MixturePairs | WithoutPairs):
         return [spec.base]
     if isinstance(spec, GapPairs):
         return [each for each in (spec.chosen_above, spec.rejected_below) if each]

@@ -16,8 +16,11 @@ DISPLACING = Limits(warn=0.1, bad=0.3)
 REASON = "the two responses are so alike that a step hardly lifts the chosen one"
 EVIDENCE = (
     "Unintentional Unalignment (arXiv 2410.08847): pairs of high CHES score displace likelihood, and dropping them "
+    "helped; our study three_d: the chosen falls only through what responses share."
 )
-EVIDENCE += "helped; our study three_d: the chosen falls only through what responses share"
+OF_HIDDEN = ["ches", "ches_by_length", "push"]
+OF_TOKENS = ["shared_prefix", "token_overlap", "same_tokens"]
+"""The columns of the table of studies/preflight/policy/overlap.py, besides ``pair``."""
 
 
 def is_weak(rows: pd.DataFrame) -> pd.Series:
@@ -34,9 +37,9 @@ def displacement(rows: pd.DataFrame) -> Finding:
         "displacement",
         "policy",
         "Which pairs displace likelihood?",
-        f"In {percent(found.value)} of the pairs a step lifts the chosen response by less than {percent(WEAK)} of what "
-        f"training on it alone would; on average it is {push.value:.2f} times as much. The median length-normalised CHES "
-        f"score is {rows['ches_by_length'].median():.3g}.",
+        f"In {percent(found.value)} of the pairs a step lifts the chosen response by less than {percent(WEAK)} of "
+        f"what training on it alone would; on average it is {push.value:.2f} times as much. The median "
+        f"length-normalised CHES score is {rows['ches_by_length'].median():.3g}.",
         **found.numbers("share"),
         level=level,
         evidence=EVIDENCE,

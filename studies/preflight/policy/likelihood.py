@@ -79,9 +79,9 @@ def on_policy(rows: pd.DataFrame) -> list[Finding]:
                 f"{side}_on_policy",
                 "policy",
                 f"How like the policy's own samples are the {side} responses?",
-                f"They are {word}: the policy gives them a higher log-prob per token than {percent(found.value)} of its "
-                f"own samples, and a lower one than all of them in {percent(below_all.value)} of the pairs; its own "
-                "would stand at 50 %.",
+                f"They are {word}: the policy gives them a higher log-prob per token than {percent(found.value)} of "
+                f"its own samples, and a lower one than all of them in {percent(below_all.value)} of the pairs; its "
+                "own would stand at 50 %.",
                 **found.numbers("share"),
                 level="note" if found.high < FOREIGN else "good",
                 evidence=STAGES,
@@ -137,9 +137,9 @@ def signature(rows: pd.DataFrame) -> Finding:
     found = share(spills, rows["prompt_id"])
     median = float(rows.loc[rows["implicit_gap"] > 0, "implicit_gap"].median())
     sentence = (
-        f"In {percent(found.value)} of the pairs the rejected response is the likelier one: pushing it down raises the "
-        "likelihood of responses that no pair holds. In the others the rejected likelihood falls faster than the chosen "
-        f"rises, at the first step by a factor of e^{median:.1f} in the median pair."
+        f"In {percent(found.value)} of the pairs the rejected response is the likelier one: pushing it down raises "
+        "the likelihood of responses that no pair holds. In the others the rejected likelihood falls faster than the "
+        f"chosen rises, at the first step by a factor of e^{median:.1f} in the median pair."
     )
     if "rejected_own_rank" in rows:
         rank = rows["rejected_own_rank"]

@@ -15,7 +15,7 @@ from scripts.lib.tables import read_table
 from studies.preflight.finding import Finding, write_findings
 from studies.preflight.measures import write_frame
 from studies.preflight.policy import coverage, displacement, likelihood, stage
-from studies.preflight.policy.overlap import OF_HIDDEN, OF_TOKENS
+from studies.preflight.policy.displacement import OF_HIDDEN, OF_TOKENS
 from studies.preflight.scorer.quality import spread_of
 from studies.preflight.sides import SIDES, read_responses, read_scores, read_sides, with_scores
 

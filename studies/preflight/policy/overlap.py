@@ -2,13 +2,15 @@
 
 With h(y) the sum of the last hidden states that predict the tokens of y (the inputs of the head), and |y| its tokens:
 
-ches             <h(y+), h(y-)> - |h(y+)|^2: "Unintentional Unalignment", arXiv 2410.08847, definition 2
-ches_by_length   <h(y+), h(y-)> / (|y+| |y-|) - |h(y+)|^2 / |y+|^2: the same of means, its length-normalised variant
-push             |g+|^2 - <g+, g->, over |g+|^2, where g is the gradient of log pi(y) by the head's matrix: what one step
-                 on this pair alone does to log pi(y+), as a share of what a step on y+ alone would do. A negative push
-                 lowers the likelihood of the chosen response: the pair displaces it. The derivation of the score in
-                 the paper (its theorem 3) is of this quantity; here it is not bounded but computed.
-token_overlap    2 |A and B| / (|A| + |B|) of the two multisets of tokens; shared_prefix: tokens before they differ
+ches            <h(y+), h(y-)> - |h(y+)|^2: "Unintentional Unalignment" (arXiv 2410.08847), its CHES score
+ches_by_length  <h(y+), h(y-)> / (|y+| |y-|) - |h(y+)|^2 / |y+|^2: the same of means, its length-normalised variant
+push            |g+|^2 - <g+, g->, over |g+|^2, where g is the gradient of log pi(y) by the head's matrix: what a step
+                on this pair alone does to log pi(y+), as a share of what a step on y+ alone would do. A negative push
+                lowers the likelihood of the chosen response: the pair displaces it. CHES scores put pairs in order and
+                have no zero that means anything; this has one.
+token_overlap   2 |A and B| / (|A| + |B|) of the two multisets of tokens
+shared_prefix   tokens before the two differ
+same_tokens     1 where they are the same tokens, else 0
 """
 
 import math
@@ -32,10 +34,9 @@ from scripts.lib.schemas import RESPONSES
 from scripts.lib.tables import read_table
 from scripts.lib.texts import texts_of_pairs
 from studies.preflight.measures import write_frame
+from studies.preflight.policy.displacement import OF_HIDDEN, OF_TOKENS
 
 Pair = tuple[Encoded, Encoded]
-OF_HIDDEN = ["ches", "ches_by_length", "push"]
-OF_TOKENS = ["shared_prefix", "token_overlap", "same_tokens"]
 VOCABULARY = 1 << 13
 """Columns of the head's matrix at a time: the logits of a pair are never in memory as a whole."""
 

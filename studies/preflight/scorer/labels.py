@@ -71,8 +71,8 @@ def label_noise(rows: pd.DataFrame) -> Finding:
         "label_noise",
         "scorer",
         "How many labels are wrong?",
-        f"Where the scorer is surest it reverses {percent(found.value)} of the labels. If it is right there, and labels "
-        "are wrong at random, so many of all labels are wrong.",
+        f"Where the scorer is surest it reverses {percent(found.value)} of the labels. If it is right there, and "
+        "labels are wrong at random, so many of all labels are wrong.",
         **found.numbers("share"),
         level=level,
         evidence="Our validation of preflight plants 20 % of flipped labels.",
@@ -85,8 +85,8 @@ def label_noise(rows: pd.DataFrame) -> Finding:
 def by_length(rows: pd.DataFrame) -> Finding:
     """Whether the scorer goes by length. rows: with scorer_gap, chosen_text, rejected_text.
 
-    The share of the sum of squared gaps that the best multiple of the difference in characters explains, 1 - rest / all;
-    its interval is the jackknife's over prompts, on the scale of Fisher's z of its root.
+    The share of the sum of squared gaps that the best multiple of the difference in characters explains. Its interval
+    is the jackknife's over prompts, on the scale of Fisher's z of its root.
     """
     known = rows[rows["scorer_gap"].notna()]
     longer_by = (known["chosen_text"].str.len() - known["rejected_text"].str.len()).astype(float)
@@ -103,7 +103,7 @@ def by_length(rows: pd.DataFrame) -> Finding:
         unit="share",
         n=len(known),
         level=level,
-        evidence="What Matters in Data for DPO? reports length-controlled win rates for this reason (docs/win_rates.md).",
+        evidence="What Matters in Data for DPO? controls its win rates for length (docs/win_rates.md).",
         remedy="" if level == "good" else "Use a scorer that does not, or control for length when you measure.",
     )
 
