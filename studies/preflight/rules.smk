@@ -6,7 +6,7 @@ Needs: results/pairs/{dataset}.parquet and the texts behind it
        results/scores/{scorer}/, results/logprobs/{policy}/, results/samples/{policy}/ of the models that are named
 Makes: results/preflight/{dataset}/text.json, text.parquet: findings, and measures of every pair, of each part;
        also scorer.* and policy.*, and overlap.parquet, what the policy's last hidden layer says of every pair
-       results/preflight/{dataset}/rows.parquet, drop.parquet
+       results/preflight/{dataset}/rows.parquet, drop.parquet, advice.json
        results/preflight.html, results/preflight.json
 """
 
@@ -203,6 +203,44 @@ rule preflight_rows:
             --parts {input.parts} \
             --out {output.rows} \
             --drop {output.drop} \
+            2>{log}
+        """
+
+
+rule preflight_advice:
+    """What to do with the pairs, and what would move if there were more."""
+    input:
+        rows="results/preflight/{dataset}/rows.parquet",
+        findings=lambda w: studies.rooms["preflight"].findings,
+        responses=lambda w: files.responses_behind([w.dataset]),
+        scores=lambda w: files.scores(
+            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].judged
+        ),
+        samples=lambda w: [files.samples(each) for each in studies.rooms["preflight"].own],
+        evidence="studies/preflight/advice/evidence.csv",
+    output:
+        "results/preflight/{dataset}/advice.json",
+    log:
+        "logs/preflight/{dataset}/advice.log",
+    benchmark:
+        "benchmarks/preflight/{dataset}/advice.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=code.of("studies.preflight.advice.measure"),
+        names=lambda w: studies.rooms["preflight"].named,
+        samples=lambda w, input: ["--samples", *input.samples] if input.samples else [],
+    shell:
+        r"""
+        python -m studies.preflight.advice.measure \
+            --names {params.names:q} \
+            --rows {input.rows} \
+            --findings {input.findings} \
+            --drop results/preflight/{wildcards.dataset}/drop.parquet \
+            --responses {input.responses} \
+            --scores {input.scores} \
+            {params.samples} \
+            --out {output} \
             2>{log}
         """
 

@@ -1,5 +1,7 @@
 """What the spine asks of the study: its page, and its section of the report."""
 
+import json
+
 from scripts.lib.config.scorers import AnnotationScorer
 from scripts.lib.lineage import families_behind, prompt_set_behind, sampled_family
 from scripts.lib.study import Step, Study
@@ -75,3 +77,10 @@ class Room(Study):
             return []
         came_with_data = isinstance(self.atlas.scorers[self.spec.scorer], AnnotationScorer)
         return [*self.families, *([] if came_with_data else self.own)]
+
+    @property
+    def named(self) -> str:
+        """The entries that recommendations name, as JSON (studies/preflight/advice/recommend.py)."""
+        entries = {"pairs": self.spec.pairs, "prompt_set": prompt_set_behind(self.atlas, self.spec.pairs)}
+        entries |= {key: getattr(self.spec, key) for key in ("scorer", "policy", "samples")}
+        return json.dumps(entries)

@@ -24,7 +24,7 @@ def measured(sides: pd.DataFrame, scored: pd.DataFrame) -> tuple[list[Finding], 
     sides: :func:`with_scores`. scored: (prompt_id, response_id, score) of every scored response to the prompts.
     """
     rows = sides.assign(scorer_gap=sides["chosen_score"] - sides["rejected_score"])
-    rows["chosen_tier"] = quality.tiers_of_chosen(rows, scored)
+    rows["chosen_tier"] = quality.tiers_of(rows["chosen_id"], scored)
     rows["label_wrong"] = labels.wrong(rows["scorer_gap"])
     noise = labels.label_noise(rows)
     findings = [

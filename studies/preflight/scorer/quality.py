@@ -29,8 +29,8 @@ def spread_of(scored: pd.DataFrame) -> float:
     return float(np.sqrt(squares / freedom)) if freedom else float("nan")
 
 
-def tiers_of_chosen(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.Series:
-    """Where each chosen response stands among the scored ones of its prompt, from 0 to 4; NaN with fewer than three.
+def tiers_of(ids: pd.Series, scored: pd.DataFrame) -> pd.Series:
+    """Where each response stands among the scored ones of its prompt, from 0 to 4; NaN with fewer than three of them.
 
     4 times the share of the prompt's other responses that score lower, those that tie counted as halves.
     """
@@ -38,7 +38,7 @@ def tiers_of_chosen(rows: pd.DataFrame, scored: pd.DataFrame) -> pd.Series:
     below = groups.rank(method="average") - 1
     others = groups.transform("size") - 1
     tier = (TOP_TIER * below / others.where(others > 1)).set_axis(scored["response_id"])
-    return rows["chosen_id"].map(tier)
+    return ids.map(tier)
 
 
 def quality(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
