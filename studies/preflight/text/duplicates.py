@@ -43,8 +43,10 @@ def _exact(texts: Texts, at: np.ndarray) -> Finding:
         "several_pairs",
         "text",
         "How many prompts have several pairs?",
-        f"{len(at):,} pairs are of {len(pairs_of):,} prompts. {share} of the prompts have several pairs, one of them "
-        f"{most:,}: what is learnt, and how sure one can be of it, goes by prompts.",
+        f"{len(at):,} pairs are of {len(pairs_of):,} prompts. {share} of the prompts have several, at most {most:,}: "
+        "what is learnt, and how sure one can be of it, goes by prompts."
+        if most > 1
+        else f"None has: {len(at):,} pairs are of as many prompts.",
         **share.numbers(),
         level="note" if most > 1 else "good",
         evidence="Intervals here count prompts where pairs share one.",
