@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--lead", required=True, help="what was looked at, in one sentence")
     parser.add_argument("--findings", type=Path, nargs="+", required=True, help="<part>.json of every part")
-    parser.add_argument("--advice", type=Path, help="advice.json")
+    parser.add_argument("--advice", type=Path, required=True, help="advice.json")
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, nargs="+", required=True)
     parser.add_argument("--responses", type=Path, nargs="+", required=True)
@@ -125,7 +125,7 @@ def main() -> None:
 
     rows = read_measures(arguments.rows)
     findings = [each for path in arguments.findings for each in read_findings(path)]
-    advice = read_recommendations(arguments.advice) if arguments.advice else []
+    advice = read_recommendations(arguments.advice)
     shown = examples(rows, wanted(findings, rows), arguments.prompts, arguments.responses)
     write_text(render(arguments.dataset, arguments.lead, findings, advice, rows, shown), arguments.page)
     drop = {"pairs": int((rows["drop"].map(len) > 0).sum()), "reasons": reasons_of(rows)}

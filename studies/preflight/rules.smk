@@ -250,6 +250,7 @@ rule preflight_page:
     input:
         findings=lambda w: studies.rooms["preflight"].findings,
         rows=lambda w: studies.rooms["preflight"].rows,
+        advice=lambda w: studies.rooms["preflight"].advice,
         prompts=lambda w: files.prompts_behind([studies.rooms["preflight"].spec.pairs]),
         responses=lambda w: files.responses_behind([studies.rooms["preflight"].spec.pairs]),
     output:
@@ -273,6 +274,7 @@ rule preflight_page:
             --lead {params.lead:q} \
             --findings {input.findings} \
             --rows {input.rows} \
+            --advice {input.advice} \
             --prompts {input.prompts} \
             --responses {input.responses} \
             --page {output.page} \

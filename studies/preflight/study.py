@@ -41,6 +41,10 @@ class Room(Study):
         return f"{layout.folder(self.spec)}/rows.parquet"
 
     @property
+    def advice(self) -> str:
+        return f"{layout.folder(self.spec)}/advice.json"
+
+    @property
     def sources(self) -> list[str]:
         """The sources of the dataset's prompts, by their names."""
         return self.atlas.prompt_sets[prompt_set_behind(self.atlas, self.spec.pairs)].sources

@@ -93,8 +93,8 @@ def wider_gap(tier: Mapping[str, float | None], evidence: Mapping[str, Range]) -
         ci_low=None if gain is None or is_low else gain.low,
         ci_high=None if gain is None or is_low else gain.high,
         unit=UNIT,
-        evidence="Table 1's rows with the chosen fixed. Table 3, Part 3: the paper says that a wider gap gains less where "
-        f"the chosen stay the same; here it did not, {_told(evidence['wider_gap'])} points of win rate less.",
+        evidence="Table 1's rows with the chosen fixed. Table 3, Part 3: the paper says that a wider gap gains less "
+        f"where the chosen stay the same; here it did not, {_told(evidence['wider_gap'])} points of win rate less.",
         unknown="Whether quality or gap matters more is undecided in our Table 3: better chosen gained "
         f"{_told(evidence['quality_over_gap'])} points of win rate more.",
     )
@@ -110,8 +110,8 @@ def on_policy(boundary: Finding | None, names: Names, evidence: Mapping[str, Ran
     mixed = [evidence[f"on_policy_{percent}"] for percent in (10, 20)]
     seen = (
         f"A share of 10 or 20 % of best samples moved true reward by {min(each.low for each in mixed):+.1f} to "
-        f"{max(each.high for each in mixed):+.1f} points over two offline datasets (Table 4): up where the offline data "
-        "is bad, not where it is good."
+        f"{max(each.high for each in mixed):+.1f} points over two offline datasets (Table 4): up where the offline "
+        "data is bad, not where it is good."
     )
     unknown = "What a stage is worth in points on your policy; our run of alignment_stages is not in docs/results yet."
     if boundary is None or boundary.value is None:
