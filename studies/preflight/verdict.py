@@ -8,13 +8,13 @@ from studies.preflight.finding import LEVELS, Finding, Level, worst
 from studies.preflight.recommendation import Recommendation
 
 OPENING: dict[Level, str] = {
-    "bad": "Do not train on this yet.",
-    "warn": "Usable, with losses that can be avoided.",
-    "note": "Nothing stands against training on this.",
-    "good": "Nothing stands against training on this.",
+    "bad": "Do not train on this yet",
+    "warn": "Usable, with losses that can be avoided",
+    "note": "Nothing stands against training on this",
+    "good": "Nothing stands against training on this",
 }
 NAMED = 3
-"""The most findings that the line names."""
+"""The most findings of a level that the line names."""
 
 
 def by_severity(findings: Sequence[Finding]) -> list[Finding]:
@@ -23,14 +23,16 @@ def by_severity(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """How severe the worst is, how many there are of each level, and the names of the first."""
-    counts = {level: sum(each.level == level for each in findings) for level in LEVELS}
-    grave = [each.name.replace("_", " ") for each in by_severity(findings) if each.level in ("bad", "warn")]
-    named = grave if len(grave) <= NAMED else [*grave[: NAMED - 1], f"{len(grave) - NAMED + 1} more"]
-    says = {"bad": "to fix", "warn": "to look into", "note": "worth knowing"}
-    told = [f"{counts[level]} {text}" for level, text in says.items() if counts[level]]
-    line = f"{OPENING[worst(findings)]} Of {len(findings)} questions, {listed(told) if told else 'none raises a doubt'}"
-    return f"{line}{': ' + listed(named) if named else ''}."
+    """How severe the worst is, by name; what else to look into; and how many questions raised no doubt."""
+    of = {level: [each.name.replace("_", " ") for each in findings if each.level == level] for level in LEVELS}
+    line = OPENING[worst(findings)] + (f": {_named(of['bad'])}." if of["bad"] else ".")
+    if of["warn"]:
+        line += f" Look into {_named(of['warn'])}."
+    return f"{line} Of {len(findings)} questions, {len(of['note'])} more are worth knowing, {len(of['good'])} are fine."
+
+
+def _named(names: Sequence[str]) -> str:
+    return listed(names if len(names) <= NAMED else [*names[:NAMED], f"{len(names) - NAMED} more"])
 
 
 def summary(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from studies.preflight.finding import Finding
-from studies.preflight.shares import Limits, Share, auc_of, percent, worst_first
+from studies.preflight.shares import Limits, Share, auc_of, worst_first
 from studies.preflight.text.lengths import Lengths
 from studies.preflight.text.texts import Measured, Texts
 
@@ -16,13 +16,14 @@ EVIDENCE = (
 
 
 def measure(texts: Texts, lengths: Lengths) -> Measured:
-    """Columns: prompt_tokens, chosen_tokens, rejected_tokens, longer (chosen minus rejected, in tokens)."""
+    """Columns: prompt_tokens, chosen_tokens, rejected_tokens, chosen_minus_rejected; longest, a prompt with a response."""
     difference = lengths.chosen - lengths.rejected
     columns = {
         "prompt_tokens": lengths.prompt,
         "chosen_tokens": lengths.chosen,
         "rejected_tokens": lengths.rejected,
-        "longer": difference,
+        "chosen_minus_rejected": difference,
+        "longest": lengths.prompt + np.maximum(lengths.chosen, lengths.rejected),
     }
     return Measured([_explained(texts, difference, lengths), _longer(difference, lengths)], columns)
 
@@ -52,7 +53,7 @@ def _explained(texts: Texts, difference: np.ndarray, lengths: Lengths) -> Findin
         if level in ("warn", "bad")
         else "",
         worst_first(np.arange(len(texts)), with_label),
-        column="longer",
+        column="chosen_minus_rejected",
     )
 
 
@@ -87,9 +88,7 @@ def too_long(lengths: Lengths, max_length: int) -> Finding:
         **share.numbers(),
         level=level,
         evidence="What is cut is compared as if it ended there; what truncation does to runs is on every report page.",
-        remedy=f"Raise max_length, or set truncation: drop. {percent(share.value)} of the pairs are affected."
-        if level in ("warn", "bad")
-        else "",
+        remedy="Raise max_length, or set truncation: drop." if level in ("warn", "bad") else "",
         pairs=worst_first(np.flatnonzero(over > 0), over[over > 0]),
-        column="prompt_tokens",
+        column="longest",
     )
