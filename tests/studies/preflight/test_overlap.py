@@ -86,10 +86,10 @@ def test_packed_and_padded_agree_and_a_step_does_what_push_says(policy) -> None:
     def lifted(states, pair, by: torch.Tensor) -> float:
         """How much a small step on ``by`` lifts the chosen log-prob, per size of the step."""
         gradient = torch.autograd.grad(by, head.weight)[0]
-        before = float(logprob(states[0], pair[0]))
+        before = float(logprob(states[0], pair[0]).detach())
         with torch.no_grad():
             head.weight += 1e-6 * gradient
-            after = float(logprob(states[0], pair[0]))
+            after = float(logprob(states[0], pair[0]).detach())
             head.weight -= 1e-6 * gradient
         return (after - before) / 1e-6
 
