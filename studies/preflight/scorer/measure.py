@@ -36,7 +36,8 @@ def measured(sides: pd.DataFrame, scored: pd.DataFrame) -> tuple[list[Finding], 
         quality.saturation(rows, scored),
         labels.by_length(rows),
     ]
-    doubted = (rows["label_wrong"] > labels.MORE_LIKELY_THAN_NOT) & (noise.level != "good")
+    is_settled = labels.noise_of(rows)[1]
+    doubted = (rows["label_wrong"] > labels.MORE_LIKELY_THAN_NOT) & (is_settled and noise.level != "good")
     return findings, rows[COLUMNS].assign(drop=[[labels.REASON] if each else [] for each in doubted])
 
 
