@@ -143,20 +143,19 @@ def objective(findings: Mapping[str, Finding]) -> Recommendation:
     def is_raised(name: str) -> bool:
         return name in findings and findings[name].level in ("warn", "bad")
 
+    sentence = "DPO with beta 0.1: no study of ours speaks for another."
+    configuration = "training:\n  objective: dpo\n  beta: 0.1\n"
     if is_raised("length_explains"):
-        named, why = {"objective": "simpo"}, "length tells the labels, and SimPO divides log-probs by it"
-    else:
-        named, why = {"objective": "dpo", "beta": 0.1}, "nothing here speaks for another"
-    sentence = f"{named['objective']}: {why}."
+        sentence += " Length tells the labels: train with SimPO beside it, whose log-probs are per token, and compare."
+        configuration += "  variants:\n    dpo: {}\n    simpo: {objective: simpo, beta: 2.0, options: {gamma: 1.0}}\n"
     if is_raised("displacement"):
-        sentence += " Pairs displace likelihood: leave them out first; another objective does not fix their labels."
-    lines = "".join(f"  {key}: {value}\n" for key, value in named.items())
+        sentence += " Pairs displace likelihood: leave them out first."
     return Recommendation(
         "objective",
         "advice",
         "Which objective, with which betas?",
         sentence,
-        configuration=f"training:\n{lines}",
+        configuration=configuration,
         evidence="docs/calibration.md chose learning rate and epochs at beta 0.1; studies/three_d compares gradients "
         "of all objectives on tabular policies.",
         unknown="No study of ours has compared objectives or betas on language models at equal tuning. A smaller beta "

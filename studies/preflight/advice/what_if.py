@@ -81,7 +81,7 @@ def more_samples(rows: pd.DataFrame, own: np.ndarray) -> Recommendation | None:
     counts = sorted({0, 1, 2, spare // 2, spare} & set(range(spare + 1)))
     values = {more: with_more(chosen, rejected, own, more, orders) for more in counts}
     change = mean(pd.Series(values[spare][:, 0] - values[0][:, 0]), kept["prompt_id"].reset_index(drop=True))
-    names = {more: "as it is" if more == 0 else f"{more} samples more" for more in counts}
+    names = {more: "as it is" if more == 0 else f"{more} more sample{'s' * (more > 1)}" for more in counts}
     return Recommendation(
         "more_samples",
         "what_if",

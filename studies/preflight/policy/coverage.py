@@ -54,7 +54,8 @@ def coverage(rows: pd.DataFrame) -> Finding:
 
 
 def headroom(rows: pd.DataFrame, spread: float) -> Finding:
-    """rows: with chosen_score, own_mean. spread: the standard deviation of scores within prompts, the unit."""
+    """rows: with chosen_score, own_mean. spread: the standard deviation of scores within prompts, own
+    samples and pairs together, which is the unit."""
     found = mean((rows["chosen_score"] - rows["own_mean"]) / spread, rows["prompt_id"])
     level = BEHIND.level(-found.high)
     word = "above" if found.value >= 0 else "below"

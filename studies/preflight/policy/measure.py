@@ -60,9 +60,12 @@ def measured(
 
 
 def _with_scores(rows: pd.DataFrame, samples: pd.DataFrame, scores: pd.Series) -> list[Finding]:
-    own = samples[["prompt_id", "response_id"]].assign(score=samples["response_id"].map(scores)).dropna()
+    ids = [samples[["prompt_id", "response_id"]]]
+    ids += [rows[["prompt_id", f"{side}_id"]].set_axis(["prompt_id", "response_id"], axis=1) for side in SIDES]
+    every = pd.concat(ids, ignore_index=True)
     found = stage.boundary(rows, samples, scores)
-    return [coverage.headroom(rows, spread_of(own)), coverage.coverage(rows), *([found[0]] if found else [])]
+    spread = spread_of(every.assign(score=every["response_id"].map(scores)).dropna())
+    return [coverage.headroom(rows, spread), coverage.coverage(rows), *([found[0]] if found else [])]
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ def reversed_labels(rows: pd.DataFrame) -> Finding:
         f"The scorer prefers the rejected response in {percent(found.value)} of the pairs that it does not tie.",
         **found.numbers("share"),
         level="note",
-        evidence="A scorer errs too: label_noise says what follows for the labels.",
+        evidence="A scorer errs too: wrong_labels says what follows for the labels.",
         pairs=rows[rows["scorer_gap"] < 0].nsmallest(10, "scorer_gap")["pair"],
         column="scorer_gap",
     )
@@ -80,7 +80,7 @@ def noise_of(rows: pd.DataFrame) -> tuple[Interval, bool]:
     return surest, not before.low > surest.high
 
 
-def label_noise(rows: pd.DataFrame) -> Finding:
+def wrong_labels(rows: pd.DataFrame) -> Finding:
     """rows: with scorer_gap."""
     found, is_settled = noise_of(rows)
     level, remedy = NOISE.level(found.low), "Leave out the pairs of the drop list, or have them labelled again."
@@ -95,7 +95,7 @@ def label_noise(rows: pd.DataFrame) -> Finding:
         level = "warn" if level == "bad" else level
         remedy = "Have the examples labelled again, or name a better scorer."
     return Finding(
-        "label_noise",
+        "wrong_labels",
         "scorer",
         "How many labels are wrong?",
         sentence,

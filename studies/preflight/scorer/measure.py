@@ -26,7 +26,7 @@ def measured(sides: pd.DataFrame, scored: pd.DataFrame) -> tuple[list[Finding], 
     rows = sides.assign(scorer_gap=sides["chosen_score"] - sides["rejected_score"])
     rows["chosen_tier"] = quality.tiers_of(rows["chosen_id"], scored)
     rows["label_wrong"] = labels.wrong(rows["scorer_gap"])
-    noise = labels.label_noise(rows)
+    noise = labels.wrong_labels(rows)
     findings = [
         quality.quality(rows, scored),
         quality.gap(rows, scored),

@@ -22,7 +22,7 @@ PROMPTS = 240
 SUITE, QUESTIONS = "world_gsm8k", 600
 """The evaluation that the prompts must not stand in, and how many questions it has."""
 COMPETENCES = (0.2, 0.4, 0.6, 0.8, 0.95)
-WEAK = (0.05, 0.15, 0.25)
+WEAK = (0.0, 0.05, 0.1)
 NOISE = 0.1
 """The scorer's standard deviation around the true reward; the responses' own is about 0.35."""
 FLIPPED, DUPLICATED, CONTAMINATED, ALIKE = 0.2, 0.2, 0.05, 0.5
@@ -133,7 +133,7 @@ def _alike(pair: Pair, rng: random.Random) -> Pair:
 
 
 FAULTS: dict[str, tuple[Callable[[Data, random.Random], Data], tuple[str, ...]]] = {
-    "flipped_labels": (flipped_labels, ("label_noise",)),
+    "flipped_labels": (flipped_labels, ("wrong_labels",)),
     "length_biased_scorer": (length_biased_scorer, ("scorer_length", "length_explains")),
     "duplicated_prompts": (duplicated_prompts, ("near_duplicates",)),
     "contaminated": (contaminated, ("contamination",)),

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from scripts.lib.config.pairs import PairsSpec
-from scripts.lib.config.training import Hyperparameters
+from scripts.lib.config.training import TrainingSpec
 from studies.preflight.advice import evidence, recommend
 from studies.preflight.advice.measure import advised
 from studies.preflight.finding import Finding
@@ -92,9 +92,11 @@ def test_what_is_recommended_can_be_pasted() -> None:
     assert found["drop"].table == [{"reason": "one", "pairs": 1}, {"reason": "two", "pairs": 1}]
     assert found["drop"].sentence.startswith("1 of 2")
     assert recommend.drop(rows[1:], NAMES, drop).configuration == ""
-    for findings, objective in ((raised, "simpo"), ({}, "dpo")):
+    for findings, variants in ((raised, {"dpo": "dpo", "simpo": "simpo"}), ({}, {})):
         chosen = yaml.safe_load(recommend.objective(findings).configuration)["training"]
-        assert Hyperparameters(**chosen).objective == objective
+        training = TrainingSpec(**chosen)
+        assert training.objective == "dpo"
+        assert {name: training.variant(name).objective for name in chosen.get("variants", {})} == variants
 
 
 def test_without_a_scorer_nothing_is_invented() -> None:

@@ -98,11 +98,11 @@ def test_wrong_labels_are_counted_where_the_scorer_is_sure_and_told_from_its_own
     flipped = rng.random(4000) < 0.2
     gaps = pd.Series(np.where(flipped, -1, 1) * (true + rng.normal(0, 0.5, 4000)))
     rows = sides(gaps.tolist(), [0.0] * 4000)
-    noise = labels.label_noise(rows)
+    noise = labels.wrong_labels(rows)
     assert noise.level == "bad" and noise.ci_low <= 0.2 <= noise.ci_high
     doubted = labels.wrong(gaps) > labels.MORE_LIKELY_THAN_NOT
     assert flipped[doubted].mean() > 0.9 and doubted[flipped].mean() > 0.9
-    assert labels.label_noise(sides(np.abs(gaps).tolist(), [0.0] * 4000)).level == "good"
+    assert labels.wrong_labels(sides(np.abs(gaps).tolist(), [0.0] * 4000)).level == "good"
 
 
 def test_a_scorer_that_errs_where_it_is_surest_condemns_nobody() -> None:
@@ -113,7 +113,7 @@ def test_a_scorer_that_errs_where_it_is_surest_condemns_nobody() -> None:
     surest, is_settled = labels.noise_of(rows)
     assert surest.low > labels.NOISE.warn and not is_settled
     findings, table = measure.measured(rows, scored_of(rows))
-    assert next(each.level for each in findings if each.name == "label_noise") == "warn"
+    assert next(each.level for each in findings if each.name == "wrong_labels") == "warn"
     assert all(not reasons for reasons in table["drop"])
 
 
@@ -121,7 +121,7 @@ def test_labels_and_a_scorer_that_are_opposed_condemn_nobody() -> None:
     rows = sides([0.0] * 50, [float(at % 7 + 1) for at in range(50)])
     findings, table = measure.measured(rows, scored_of(rows))
     levels = {each.name: each.level for each in findings}
-    assert levels["gap"] == "bad" and levels["label_noise"] == "warn"
+    assert levels["gap"] == "bad" and levels["wrong_labels"] == "warn"
     assert all(not reasons for reasons in table["drop"])
 
 
@@ -226,7 +226,7 @@ def test_the_drawn_orders_come_near_to_all_orders_and_repeat() -> None:
     columns = rows["chosen_score"].to_numpy(), rows["rejected_score"].to_numpy(), own, 3
     every = what_if.with_more(*columns, list(itertools.permutations(range(5))))[:, 0].mean()
     assert found.gain == pytest.approx(every - rows["chosen_score"].mean(), abs=0.02)
-    assert [row["what"] for row in found.table] == ["as it is", "1 samples more", "2 samples more", "3 samples more"]
+    assert [row["what"] for row in found.table] == ["as it is", "1 more sample", "2 more samples", "3 more samples"]
 
 
 def test_a_stronger_generator_is_named_and_a_cleaner_scorer_lifts_the_chosen() -> None:
