@@ -16,7 +16,7 @@ EVIDENCE = (
 
 
 def measure(texts: Texts, lengths: Lengths) -> Measured:
-    """Columns: prompt_tokens, chosen_tokens, rejected_tokens, chosen_minus_rejected; longest, a prompt with a response."""
+    """Columns: prompt_tokens, chosen_tokens, rejected_tokens, chosen_minus_rejected, longest (with its prompt)."""
     difference = lengths.chosen - lengths.rejected
     columns = {
         "prompt_tokens": lengths.prompt,
