@@ -14,8 +14,10 @@ Exit codes:
   130  interrupted; the same command goes on where it stopped
 """
 
+import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,19 @@ def conclusion(summary: dict) -> list[str]:
     return [*lines, f"  everything, with the pairs behind it: {PAGE}"]
 
 
+def _count(text: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def refuse_missing(model: str | None) -> None:
+    """Raises InputError for what is neither a folder nor written like a hub id, owner/name."""
+    if model and not Path(model).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
+        raise InputError(model, "no such folder", "give the folder of a Hugging Face model, or a hub id as owner/name")
+
+
 def snakemake(configuration_file: Path, cores: int) -> int:
     """Run the target with the progress display; returns Snakemake's exit code."""
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(configuration_file)]
@@ -72,18 +87,20 @@ def main() -> int:
     parser.add_argument("--policy", help="the model that will be trained: a Hugging Face folder or hub id")
     parser.add_argument("--scorer", help="a reward model: a Hugging Face folder or hub id")
     parser.add_argument(
-        "--max-length", type=int, default=1024, help="tokens at which training will cut (default: 1024)"
+        "--max-length", type=_count, default=1024, help="tokens at which training will cut (default: 1024)"
     )
     parser.add_argument(
         "--configuration", type=Path, default=Path("mine.yaml"), help="what to write (default: mine.yaml)"
     )
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
+    parser.add_argument("--cores", type=_count, default=len(os.sched_getaffinity(0)), help="default: all")
     parser.add_argument("--plan", action="store_true", help="say what would be done and what it costs, and stop")
     parser.add_argument("--json", action="store_true", help="print results/preflight.json to standard output")
     arguments = parser.parse_args()
 
     if not Path("Snakefile").exists():
         raise InputError(Path.cwd(), "has no Snakefile", "run this in the folder of the repository")
+    for model in (arguments.policy, arguments.scorer):
+        refuse_missing(model)
     asked = Asked(arguments.policy, arguments.scorer, arguments.max_length)
     found = look(arguments.file, arguments.split)
     rows = sum(1 for _ in cells(found.source))

@@ -87,7 +87,7 @@ def _binned(numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
     finite = numbers[np.isfinite(numbers)]
     distinct = np.unique(finite)
     if len(distinct) <= BARS:
-        return [_short(each) for each in distinct], np.searchsorted(distinct, np.nan_to_num(numbers))
+        return [_short(each, 10) for each in distinct], np.searchsorted(distinct, np.nan_to_num(numbers))
     low, high = np.percentile(finite, [1, 99])
     if low == high:
         low, high = distinct[0], distinct[-1]
@@ -108,5 +108,7 @@ def _round_step(step: float) -> float:
     return float(next(power * each for each in (1, 2, 5, 10) if power * each >= step * (1 - 1e-9)))
 
 
-def _short(number: float) -> str:
-    return f"{number:,.4g}".replace("-", "−") if abs(number) < 10_000 else f"{number:,.0f}".replace("-", "−")
+def _short(number: float, figures: int = 4) -> str:
+    """Large numbers whole, others to some figures."""
+    text = f"{number:,.{figures}g}" if abs(number) < 10_000 else f"{number:,.0f}"
+    return text.replace("-", "−")

@@ -18,7 +18,7 @@ FREE = re.compile(r"(?:^|\n)[ \t]*(?:[-*\u2022|>]|\d+[.)]|#)[^\n]*$")
 """A last line that is an item of a list, a row of a table or a heading ends without a full stop."""
 PILE = 0.01
 """At least this share of all responses has exactly the greatest length, ..."""
-ABOVE = 10.0
+ABOVE = 4.0
 """... and this many times as many as the median of the lengths just below it, to be a pile."""
 BELOW = 20
 LIMITS = Limits(note=0.05, warn=0.15, bad=0.4)

@@ -24,12 +24,13 @@ SAYS = {
     "over_limit": "are beyond the limit that was set",
 }
 """Reason of scripts/sources -> how a sentence says it of rows."""
+DROP = "its own score in the file is below the rejected response's"
 WANTED = ("tie", "over_limit")
 """Reasons that are no fault of the file."""
 
 
 def measure(texts: Texts) -> Measured:
-    """Columns: row (of the source, null where the pairs are not labelled), score_gap (of scores in the file)."""
+    """Columns: row (of the source), score_gap (of the scores in the file); none where the pairs are not labelled."""
     labels = texts.labels
     if labels is None:
         return Measured([])
@@ -39,7 +40,8 @@ def measure(texts: Texts) -> Measured:
     findings = [_left_out(labels), _ties(labels)]
     if not np.isnan(gap).all():
         findings.append(_scores(gap))
-    return Measured(findings, {"row": joined["row"].astype("Int64"), "score_gap": gap})
+    columns = {"row": joined["row"].astype("Int64"), "score_gap": gap}
+    return Measured(findings, columns, {DROP: np.nan_to_num(gap) < 0})
 
 
 def _left_out(labels: Labels) -> Finding:
@@ -103,7 +105,9 @@ def _scores(gap: np.ndarray) -> Finding:
         level=Limits(note=0.005, warn=0.05, bad=0.15).level(share.interval[0]),
         evidence="Where label and score come from one annotator, a label against its score is a mistake of either; "
         "equal scores are ties that were broken by chance.",
-        remedy="Drop pairs whose score does not tell them apart, or label them again." if share.hits else "",
+        remedy="Drop the pairs with a lower score: they are in the drop list; label those with equal scores again."
+        if share.hits
+        else "",
         pairs=worst_first(np.flatnonzero(against <= 0), -against[against <= 0].to_numpy()),
         column="score_gap",
     )

@@ -16,14 +16,14 @@ EVIDENCE = (
 
 
 def measure(texts: Texts, lengths: Lengths) -> Measured:
-    """Columns: prompt_tokens, chosen_tokens, rejected_tokens, chosen_minus_rejected; longest, a prompt with a response."""
+    """Columns: prompt_tokens, chosen_tokens, rejected_tokens, chosen_minus_rejected, longest_tokens (with prompt)."""
     difference = lengths.chosen - lengths.rejected
     columns = {
         "prompt_tokens": lengths.prompt,
         "chosen_tokens": lengths.chosen,
         "rejected_tokens": lengths.rejected,
         "chosen_minus_rejected": difference,
-        "longest": lengths.prompt + np.maximum(lengths.chosen, lengths.rejected),
+        "longest_tokens": lengths.prompt + np.maximum(lengths.chosen, lengths.rejected),
     }
     return Measured([_explained(texts, difference, lengths), _longer(difference, lengths)], columns)
 
@@ -90,5 +90,5 @@ def too_long(lengths: Lengths, max_length: int) -> Finding:
         evidence="What is cut is compared as if it ended there; what truncation does to runs is on every report page.",
         remedy="Raise max_length, or set truncation: drop." if level in ("warn", "bad") else "",
         pairs=worst_first(np.flatnonzero(over > 0), over[over > 0]),
-        column="longest",
+        column="longest_tokens",
     )

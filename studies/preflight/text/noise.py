@@ -23,8 +23,8 @@ LEAST = 20
 """Fewer repeated pairs and closed triples than this say nothing."""
 DROP = "the same two responses are also labelled the other way round"
 EVIDENCE = (
-    "Chowdhury et al. 2024 (arXiv 2403.00409): DPO's error grows with the share of flipped labels; 20 % flipped labels "
-    "are planted in docs/preflight.md."
+    "Chowdhury et al. 2024 (arXiv 2403.00409): DPO's error grows with the flipped share. Copies of a row agree "
+    "with it and say nothing; the file's repeated pairs are counted by themselves."
 )
 
 
