@@ -42,7 +42,7 @@ def measured(
     findings: list[Finding] = []
     if samples is not None:
         rows = rows.assign(**likelihood.own_ranks(rows, samples, likelihoods))
-    if samples is not None and scores is not None:
+    if samples is not None and scores is not None and samples["response_id"].isin(scores.index).any():
         rows = with_scores(rows, scores).merge(coverage.own_scores(samples, scores), on="prompt_id", how="left")
         findings += _with_scores(rows, samples, scores)
     if samples is not None:
