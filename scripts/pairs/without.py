@@ -27,11 +27,12 @@ def without(pairs: pd.DataFrame, drop: pd.DataFrame) -> tuple[pd.DataFrame, dict
 
 
 def read_list(path: Path) -> pd.DataFrame:
-    """DROP, from a file of the workflow or of anybody. Raises InputError if it is none."""
+    """DROP, from a file of the workflow or of anybody; other columns are not read. Raises InputError if it is none."""
     try:
-        return DROP.validate(pq.read_table(path), path).to_pandas()
+        table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(path, f"not a readable Parquet file ({error})", "give a list of pairs to drop") from error
+    return DROP.validate(table.select([name for name in DROP.columns if name in table.column_names]), path).to_pandas()
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def step(folder: Path, drop: Path) -> subprocess.CompletedProcess:
 
 def test_the_step_takes_a_list_of_anybody(tmp_path: Path) -> None:
     write_table(of([("p", "a", "b"), ("q", "c", "d")]), tmp_path / "all.parquet", PAIRS)
-    of([("q", "c", "d")], "mine").to_parquet(tmp_path / "drop.parquet")
+    of([("q", "c", "d")], "mine").set_index(pd.Index([7])).assign(more=1).to_parquet(tmp_path / "drop.parquet")
     assert step(tmp_path, tmp_path / "drop.parquet").returncode == 0
     assert read_table(tmp_path / "out.parquet", PAIRS)["prompt_id"].tolist() == ["p"]
     card = read_json(tmp_path / "card.json")

@@ -13,7 +13,7 @@ from studies.preflight.advice.evidence import read_evidence
 from studies.preflight.finding import Finding, read_findings
 from studies.preflight.measures import read_measures
 from studies.preflight.recommendation import Recommendation, write_recommendations
-from studies.preflight.scorer.quality import tiers_of
+from studies.preflight.scorer.quality import ranks_of
 from studies.preflight.sides import SIDES, read_responses, read_scores
 
 
@@ -21,7 +21,7 @@ def mean_tiers(rows: pd.DataFrame, scored: pd.DataFrame | None) -> dict[str, flo
     """The mean tier of either side; None where it is not known."""
     if scored is None:
         return dict.fromkeys(SIDES)
-    tiers = {side: tiers_of(rows[f"{side}_id"], scored).mean() for side in SIDES}
+    tiers = {side: ranks_of(rows[f"{side}_id"], scored).mean() for side in SIDES}
     return {side: None if pd.isna(value) else float(value) for side, value in tiers.items()}
 
 

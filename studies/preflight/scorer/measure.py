@@ -1,7 +1,8 @@
 """The scorer's part of preflight: quality, gap, reversed labels, and what the scorer itself is worth.
 
-Writes the findings, and of every pair chosen_score, rejected_score, scorer_gap, chosen_tier, label_wrong (the
-probability that its label is wrong) and the reason to drop it, if any.
+Writes the findings, and of every pair chosen_score, rejected_score, scorer_gap, chosen_rank (0 to 4 among the
+responses to its prompt), chosen_tier (its name), label_wrong (the probability that its label is wrong), and the reason
+to drop it, if there is one.
 """
 
 from pathlib import Path
@@ -15,7 +16,7 @@ from studies.preflight.measures import write_frame
 from studies.preflight.scorer import labels, quality
 from studies.preflight.sides import read_responses, read_scores, read_sides, with_scores
 
-COLUMNS = ["pair", "chosen_score", "rejected_score", "scorer_gap", "chosen_tier", "label_wrong"]
+COLUMNS = ["pair", "chosen_score", "rejected_score", "scorer_gap", "chosen_rank", "chosen_tier", "label_wrong"]
 
 
 def measured(sides: pd.DataFrame, scored: pd.DataFrame) -> tuple[list[Finding], pd.DataFrame]:
@@ -24,7 +25,8 @@ def measured(sides: pd.DataFrame, scored: pd.DataFrame) -> tuple[list[Finding], 
     sides: :func:`with_scores`. scored: (prompt_id, response_id, score) of every scored response to the prompts.
     """
     rows = sides.assign(scorer_gap=sides["chosen_score"] - sides["rejected_score"])
-    rows["chosen_tier"] = quality.tiers_of(rows["chosen_id"], scored)
+    rows["chosen_rank"] = quality.ranks_of(rows["chosen_id"], scored)
+    rows["chosen_tier"] = quality.tier_names(rows["chosen_rank"])
     rows["label_wrong"] = labels.wrong(rows["scorer_gap"])
     noise = labels.wrong_labels(rows)
     findings = [

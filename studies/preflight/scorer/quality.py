@@ -7,6 +7,7 @@ among the responses to one prompt, pooled over prompts.
 import numpy as np
 import pandas as pd
 
+from scripts.lib.vocabulary import TIERS
 from studies.preflight.finding import Finding
 from studies.preflight.intervals import mean, share
 from studies.preflight.shares import Limits, percent
@@ -29,7 +30,7 @@ def spread_of(scored: pd.DataFrame) -> float:
     return float(np.sqrt(squares / freedom)) if freedom else float("nan")
 
 
-def tiers_of(ids: pd.Series, scored: pd.DataFrame) -> pd.Series:
+def ranks_of(ids: pd.Series, scored: pd.DataFrame) -> pd.Series:
     """Where each response stands among the scored ones of its prompt, from 0 to 4; NaN with fewer than three of them.
 
     4 times the share of the prompt's other responses that score lower, those that tie counted as halves.
@@ -39,6 +40,12 @@ def tiers_of(ids: pd.Series, scored: pd.DataFrame) -> pd.Series:
     others = groups.transform("size") - 1
     tier = (TOP_TIER * below / others.where(others > 1)).set_axis(scored["response_id"])
     return ids.map(tier)
+
+
+def tier_names(ranks: pd.Series) -> pd.Series:
+    """The nearest tier of each rank from 0 to 4, by name; None without one."""
+    nearest = np.floor(ranks + 0.5)
+    return nearest.map(dict(enumerate(TIERS[::-1]))).astype(object).where(ranks.notna(), None)
 
 
 def quality(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
@@ -99,10 +106,10 @@ def gap(rows: pd.DataFrame, scored: pd.DataFrame) -> Finding:
 
 
 def tier(rows: pd.DataFrame) -> Finding | None:
-    """rows: with chosen_tier; None where no prompt has three scored responses."""
-    if not rows["chosen_tier"].notna().any():
+    """rows: with chosen_rank; None where no prompt has three scored responses."""
+    if not rows["chosen_rank"].notna().any():
         return None
-    found = mean(rows["chosen_tier"], rows["prompt_id"])
+    found = mean(rows["chosen_rank"], rows["prompt_id"])
     is_best = found.low >= NEARLY_BEST
     return Finding(
         "chosen_tier",
@@ -114,8 +121,8 @@ def tier(rows: pd.DataFrame) -> Finding | None:
         level="good" if is_best else "note",
         evidence=EVIDENCE,
         remedy="" if is_best else "pair the best response of each prompt over a low one",
-        pairs=rows.nsmallest(10, "chosen_tier")["pair"],
-        column="chosen_tier",
+        pairs=rows.nsmallest(10, "chosen_rank")["pair"],
+        column="chosen_rank",
     )
 
 

@@ -22,7 +22,8 @@ PROMPTS = 240
 SUITE, QUESTIONS = "world_gsm8k", 600
 """The evaluation that the prompts must not stand in, and how many questions it has."""
 COMPETENCES = (0.2, 0.4, 0.6, 0.8, 0.95)
-WEAK = (0.0, 0.05, 0.1)
+WEAK, DRAWN = (0.0, 0.05, 0.1), 6
+"""Weak generators' competences, and the responses of which the two worst are left."""
 NOISE = 0.1
 """The scorer's standard deviation around the true reward; the responses' own is about 0.35."""
 FLIPPED, DUPLICATED, CONTAMINATED, ALIKE = 0.2, 0.2, 0.05, 0.5
@@ -106,8 +107,15 @@ def contaminated(data: Data, rng: random.Random) -> Data:
 
 
 def better_policy(data: Data, rng: random.Random) -> Data:
-    """Weak generators wrote everything: the policy is better already."""
-    return replace(data, pairs=pairs_of([prompt for prompt, *_ in data.pairs], WEAK, rng))
+    """Weak generators wrote everything, and the worst of it is left: the policy is better already."""
+    found = []
+    for prompt, *_ in data.pairs:
+        drawn = (respond(prompt, rng.choice(WEAK), rng) for _ in range(DRAWN))
+        by_reward = {reward(prompt, each): each for each in drawn if each}
+        if len(by_reward) > 1:
+            rejected, chosen = (by_reward[each] for each in sorted(by_reward)[:2])
+            found.append((prompt, chosen, rejected))
+    return replace(data, pairs=tuple(found))
 
 
 def truncated_responses(data: Data, rng: random.Random) -> Data:

@@ -68,13 +68,14 @@ def test_a_share_lies_in_its_interval_and_counts_what_is_known(rows: list[tuple[
 def test_a_tier_is_four_times_the_share_of_the_others_that_are_beaten(responses: list[tuple[int, float]]) -> None:
     scored = pd.DataFrame(responses, columns=["prompt_id", "score"])
     scored["response_id"] = [f"r{at}" for at in range(len(scored))]
-    tiers = quality.tiers_of(scored["response_id"], scored)
+    tiers = quality.ranks_of(scored["response_id"], scored)
+    assert quality.tier_names(pd.Series([0.0, 0.5, 3.4, 4.0])).tolist() == ["worst", "low", "high", "best"]
     for at, (prompt, own) in enumerate(responses):
         others = [value for of, value in responses if of == prompt]
         others.remove(own)
         beaten = sum(1.0 if own > other else 0.5 if own == other else 0.0 for other in others)
         if len(others) < 2:
-            assert np.isnan(tiers[at])
+            assert np.isnan(tiers[at]) and quality.tier_names(tiers)[at] is None
         else:
             assert tiers[at] == pytest.approx(4 * beaten / len(others))
 
