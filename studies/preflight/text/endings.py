@@ -21,6 +21,8 @@ PILE = 0.01
 ABOVE = 4.0
 """... and this many times as many as the median of the lengths just below it, to be a pile."""
 BELOW = 20
+LEAST_LIMIT = 8
+"""Words: no limit is as short as this, and answers of a few words often have one length."""
 LIMITS = Limits(note=0.05, warn=0.15, bad=0.4)
 EVIDENCE = (
     "A response without its end teaches to stop anywhere, and where the chosen ones are longer, they are the ones that "
@@ -57,6 +59,8 @@ def piled(sizes: np.ndarray) -> int | None:
     if not len(sizes):
         return None
     most = int(sizes.max())
+    if most < LEAST_LIMIT or most == sizes.min():
+        return None
     at = int((sizes == most).sum())
     below = np.bincount(np.minimum(sizes, most), minlength=most + 1)[max(0, most - BELOW) : most]
     usual = max(1.0, float(np.median(below))) if len(below) else 1.0
