@@ -10,8 +10,6 @@ from studies.preflight.text.texts import SIDES, Measured, Texts
 
 LEAST_WORDS = 40
 """Shorter responses may end as they like."""
-OPEN = re.compile(r"(?:[^\W\d_]|,|\(|\b(?:and|or|the|of|to|a)\s*)$")
-"""A letter, a comma or an open bracket at the end of a long text."""
 TAIL = 2000
 """Characters at the end in which a list or a table shows."""
 FREE = re.compile(r"(?:^|\n)[ \t]*(?:[-*\u2022|>]|\d+[.)]|#)[^\n]*$")
@@ -48,10 +46,11 @@ def measure(texts: Texts) -> Measured:
 
 
 def unfinished(text: str, size: int) -> bool:
-    """Whether a text of so many words stops in the middle: with a letter, a comma or an open block of code."""
+    """Whether a text of so many words stops in the middle: with a letter, a comma, a bracket or an open block of code."""
     if size < LEAST_WORDS:
         return False
-    return text.count("```") % 2 == 1 or bool(OPEN.search(text) and not FREE.search(text[-TAIL:]))
+    is_open = text[-1].isalpha() or text[-1] in ",("
+    return text.count("```") % 2 == 1 or (is_open and not FREE.search(text[-TAIL:]))
 
 
 def piled(sizes: np.ndarray) -> int | None:
