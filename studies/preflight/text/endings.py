@@ -46,7 +46,7 @@ def measure(texts: Texts) -> Measured:
 
 
 def unfinished(text: str, size: int) -> bool:
-    """Whether a text of so many words stops in the middle: with a letter, a comma, a bracket or an open block of code."""
+    """Whether a text of so many words stops in the middle: at a letter, a comma, a bracket or in a block of code."""
     if size < LEAST_WORDS:
         return False
     is_open = text[-1].isalpha() or text[-1] in ",("
