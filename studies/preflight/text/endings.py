@@ -10,8 +10,6 @@ from studies.preflight.text.texts import SIDES, Measured, Texts
 
 LEAST_WORDS = 40
 """Shorter responses may end as they like."""
-OPEN = re.compile(r"(?:[^\W\d_]|,|\(|\b(?:and|or|the|of|to|a)\s*)$")
-"""A letter, a comma or an open bracket at the end of a long text."""
 TAIL = 2000
 """Characters at the end in which a list or a table shows."""
 FREE = re.compile(r"(?:^|\n)[ \t]*(?:[-*\u2022|>]|\d+[.)]|#)[^\n]*$")
@@ -21,6 +19,8 @@ PILE = 0.01
 ABOVE = 4.0
 """... and this many times as many as the median of the lengths just below it, to be a pile."""
 BELOW = 20
+LEAST_LIMIT = 8
+"""Words: no limit is as short as this, and answers of a few words often have one length."""
 LIMITS = Limits(note=0.05, warn=0.15, bad=0.4)
 EVIDENCE = (
     "A response without its end teaches to stop anywhere, and where the chosen ones are longer, they are the ones that "
@@ -46,10 +46,11 @@ def measure(texts: Texts) -> Measured:
 
 
 def unfinished(text: str, size: int) -> bool:
-    """Whether a text of so many words stops in the middle: with a letter, a comma or an open block of code."""
+    """Whether a text of so many words stops in the middle: at a letter, a comma, a bracket or in a block of code."""
     if size < LEAST_WORDS:
         return False
-    return text.count("```") % 2 == 1 or bool(OPEN.search(text) and not FREE.search(text[-TAIL:]))
+    is_open = text[-1].isalpha() or text[-1] in ",("
+    return text.count("```") % 2 == 1 or (is_open and not FREE.search(text[-TAIL:]))
 
 
 def piled(sizes: np.ndarray) -> int | None:
@@ -57,6 +58,8 @@ def piled(sizes: np.ndarray) -> int | None:
     if not len(sizes):
         return None
     most = int(sizes.max())
+    if most < LEAST_LIMIT or most == sizes.min():
+        return None
     at = int((sizes == most).sum())
     below = np.bincount(np.minimum(sizes, most), minlength=most + 1)[max(0, most - BELOW) : most]
     usual = max(1.0, float(np.median(below))) if len(below) else 1.0

@@ -238,6 +238,8 @@ def test_a_limit_piles_up_lengths():
     assert endings.piled(natural) is None
     assert endings.piled(np.minimum(natural, 25)) == 25
     assert endings.piled(np.array([], dtype=np.int64)) is None
+    assert endings.piled(np.array([1, 2, 4, 4, 4, 4])) is None  # short answers
+    assert endings.piled(np.full(50, 12)) is None  # answers in one form
 
 
 def test_responses_that_a_limit_cut_are_found():
