@@ -6,6 +6,7 @@ Needs: results/prompt_sets/{prompt_set}/responses.parquet
        results/samples/{policy}/{family}.responses.parquet and its scores, to mix in or to rank
        results/evaluations/{policy}/{suite}.json of a boundary suite, the share of a blend
        results/rankers/{ranker}/ (rules/training.smk)
+       a list of pairs to drop, such as results/preflight/{dataset}/drop.parquet
 Makes: results/tiers/{prompt_set}.{scorer}.parquet, .card.json
        results/pairs/{dataset}.parquet, .card.json
 A dataset with samples of whatever a run starts from is made once per start: {dataset}@{start}.
@@ -227,6 +228,40 @@ rule mix:
             --pairs {input.pairs} \
             --samples {input.samples} \
             --scores {input.scores} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule without:
+    """A dataset without the pairs of a list."""
+    input:
+        pairs=lambda w: files.named_pairs(
+            files.pairs_of(w.dataset).base, lineage.start_in(w.dataset)
+        ),
+        drop=lambda w: files.pairs_of(w.dataset).drop,
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=files.pairs_of_kind("without"),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.pairs.without"),
+        contents=lambda w: contents.at(files.own_list(w.dataset)),
+        spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
+    shell:
+        r"""
+        python -m scripts.pairs.without \
+            --spec {params.spec:q} \
+            --pairs {input.pairs} \
+            --drop {input.drop} \
             --out {output.pairs} \
             --card {output.card} \
             2>{log}

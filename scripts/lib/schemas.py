@@ -96,6 +96,11 @@ PAIRS = Schema(
     key=("prompt_id", "chosen_id", "rejected_id"),
     checks=(_chosen_is_not_rejected, _chosen_scores_higher),
 )
+DROP = Schema(
+    "list of pairs to drop",
+    {"prompt_id": pa.string(), "chosen_id": pa.string(), "rejected_id": pa.string(), "reason": pa.string()},
+    key=("prompt_id", "chosen_id", "rejected_id"),
+)
 LOGPROBS = Schema(
     "log-probs",
     {"response_id": pa.string(), "token_logprobs": pa.list_(pa.float32()), "tokens": pa.int64()},

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PART = 1 << 14
 """Rows written at a time."""
+NAMED = 10
+"""Dropped rows that the card names, of each reason."""
 
 
 class Preference(NamedTuple):
@@ -80,6 +82,7 @@ def _preference(chosen: Side, rejected: Side) -> Preference | Dropped:
 def extract(name: str, spec: SourceSpec, out: Path) -> dict:
     """Write a source's preferences; returns its card, in which ``rows_read == pairs + sum(dropped.values())``.
 
+    The card's ``dropped_rows`` has the first NAMED rows of each reason, counted from 0.
     Raises InputError if the rows of the source are not pairs, or none is left.
     """
     if not isinstance(spec, LabelledSource):
@@ -90,11 +93,16 @@ def extract(name: str, spec: SourceSpec, out: Path) -> dict:
             "of other sources make pairs by a scorer or a ranker",
         )
     dropped: Counter[str] = Counter()
+    dropped_rows: dict[str, list[int]] = {}
     pairs = with_scores = 0
     with writing(out, PREFERENCES) as table:
         found = enumerate(preferences(records_of(read_rows(spec), spec), spec.limit))
         while part := list(islice(found, PART)):
-            dropped.update(each.reason for _, each in part if isinstance(each, Dropped))
+            for row, each in part:
+                if isinstance(each, Dropped):
+                    dropped[each.reason] += 1
+                    if dropped[each.reason] <= NAMED:
+                        dropped_rows.setdefault(each.reason, []).append(row)
             kept = [(row, *each) for row, each in part if isinstance(each, Preference)]
             frame = pd.DataFrame(kept, columns=list(PREFERENCES.columns))
             table.write(frame)
@@ -116,6 +124,7 @@ def extract(name: str, spec: SourceSpec, out: Path) -> dict:
         "pairs": pairs,
         "pairs_with_scores": with_scores,
         "dropped": dict(sorted(dropped.items())),
+        "dropped_rows": dict(sorted(dropped_rows.items())),
     }
 
 

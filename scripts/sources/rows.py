@@ -76,12 +76,12 @@ def read_rows(spec: StoredSource, account: Account | None = None) -> Iterator[Ro
     Raises InputError if there are none, if the source cannot be read, or for a row whose prompt has more parts than the
     configuration names.
     """
-    files, account = files_of(spec), account or Account()
+    account = account or Account()
     left_out = frozenset(spec.leave_out)
     columns = spec.columns.model_dump().values() if hasattr(spec, "columns") else ()
     named = left_out | {name for name in columns if isinstance(name, str)}
     empty = True
-    for where, values in _hub_rows(spec) if files is None else _local_rows(files):
+    for where, values in cells(spec):
         empty = False
         row = Row(where, values, account, left_out=left_out, reasoning=spec.reasoning)
         _refuse_more_context(row, named)
@@ -92,6 +92,12 @@ def read_rows(spec: StoredSource, account: Account | None = None) -> Iterator[Ro
 
 Cells = tuple[str, dict[str, Any]]
 """A row's position, and its values."""
+
+
+def cells(spec: StoredSource) -> Iterator[Cells]:
+    """The rows of a source as they are written, whatever its kind. Raises InputError if they cannot be read."""
+    files = files_of(spec)
+    return _hub_rows(spec) if files is None else _local_rows(files)
 
 
 def _refuse_more_context(row: Row, named: frozenset[str]) -> None:

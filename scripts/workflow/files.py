@@ -99,6 +99,11 @@ class Files:
             return []
         return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
 
+    def own_list(self, dataset: str) -> str | None:
+        """The list of pairs that a dataset goes without; None for a list that the workflow makes."""
+        drop = self.pairs_of(dataset).drop
+        return None if drop.startswith("results/") else drop
+
     def scorer_paths(self, scorer: str | None) -> list[str]:
         """Where a scorer's model is that is not trained here, or the solutions that it knows."""
         entry = self.atlas.scorers.get(scorer)

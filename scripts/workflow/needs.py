@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from scripts.lib import lineage
-from scripts.lib.config.references import entry_of
+from scripts.lib.config.references import entry_of, origin_of
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, pairs_for
 from scripts.lib.names import PairsName
@@ -73,7 +73,7 @@ class Needs:
     @property
     def scored_pairs(self) -> list[str]:
         """Those of the pairs that have scores, and not labels alone."""
-        return [name for name in self.pairs if self.files.pairs_of(name).kind != "labelled"]
+        return [name for name in self.pairs if origin_of(self.atlas, lineage.without_start(name)).kind != "labelled"]
 
     @cached_property
     def training(self) -> list[str]:

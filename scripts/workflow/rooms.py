@@ -11,7 +11,8 @@ from scripts.lib.errors import InputError
 
 
 def check(file: Path, before: Mapping[str, Any], after: Mapping[str, Any], rules: Iterable[Any]) -> None:
-    """Raises InputError if the included file set a name for all rules, or makes a file outside its study's folders.
+    """Raises InputError if the included file set a name for all rules, or makes a file of no name of its study's:
+    neither in a folder named after it nor itself named so.
 
     before, after: the names in the rules' namespace. rules: Snakemake's, from all files.
     """
@@ -25,9 +26,9 @@ def check(file: Path, before: Mapping[str, Any], after: Mapping[str, Any], rules
         )
     for rule in rules:
         for path in map(str, rule.output) if PurePath(str(rule.snakefile)) == file else ():
-            if study not in PurePath(path).parts:
+            if study not in (*PurePath(path).parts, PurePath(path).stem):
                 raise InputError(
                     f"{file}, rule {rule.name}",
                     f"makes {path}, which is in no folder of the study",
-                    f"write it below a folder named {study}",
+                    f"write it below a folder named {study}, or name the file so",
                 )

@@ -184,6 +184,7 @@ def test_the_command_reads_every_kind_whose_rows_are_pairs(tmp_path: Path, kind:
         "pairs": 2,
         "pairs_with_scores": 0,
         "dropped": {REASONS[kind]: 1},
+        "dropped_rows": {REASONS[kind]: [1]},
     }
 
 

@@ -82,9 +82,10 @@ def test_a_room_s_rules_set_no_name_for_others(tmp_path) -> None:
             rooms.check(file, before, changed, [])
 
 
-def test_a_room_s_rules_write_to_its_own_folders(tmp_path) -> None:
+def test_a_room_s_rules_write_to_its_own_folders_and_files(tmp_path) -> None:
     file = tmp_path / "studies/one/rules.smk"
-    rooms.check(file, {}, {}, [a_rule(file, "results/tables/one/x.csv"), a_rule(tmp_path / "rules/pairs.smk", "a/b")])
+    for own in ("results/tables/one/x.csv", "results/one.html"):
+        rooms.check(file, {}, {}, [a_rule(file, own), a_rule(tmp_path / "rules/pairs.smk", "a/b")])
     with pytest.raises(InputError, match=r"results/tables/other/x\.csv, which is in no folder of the study"):
         rooms.check(file, {}, {}, [a_rule(file, "results/tables/other/x.csv")])
 

@@ -167,6 +167,17 @@ class ScenarioPairs(Spec):
     rejected: Side = Field(description="on: the policy's own worst; off: the weaker answer.")
 
 
+class WithoutPairs(Spec):
+    """Another dataset without the pairs of a list, such as preflight's drop list."""
+
+    kind: Literal["without"]
+    base: PairsRef = Field(description="The dataset to leave pairs out of.")
+    drop: str = Field(
+        description="A Parquet file with prompt_id, chosen_id, rejected_id and reason: one that the workflow makes, "
+        "such as results/preflight/<dataset>/drop.parquet, or one of your own."
+    )
+
+
 PairsSpec = Annotated[
     TierPairs
     | LabelledPairs
@@ -176,6 +187,7 @@ PairsSpec = Annotated[
     | CounterfactualPairs
     | MixturePairs
     | BlendPairs
-    | ScenarioPairs,
+    | ScenarioPairs
+    | WithoutPairs,
     Field(discriminator="kind"),
 ]

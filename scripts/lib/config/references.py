@@ -12,6 +12,7 @@ from scripts.lib.config.pairs import (
     LabelledPairs,
     MixturePairs,
     ScenarioPairs,
+    WithoutPairs,
 )
 from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
@@ -76,7 +77,7 @@ def drawn_from(config: Any, dataset: str) -> list[str]:
     spec = entry_of(config, dataset)
     if isinstance(spec, CounterfactualPairs):
         return [spec.chosen_of, spec.rejected_of]
-    if isinstance(spec, MixturePairs):
+    if isinstance(spec, MixturePairs | WithoutPairs):
         return [spec.base]
     if isinstance(spec, BlendPairs):
         return [spec.off_policy, spec.on_policy]

@@ -1,0 +1,130 @@
+"""What will this preference data do? An answer before it is trained on.
+
+    python -m scripts.preflight my_pairs.jsonl
+    python -m scripts.preflight my_pairs.jsonl --policy FOLDER --scorer FOLDER
+
+Looks at the file, says what it takes it for, writes a configuration that stands alone (mine.yaml), and makes
+results/preflight.html and results/preflight.json. Run it in the folder of the Snakefile.
+
+Exit codes:
+  0    done, and nothing found that must be fixed first
+  1    not done: the file or a model cannot be used, or a step failed; the message says what to do
+  2    the command line is not understood
+  3    done, and something must be fixed before training
+  130  interrupted; the same command goes on where it stopped
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.lib import cli
+from scripts.lib.errors import InputError
+from scripts.lib.tables import read_json
+from scripts.preflight.configuration import Asked, configuration, text_of, write
+from scripts.preflight.cost import cost
+from scripts.preflight.look import Look, look
+from scripts.sources.rows import cells
+
+DONE, FAILED, BAD, INTERRUPTED = 0, 1, 3, 130
+PAGE, SUMMARY = Path("results/preflight.html"), Path("results/preflight.json")
+SHOWN = ("bad", "warn")
+
+
+def say(text: str) -> None:
+    """To the terminal: standard output is the answer's alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def introduction(path: str, found: Look, rows: int) -> list[str]:
+    """What a file is taken for, in lines."""
+    source = found.source
+    lines = [f"{path}: {rows:,} rows, taken for a source of kind {source.kind}"]
+    lines += [f"  read: {', '.join(found.read)}"]
+    return lines + [f"  {odd}" for odd in found.odd]
+
+
+def conclusion(summary: dict) -> list[str]:
+    """What was found, in lines: the verdict, and every finding that asks for something."""
+    lines = [summary["verdict"]]
+    for each in summary["findings"]:
+        if each["level"] in SHOWN:
+            lines.append(f"  {'fix' if each['level'] == 'bad' else 'look into'}: {each['sentence']}")
+            lines += [f"    {each['remedy']}"] if each["remedy"] else []
+    if summary["drop"]["pairs"]:
+        dropped = f"results/preflight/{summary['dataset']}/drop.parquet"
+        lines.append(f"  {summary['drop']['pairs']:,} pairs to drop, with reasons: {dropped}")
+    return [*lines, f"  everything, with the pairs behind it: {PAGE}"]
+
+
+def _count(text: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def refuse_missing(model: str | None) -> None:
+    """Raises InputError for what is neither a folder nor written like a hub id, owner/name."""
+    if model and not Path(model).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
+        raise InputError(model, "no such folder", "give the folder of a Hugging Face model, or a hub id as owner/name")
+
+
+def snakemake(configuration_file: Path, cores: int) -> int:
+    """Run the target with the progress display; returns Snakemake's exit code."""
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(configuration_file)]
+    return subprocess.run([*command, "--", "preflight"], stdout=sys.stderr).returncode
+
+
+def main() -> int:
+    parser = cli.parser_of("scripts.preflight", __doc__)
+    parser.add_argument("file", help="pairs as json, jsonl, csv or parquet (also .gz); a folder of such; or a hub id")
+    parser.add_argument("--split", default="train", help="of a folder or a hub id (default: train)")
+    parser.add_argument("--policy", help="the model that will be trained: a Hugging Face folder or hub id")
+    parser.add_argument("--scorer", help="a reward model: a Hugging Face folder or hub id")
+    parser.add_argument(
+        "--max-length", type=_count, default=1024, help="tokens at which training will cut (default: 1024)"
+    )
+    parser.add_argument(
+        "--configuration", type=Path, default=Path("mine.yaml"), help="what to write (default: mine.yaml)"
+    )
+    parser.add_argument("--cores", type=_count, default=len(os.sched_getaffinity(0)), help="default: all")
+    parser.add_argument("--plan", action="store_true", help="say what would be done and what it costs, and stop")
+    parser.add_argument("--json", action="store_true", help="print results/preflight.json to standard output")
+    arguments = parser.parse_args()
+
+    if not Path("Snakefile").exists():
+        raise InputError(Path.cwd(), "has no Snakefile", "run this in the folder of the repository")
+    for model in (arguments.policy, arguments.scorer):
+        refuse_missing(model)
+    asked = Asked(arguments.policy, arguments.scorer, arguments.max_length)
+    found = look(arguments.file, arguments.split)
+    rows = sum(1 for _ in cells(found.source))
+    say("\n".join(introduction(arguments.file, found, rows)))
+    say(f"cost: {cost(arguments.file, rows, asked)}")
+    write(text_of(configuration(found.source, asked)), arguments.configuration)
+    say(f"written: {arguments.configuration}")
+    if arguments.plan:
+        return DONE
+    if snakemake(arguments.configuration, arguments.cores):
+        raise InputError(arguments.file, "preflight did not end", "see the message above; the same command goes on")
+    summary = read_json(SUMMARY)
+    if arguments.json:
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+    say("\n".join(conclusion(summary)))
+    return BAD if summary["level"] == "bad" else DONE
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except InputError as error:
+        say(f"error: {error}")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on where it stopped")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,1 @@
+"""What a scorer says of the pairs: how good the chosen are, how wide the gap, which labels it reverses."""
