@@ -50,7 +50,7 @@ def parsed(text: str) -> list | dict | None:
 def _printed(text: str) -> Any:
     whole = ARRAY.fullmatch(text)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore")  # of escapes in what is no Python
         return ast.literal_eval(BETWEEN.sub(lambda at: at[1] or "}, {", whole[1] if whole else text))
 
 

@@ -141,6 +141,19 @@ FORMATS: dict[str, tuple[str, list[dict], dict]] = {
             "ties": "keep",
         },
     ),
+    "battles": (
+        "comparisons",
+        [
+            {"prompt": '["Q"]', "a": '["x"]', "b": '["y", null]', "won_a": 1, "won_b": 0, "tied": 0},
+            {"prompt": ["Q", "more"], "a": ["b", "x"], "b": ["b", "y"], "won_a": "False", "won_b": True, "tied": None},
+        ],
+        {"columns": {"first": "a", "second": "b", "winner": {"first": "won_a", "second": "won_b", "tie": "tied"}}},
+    ),
+    "reasoning": (
+        "pairs",
+        [{"prompt": "Q", "chosen": [{**TURNS[1], "reasoning_content": "so"}], "rejected": "bad"}],
+        {"reasoning": "reasoning_content"},
+    ),
 }
 
 HOSTILE = st.one_of(
