@@ -180,6 +180,7 @@ def test_by_a_scorer_only_the_families_given_are_read(tmp_path: Path) -> None:
     assert read_json(tmp_path / "card.json") == {
         "kind": "ranked",
         "samples": None,
+        "of": None,
         "prompt_set": "set",
         "ranker": None,
         "scorer": "rm",
