@@ -113,7 +113,8 @@ def train(
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
-            rows[-1] |= watch(model, step) if watch else {}
+            rows[-1] |= columns_of(per_pair, spec)
+            rows[-1] |= watch(model, step, len(steps)) if watch else {}
             _refuse_non_finite(rows[-1])
             if step == 0:
                 check_start(per_pair, batch, spec, stored)
@@ -251,5 +252,4 @@ def _row(step: int, per_pair: Tensor, batch: Sequence[Example], norm: float, lea
         "learning_rate": learning_rate,
         "pairs": len(batch),
         "tokens": sum(each.tokens for each in batch),
-        **columns_of(per_pair[5:]),
     }

@@ -26,10 +26,11 @@ from scripts.lib.objectives import PairLogps, implicit_rewards
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
 from scripts.lib.products import large_products
 from scripts.training.compiled import compiled_layers
-from scripts.training.likelihoods import COLUMNS, likelihoods
 from scripts.training.processes import Processes
 
 Objective = Callable[[PairLogps], Tensor]
+ROWS = 9
+"""Of what ``accumulate`` returns."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def accumulate(
     ``spec.precision``; :func:`head_of`) pairs are packed, and what a pair shares counts once; without it pairs are
     padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
     ``processes``, which all get the same batch, each works on its part.
-    Returns float32 (11, pairs): loss, chosen and rejected log-probability, chosen and rejected reward, and what
-    :mod:`scripts.training.likelihoods` says of them; the order of the pairs is that of the micro-batches.
+    Returns float32 (9, pairs): loss, chosen and rejected log-probability, chosen and rejected reward, the reference's
+    two log-probabilities, and the two lengths; the order of the pairs is that of the micro-batches.
     """
     if head:
         both = uses_rejected(objective)
@@ -89,7 +90,7 @@ def accumulate(
     if processes is None:
         return torch.cat(measured, dim=1)
     processes.add_up(model)
-    none = torch.empty(5 + len(COLUMNS), 0, device=model.device)
+    none = torch.empty(ROWS, 0, device=model.device)
     return processes.columns(torch.cat([none, *measured], dim=1), [len(hand) for hand in hands])
 
 
@@ -190,7 +191,8 @@ def _pair_logps(batch: Sequence[Example], chosen: Tensor, rejected: Tensor) -> P
 
 def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor:
     rewards = implicit_rewards(logps, spec.beta)
-    return torch.stack([losses, logps.chosen, logps.rejected, *rewards, *likelihoods(logps, spec)]).detach()
+    given = logps.ref_chosen, logps.ref_rejected, logps.chosen_length, logps.rejected_length
+    return torch.stack([losses, logps.chosen, logps.rejected, *rewards, *given]).detach()
 
 
 def _precision(model: PreTrainedModel, spec: Hyperparameters) -> torch.autocast:

@@ -29,7 +29,7 @@ COLUMN = LIKELIHOODS[6]
 
 
 class Watch:
-    """The watched responses of a run, evaluated every so many steps.
+    """The watched responses of a run, evaluated every so many steps and at the last one.
 
     tokens: of all pairs in one epoch, per step. With as many responses as a step has pairs, of the same lengths, a
     watch is a sixth of a step, and takes place every eighth step.
@@ -41,9 +41,10 @@ class Watch:
         self.pad_id = pad_id
         self.every = max(1, math.ceil(sum(map(len, responses)) / (BACKWARD * SHARE * tokens)))
 
-    def __call__(self, model: PreTrainedModel, step: int) -> dict[str, float | None]:
-        """The column of a step, before its update: the mean log-prob per token, in nats; None between watches."""
-        return {COLUMN: None if step % self.every else self._mean(model)}
+    def __call__(self, model: PreTrainedModel, step: int, steps: int) -> dict[str, float | None]:
+        """The column of a step of so many, before its update: the mean log-prob per token, in nats; None: no watch."""
+        is_watched = step % self.every == 0 or step + 1 == steps
+        return {COLUMN: self._mean(model) if is_watched else None}
 
     @torch.no_grad()
     def _mean(self, model: PreTrainedModel) -> float:

@@ -8,6 +8,8 @@ import pytest
 
 from scripts.lib.errors import InputError
 from scripts.lib.objectives import OBJECTIVES
+from scripts.lib.world.skills import read, skill_of
+from scripts.sources.world import rows
 from scripts.studies.theorems import read_theory
 from scripts.workflow.configuration import checked, defaults, rooms
 from scripts.workflow.needs import Studies
@@ -70,6 +72,27 @@ def test_a_table_and_figure_less_without_a_sweep() -> None:
 def test_experiments_that_cannot_be_are_refused(changes, message) -> None:
     with pytest.raises(InputError, match=message):
         configured(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weaker": "wekaer"}, "wekaer is no generator of prompt set stories"),
+        ({"samples": "ability"}, "ability answers ultrafeedback, not stories"),
+        ({"chosen": True}, "pairs.scenario_2"),  # on and off need quotes in YAML
+    ],
+)
+def test_pairs_that_are_no_scenario_are_refused(changes, message) -> None:
+    raw = copy.deepcopy(merged(*FILES)) | {"studies": ["three_d"]}
+    raw["pairs"]["scenario_2"] |= changes
+    with pytest.raises(InputError, match=message):
+        checked(raw, FILES)
+
+
+def test_a_source_of_one_skill_asks_for_nothing_else() -> None:
+    source = configured({}).sources["stories"].model_copy(update={"prompts": 50})
+    asked = [row.text("prompt") for row in rows(source)]
+    assert len(set(asked)) == 50 and {skill_of(read(each)) for each in asked} == {"arithmetic"}
 
 
 def test_the_toy_and_the_theory_need_nothing_of_the_world() -> None:
