@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from scripts.lib.study import Step, Study
-from studies.mode_seeking import layout
+from studies.mode_seeking.bandit import layout
 from studies.mode_seeking.config import Config
 
 ROOM = "studies.mode_seeking"
@@ -33,16 +33,24 @@ class Room(Study):
             "categorical_curves": Step(f"{ROOM}.tables.categorical", [], ["--what", "curves"]),
             "bandit": Step(f"{ROOM}.tables.bandit", runs, ["--runs", *runs, "--what", "final"]),
             "bandit_curves": Step(f"{ROOM}.tables.bandit", runs, ["--runs", *runs, "--what", "curves"]),
+            "chosen": Step(f"{ROOM}.tables.chosen", [layout.CHOSEN_FILE], ["--pairs", layout.CHOSEN_FILE]),
             "theory": Step(f"{ROOM}.theory.check"),
         }
 
     @cached_property
     def figures(self) -> dict[str, Step]:
-        drawn = {"axes": "bandit", "bandit": "bandit_curves", "categorical": "categorical_curves"}
+        drawn = {"axes": "bandit", "bandit": "bandit_curves", "chosen": "chosen", "categorical": "categorical_curves"}
         return {
             figure: Step(f"{ROOM}.figures.{figure}", [self.table(table)], ["--table", self.table(table)])
             for figure, table in drawn.items()
         }
+
+    @property
+    def claims(self) -> Step:
+        runs = [layout.runs_file(method) for method in layout.METHODS]
+        files = ["--runs", *runs, "--pairs", layout.CHOSEN_FILE]
+        spec = ["--bandit", self.spec.bandit.model_dump_json()]
+        return Step(f"{ROOM}.claims", [*runs, layout.CHOSEN_FILE], [*spec, *files])
 
     @property
     def section(self) -> Step:

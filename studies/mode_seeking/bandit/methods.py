@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scripts.lib import objectives
 from scripts.lib.objectives import PairLogps
-from studies.mode_seeking.config import Bandit
+from studies.mode_seeking.bandit.spec import Bandit
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class Method:
-    """negative: whether it lowers the likelihood of some responses. ranks: the responses that it uses, None for all."""
+    """What a method minimises. ranks: the responses that it uses, None for all."""
 
-    title: str
-    negative: bool
     loss: Callable[[Batch, Bandit], Tensor]
     ranks: tuple[int, ...] | None = None
 
@@ -97,12 +95,13 @@ def best_less_worst(batch: Batch, spec: Bandit) -> Tensor:
 
 
 METHODS = {
-    "best_of_n": Method("best-of-n", False, likelihood, (0,)),
-    "preferred": Method("preferred responses", False, preferred),
-    "reward_weighted": Method("reward-weighted", False, reward_weighted),
-    "reinforce": Method("REINFORCE", True, reinforce),
-    "ppo": Method("PPO", True, ppo),
-    "dpo": Method("DPO", True, dpo),
-    "ipo": Method("IPO", True, ipo),
-    "best_less_worst": Method("best-of-n less worst", True, best_less_worst, (0, -1)),
+    "best_of_n": Method(likelihood, (0,)),
+    "preferred": Method(preferred),
+    "reward_weighted": Method(reward_weighted),
+    "reinforce": Method(reinforce),
+    "ppo": Method(ppo),
+    "dpo": Method(dpo),
+    "ipo": Method(ipo),
+    "best_less_worst": Method(best_less_worst, (0, -1)),
 }
+"""By their names in layout.py."""

@@ -20,7 +20,7 @@ from scripts.lib.ids import seed_of
 from studies.mode_seeking.bandit.methods import Batch, Method
 from studies.mode_seeking.bandit.policy import Parameters, initial, log_probs, sample
 from studies.mode_seeking.bandit.reference import fitted
-from studies.mode_seeking.config import Bandit
+from studies.mode_seeking.bandit.spec import Bandit
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from studies.mode_seeking import layout
+from studies.mode_seeking.bandit import layout, pairs
 from studies.mode_seeking.bandit.methods import METHODS, Batch
+from studies.mode_seeking.bandit.pairs import like
 from studies.mode_seeking.bandit.policy import initial, log_probs, logits_of, sample
 from studies.mode_seeking.bandit.reference import heavy_tailed
 from studies.mode_seeking.bandit.runs import Adam, Run, Training, generators, references, rewards_of, runs_of
+from studies.mode_seeking.bandit.spec import Bandit
 from studies.mode_seeking.bandit.train import trained
-from studies.mode_seeking.config import Bandit
 
 SMALL = Bandit(
     tokens=3,
@@ -171,7 +172,7 @@ def test_losses_are_those_computed_by_hand_and_move_as_their_kind_says(name) -> 
     # At the sampler, without clipping: a negative gradient lowers some responses' likelihood, the others lower none.
     level = replace(seen, old=seen.log_probs.detach())
     (slope,) = torch.autograd.grad(method.loss(level, SMALL).sum(), logps)
-    assert (slope > 1e-9).any().item() == method.negative
+    assert (slope > 1e-9).any().item() == layout.METHODS[name].negative
     assert torch.autograd.gradcheck(
         lambda x: method.loss(replace(whole, log_probs=x).of(list(method.ranks or range(4))), SMALL), logps
     )
@@ -238,4 +239,27 @@ def _at(rows, step):
 
 
 def test_the_layout_names_the_methods() -> None:
-    assert tuple(METHODS) == layout.METHODS
+    assert list(METHODS) == list(layout.METHODS)
+
+
+def test_rejected_responses_differ_in_exactly_so_many_tokens() -> None:
+    drawn = torch.Generator().manual_seed(4)
+    chosen, other = (torch.randint(5, (40, 6), generator=drawn) for _ in range(2))
+    for different in range(7):
+        rejected = like(chosen, other, different, 5, torch.rand(40, 6, generator=drawn))
+        assert ((rejected != chosen).sum(dim=1) == different).all()
+        assert ((rejected >= 0) & (rejected < 5)).all()
+
+
+def test_dpo_on_fixed_pairs_widens_the_margin_of_every_seed_and_number_of_tokens() -> None:
+    spec = SMALL.model_copy(update={"differ": [1, 2], "steps": 20, "evaluated_every": 10})
+    rows = pairs.trained(spec)
+    assert [(row["different"], row["seed"], row["step"]) for row in rows[:4]] == [
+        (1, 0, 0),
+        (1, 1, 0),
+        (2, 0, 0),
+        (2, 1, 0),
+    ]
+    assert all(row["chosen"] == row["rejected"] == 0 for row in rows if row["step"] == 0)
+    margins = [row["chosen"] - row["rejected"] for row in rows if row["step"] == 20]
+    assert len(margins) == 4 and min(margins) > 0.01

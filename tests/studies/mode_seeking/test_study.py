@@ -11,8 +11,7 @@ from scripts.workflow.configuration import checked, defaults, rooms
 from scripts.workflow.needs import Studies
 from scripts.workflow.planning import Planning
 from scripts.workflow.world import World
-from studies.mode_seeking import layout
-from studies.mode_seeking.bandit.train import COLUMNS
+from studies.mode_seeking.bandit import layout
 from studies.mode_seeking.section import bandit as shown
 from studies.mode_seeking.tables import bandit
 from studies.mode_seeking.tables.found import at_best_rate, read_runs
@@ -64,7 +63,7 @@ def runs(**changes) -> list[dict]:
         (0.2, 0, (0, 0.1)), (0.2, 0, (9, 0.9)), (0.2, 1, (0, 0.1)), (0.2, 1, (9, 0.7)),
     ]:  # fmt: skip
         values = ["dpo", "far", True, 1, True, rate, seed, step, 10 * step, reward]
-        rows.append(dict(zip(COLUMNS, values, strict=True)) | changes)
+        rows.append(dict(zip(layout.RUNS, values, strict=True)) | changes)
     return rows
 
 
