@@ -2,7 +2,7 @@
 
 Needs: nothing
 Makes: results/bandit/mode_seeking/{method}.csv
-       results/bandit/mode_seeking_pairs.csv
+       results/bandit/mode_seeking/pairs/dpo.csv
 """
 
 
@@ -34,7 +34,7 @@ rule mode_seeking_bandit:
 rule mode_seeking_pairs:
     """DPO on fixed pairs whose responses differ in some tokens."""
     output:
-        "results/bandit/mode_seeking_pairs.csv",
+        "results/bandit/mode_seeking/pairs/dpo.csv",
     log:
         "logs/studies/mode_seeking/pairs.log",
     benchmark:

@@ -30,7 +30,7 @@ RUN = ["method", "optimum", "on_policy", "reuse", "shifted", "learning_rate", "s
 RUNS = [*RUN, "step", "samples", "reward"]
 CHOSEN = ["different", "seed", "step", "chosen", "rejected"]
 """The columns of the file of pairs (bandit/pairs.py)."""
-CHOSEN_FILE = "results/bandit/mode_seeking_pairs.csv"
+CHOSEN_FILE = "results/bandit/mode_seeking/pairs/dpo.csv"
 
 
 def runs_file(method: str) -> str:
