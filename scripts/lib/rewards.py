@@ -3,6 +3,7 @@
 | kind         | a response's score                                                            |
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
+| length       | minus its distance from a number of words                                     |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
+    LengthScorer,
     OracleScorer,
     RewardModelScorer,
     ScorerSpec,
@@ -60,6 +62,19 @@ class Oracle:
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
+
+
+class Length:
+    """A synthetic reward of "Preference Fine-Tuning of LLMs Should Leverage Suboptimal, On-Policy Data".
+
+    -|words - target| / scale; words are what whitespace separates. The paper's are of the same kind, in tokens.
+    """
+
+    def __init__(self, target: float, scale: float) -> None:
+        self.target, self.scale = target, scale
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [-abs(len(response.split()) - self.target) / self.scale for _, response in items]
 
 
 class Annotation:
@@ -166,6 +181,8 @@ def scorer_of(
     match spec:
         case OracleScorer():
             return Oracle()
+        case LengthScorer():
+            return Length(spec.words, spec.scale)
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

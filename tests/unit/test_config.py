@@ -172,7 +172,7 @@ TRUE_REWARD = {"kind": "reward", "scorer": "oracle", "samples_of": "lc_ae2"}
     ("suite", "sections", "message"),
     [
         (TRUE_REWARD, {}, None),
-        (TRUE_REWARD | {"samples_of": "mmlu"}, {}, "mmlu is no suite of kind win_rate"),
+        (TRUE_REWARD | {"samples_of": "mmlu"}, {}, "mmlu is no suite of kind win_rate or reward that samples"),
         (
             TRUE_REWARD | {"scorer": "came"},
             {"scorers": {"came": {"kind": "annotation", "annotation": "rank"}}},

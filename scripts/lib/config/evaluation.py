@@ -139,7 +139,8 @@ class RewardSuite(Spec):
     kind: Literal["reward"]
     scorer: ScorerRef = Field(description="Any scorer of responses to new prompts; annotations score none.")
     samples_of: SuiteRef | None = Field(
-        None, description="A win-rate suite: its samples are scored, and nothing more is sampled."
+        None,
+        description="A suite of kind win_rate, or of kind reward with data: its samples are scored, no others.",
     )
     data: LocalPath | None = Field(
         None, description="world; a local file of prompts; or owner/dataset/file on the hub."
@@ -153,7 +154,7 @@ class RewardSuite(Spec):
     @model_validator(mode="after")
     def _has_prompts(self) -> Self:
         if (self.samples_of is None) == (self.data is None):
-            raise ValueError("name either samples_of, a win-rate suite, or data, prompts of its own")
+            raise ValueError("name either samples_of, another suite, or data, prompts of its own")
         return self
 
 

@@ -209,12 +209,13 @@ def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
             yield (
                 ("evaluation", "suites", name, "scorer"),
                 f"{suite.scorer} came with the data and says nothing of responses that are made here",
-                "name the oracle or a reward model",
+                "name a scorer of another kind",
             )
-        if suite.samples_of and not isinstance(config.evaluation.suites[suite.samples_of], WinRateSuite):
+        of = config.evaluation.suites[suite.samples_of] if suite.samples_of else None
+        if of and not (isinstance(of, WinRateSuite) or (isinstance(of, RewardSuite) and of.data)):
             yield (
                 ("evaluation", "suites", name, "samples_of"),
-                f"{suite.samples_of} is no suite of kind win_rate",
+                f"{suite.samples_of} is no suite of kind win_rate or reward that samples",
                 "name one that is, or give data",
             )
 

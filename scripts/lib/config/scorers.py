@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Distinct, LocalPath, PairsRef, Spec
+from scripts.lib.config.base import Count, Distinct, LocalPath, NotNegative, PairsRef, Positive, Spec
 from scripts.lib.config.engines import Inference
 from scripts.lib.config.policies import Architecture, Optimisation, Precision, Templated, Threads, Truncation
 
@@ -13,6 +13,14 @@ class OracleScorer(Spec):
     """The true reward of the didactic world."""
 
     kind: Literal["oracle"]
+
+
+class LengthScorer(Spec):
+    """A synthetic reward: the nearer a response's number of words is to a target, the better, whatever they say."""
+
+    kind: Literal["length"]
+    words: NotNegative = Field(description="The target, without regard to the prompt; 0: the shorter the better.")
+    scale: Positive = Field(1.0, description="Words off the target that cost a score of 1.")
 
 
 class AnnotationScorer(Spec):
@@ -43,7 +51,9 @@ class ScratchScorer(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
-ScorerSpec = Annotated[OracleScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")]
+ScorerSpec = Annotated[
+    OracleScorer | LengthScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")
+]
 
 
 class ScratchRanker(Architecture, Optimisation):
