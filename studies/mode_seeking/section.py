@@ -1,4 +1,4 @@
-"""The study's section of the page: the two axes, the bandit, the paper's categorical example, and the theory."""
+"""The study's section of the page: the bandit, language models, the paper's categorical example, and the theory."""
 
 from collections import Counter
 from pathlib import Path
@@ -34,7 +34,7 @@ def titled(samples_from: str, reuse: int, measured: str) -> str:
 
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
-    """The fragment described in scripts/report/section.py. tables: bandit, categorical and theory."""
+    """The fragment described in scripts/report/section.py. tables: bandit, categorical, theory; perhaps language."""
     theory = judged(read_theory(tables["theory"]))
     frame = read_rows(tables["bandit"], COLUMNS)
     return (
@@ -44,6 +44,7 @@ def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
             study=study,
             bandit=bandit(frame),
             unshifted="reward_unshifted" in frame,
+            language=table_of(tables["language"]) if "language" in tables else None,
             categorical=table_of(tables["categorical"]),
             theory=theory,
             tally=Counter(verdict for _, verdict, _ in theory),
@@ -54,7 +55,7 @@ def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
 
 def main() -> None:
     parser = cli.parser_of("studies.mode_seeking.section", __doc__)
-    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="bandit, categorical and theory, CSV")
+    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="bandit.csv and others, by their names")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files; names give their places")
     parser.add_argument("--out", type=Path, required=True, help="<study>.html")
     arguments = parser.parse_args()

@@ -38,7 +38,7 @@ class Bandit(Spec):
         min_length=2,
         description="In how many tokens the rejected differ from the chosen, where DPO is trained on fixed pairs.",
     )
-    unshifted: bool = Field(True, description="Every run again with log-probs as the authors' code gathers them.")
+    unshifted: bool = Field(True, description="Runs without reuse again, log-probs read as the authors' code does.")
     dpo_beta: Positive = 0.05
     ipo_eta: Positive = 0.05
     reward_beta: Positive = Field(1.0, description="Of reward-weighted regression: weights exp(reward / beta).")

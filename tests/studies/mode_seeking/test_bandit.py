@@ -111,7 +111,7 @@ def test_reinforce_ascends_the_expected_reward(policies) -> None:
     chances = logps.detach().exp()
     baseline = (chances * rewards).sum(dim=1, keepdim=True)
     weighted = (9 * chances * (rewards - baseline))[:, None]  # the method takes the mean of nine responses
-    batch = Batch(logps[:, None], *[logps.detach()[:, None]] * 2, rewards.expand(2, 1, -1), weighted)
+    batch = Batch(rewards.expand(2, 1, -1), weighted, log_probs=logps[:, None])
     found = torch.autograd.grad(METHODS["reinforce"].loss(batch, SMALL).sum(), list(learnt.values()))
     for one, other in zip(found, exact, strict=True):
         torch.testing.assert_close(one, -other)
@@ -124,12 +124,12 @@ def batch_of(logps: torch.Tensor, seed: int = 0) -> Batch:
     rewards[..., 1] = rewards[..., 2]
     centred = rewards - rewards.mean(dim=(1, 2), keepdim=True)
     old, reference = (logps.detach() + torch.randn(logps.shape, generator=drawn, dtype=logps.dtype) for _ in range(2))
-    return Batch(logps, old, reference, rewards, centred / centred.std())
+    return Batch(rewards, centred / centred.std(), old, reference, logps)
 
 
 def by_hand(name: str, batch: Batch, spec: Bandit) -> float:
     """The loss of one run, one response or pair at a time."""
-    now, old, ref, rewards, advantages = (getattr(batch, each.name)[0].tolist() for each in fields(Batch))
+    rewards, advantages, old, ref, now = (getattr(batch, each.name)[0].tolist() for each in fields(Batch))
     losses = []
     for p, own in enumerate(rewards):
         pairs = [(i, j) for i in range(len(own)) for j in range(len(own)) if own[i] > own[j]]
@@ -204,7 +204,7 @@ def test_the_target_of_the_reference_is_heavy_tailed_around_its_mode() -> None:
 
 def test_sampling_is_as_fresh_as_the_run_says() -> None:
     """Samples are counted as drawn, offline before training; a seed's first samples are common to its runs."""
-    assert len(runs_of(SMALL)) == 2 * 2 * 3 * 2 * 2
+    assert len(runs_of(SMALL)) == 2 * 2 * (3 + 2) * 2
     start = references(SMALL)
     counts = {}
     for on_policy, reuse in ((False, 2), (True, 1), (True, 2)):
