@@ -18,13 +18,19 @@ def bandit(frame: pd.DataFrame) -> Table:
     """A row for each optimum and method; a column for each source of samples, in the table's order."""
     sources = list(dict.fromkeys(zip(frame["samples_from"], frame["reuse"], strict=True)))
     measured = [name for name in ("reward", "reward_unshifted") if name in frame]
-    columns = [(of, reuse, name) for name in measured for of, reuse in sources]
+    columns = [(of, reuse, name) for name in measured for of, reuse in sources if has(frame, of, reuse, name)]
     rows = []
     for (optimum, method, negative), own in frame.groupby(COLUMNS[:3], sort=False):
         at = {(row["samples_from"], row["reuse"]): row for row in own.to_dict("records")}
         cells = [cells_of(at[of, reuse], [name], places=2)[0] for of, reuse, name in columns]
         rows.append(Row([method, negative], cells, f"optimum {optimum}"))
     return Table(["method", "negative gradient"], [titled(*each) for each in columns], rows)
+
+
+def has(frame: pd.DataFrame, samples_from: str, reuse: int, measured: str) -> bool:
+    """Whether a source of samples has such rewards."""
+    rows = frame[(frame["samples_from"] == samples_from) & (frame["reuse"] == reuse)]
+    return bool(rows[measured].notna().any())
 
 
 def titled(samples_from: str, reuse: int, measured: str) -> str:

@@ -1,7 +1,7 @@
 """Step: language.csv, what the methods come to on language models: the reward that is meant, and the learnt one.
 
-Each reward's first row is of the policy that all runs start from. Values are means over seeds and questions, in the
-suites' points; `_se` are standard errors over both.
+Each reward's first row is of the policy that all runs start from, which has no seeds. Values are means over seeds and
+questions, in the suites' points; `_se` are standard errors over both.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def table(spec: Language, of_rows: list[Row], evaluations: Path) -> list[dict[st
     for reward in spec.rewards:
         own = [row for row in of_rows if row.reward == reward.name]
         suites = {"true": reward.true_suite, "proxy": reward.proxy_suite}
-        labels = {"reward": reward.name, "method": START, "negative_gradient": "", "samples_from": "", "n_seeds": ""}
+        labels = {"reward": reward.name, "method": START, "negative_gradient": "", "samples_from": "", "n_seeds": 0}
         found.append(labels | values(evaluations, (spec.policy,), suites))
         for row in own:
             labels = {
