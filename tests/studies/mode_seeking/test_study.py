@@ -12,6 +12,7 @@ from scripts.workflow.needs import Studies
 from scripts.workflow.planning import Planning
 from scripts.workflow.world import World
 from studies.mode_seeking.bandit import layout
+from studies.mode_seeking.figures import axes
 from studies.mode_seeking.section import bandit as shown
 from studies.mode_seeking.tables import bandit
 from studies.mode_seeking.tables.found import at_best_rate, read_runs
@@ -97,6 +98,12 @@ def test_the_section_shows_a_row_for_each_method_and_a_column_for_each_source() 
     (row,) = table.rows
     assert row.labels == ["DPO", "yes"] and row.group == "optimum far"
     assert [cell.value for cell in row.cells] == [pytest.approx(0.3), pytest.approx(0.8)]
+
+
+def test_a_method_is_named_in_the_figure_where_it_ends_far_from_its_kind() -> None:
+    assert axes.apart([0.3, 0.9, 0.9], [0.4, 0.1, 0.8]) is None
+    assert axes.apart([0.3, 0.9, 0.9], [0.7, 0.5, 0.7]) == 0
+    assert axes.apart([0.3, 0.9, 0.9], [0.6, 0.5, 0.4]) == 2
 
 
 def test_files_that_are_no_runs_are_refused(tmp_path) -> None:
