@@ -7,7 +7,8 @@ Makes: results/policies/{policy}/policy.json and, for what is trained here, the 
        results/scorers/{scorer}/, results/rankers/{ranker}/
 Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Their checkpoints are in
 checkpoints/, outside results/. A run takes as many processes as the resource gpu says (docs/several_gpus.md), which is
-not a trigger. train_online, for variants with an online section, draws the rejected responses from the policy itself.
+not a trigger. train_online, for variants with an online section, draws responses from the policy itself, and scores them
+if the section names a scorer.
 """
 
 
@@ -98,6 +99,7 @@ rule train:
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
+        scorer=[],
         # Not a trigger: Snakemake does not compare parameters that depend on resources with those of earlier jobs.
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
     shell:
@@ -111,6 +113,7 @@ rule train:
             --prompts {input.prompts} \
             --responses {input.responses} \
             --logprobs {input.logprobs} \
+            {params.scorer:q} \
             --checkpoints checkpoints/{params.run} \
             --log {output.steps} \
             --out results/policies/{params.run} \
@@ -119,6 +122,13 @@ rule train:
 
 
 use rule train as train_online with:
+    input:
+        policy=lambda w: files.policy(w.base),
+        pairs=lambda w: files.named_pairs(w.dataset, w.base),
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset], w.base),
+        logprobs=lambda w: files.references(w.dataset, w.base),
+        scorer=lambda w: files.training_scorer_files(w.variant),
     wildcard_constraints:
         dataset=DRAWN,
         variant=one_of(files.variants(online=True)),
@@ -129,6 +139,7 @@ use rule train as train_online with:
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
+        scorer=lambda w: files.training_scorer_flags(w.variant),
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
 
 

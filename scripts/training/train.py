@@ -19,34 +19,40 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from scripts.lib import cli
+from scripts.lib.config.scorers import ScorerSpec
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.encoding import digest_of_tokens
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.models import PolicyCard, load_causal, load_tokenizer, read_policy, save_policy
+from scripts.lib.rewards import SCORER_CARD, Scorer, scorer_of
 from scripts.lib.schemas import PAIRS, TRAINING
 from scripts.lib.tables import card_of, read_table, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.lessons import Example
 from scripts.training.loop import Renewal, train
 from scripts.training.processes import Processes, joined
 from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
-from scripts.training.step import Example
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)
 
 
-def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path) -> str:
+def digest_of(
+    step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path, scorer: Sequence[str] = ()
+) -> str:
     """Hex digest of everything that a run's outcome depends on, except the machine. step: the module that trains it.
 
-    The policy counts through its policy.json, which holds the hashes of its files or names a commit.
+    The policy counts through its policy.json, which holds the hashes of its files or names a commit. scorer: texts that
+    tell one scorer from another.
     """
     digest = hashlib.sha256()
     head = {
         "spec": spec.model_dump(),
         "seed": seed,
         "policy": policy.read_text(encoding="utf-8"),
+        "scorer": list(scorer),
         "code": fingerprint(step, REPOSITORY),
         "libraries": [torch.__version__, transformers.__version__],
     }
@@ -56,6 +62,22 @@ def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Ex
         row = [each.chosen_id, each.rejected_id, each.ref_chosen.hex(), each.ref_rejected.hex(), *tokens]
         digest.update(json.dumps(row).encode("utf-8"))
     return digest.hexdigest()
+
+
+def scorer_texts(arguments: argparse.Namespace) -> list[str]:
+    """What tells the scorer of a run from others: its entry, and the card of one trained here, which has its hashes."""
+    if arguments.scorer is None:
+        return []
+    card = [(arguments.model_dir / SCORER_CARD).read_text(encoding="utf-8")] if arguments.model_dir else []
+    return [arguments.scorer.model_dump_json(), *card]
+
+
+def one_of_each_prompt(examples: Sequence[Example], store: Store) -> list[Example]:
+    """The first pair of each prompt, in order: all that a run with a scorer takes from its pairs is their prompts."""
+    found: dict[str, Example] = {}
+    for each in examples:
+        found.setdefault(store.responses[each.chosen_id][0], each)
+    return list(found.values())
 
 
 def card_of_run(name: str, examples: Sequence[Example], dropped: Counter, store: Store) -> dict[str, Any]:
@@ -84,6 +106,10 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
         "--logprobs", type=Path, nargs="+", required=True, help="of the families that the pairs draw on"
     )
     parser.add_argument(
+        "--scorer", type=cli.spec_of(ScorerSpec), help="JSON of the entry of online.scorer, if there is one"
+    )
+    parser.add_argument("--model-dir", type=Path, help="folder of a scorer trained here")
+    parser.add_argument(
         "--checkpoints", type=Path, required=True, help="folder of this run's alone; emptied at the end"
     )
     parser.add_argument(
@@ -103,6 +129,7 @@ class Prepared:
     tokenizer: PreTrainedTokenizerFast
     model: PreTrainedModel
     store: Store
+    scorer: Scorer | None = None
 
 
 def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prepared], Renewal] | None = None) -> None:
@@ -124,6 +151,8 @@ def _perform(
         raise InputError(
             step, f"{processes.count} processes, and online runs take one", "set the resource gpu of train_online to 1"
         )
+    if (spec.online is not None and spec.online.scorer is not None) != (arguments.scorer is not None):
+        raise InputError("--scorer", "goes with a scorer in online of --spec", "give both or neither")
     if spec.max_length > card.max_length:
         raise InputError(
             "--spec",
@@ -145,10 +174,14 @@ def _perform(
             "raise training.max_length, or set training.truncation to cut",
         )
 
-    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy)
+    scorer = None
+    if arguments.scorer:
+        scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir)
+        examples = one_of_each_prompt(examples, store)
+    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy, scorer_texts(arguments))
     checkpoints = Checkpoints(arguments.checkpoints, digest)
     model = load_causal(card)
-    renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if renewal_of else None
+    renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store, scorer)) if renewal_of else None
     pad_id, stored = tokenizer.pad_token_id, card.logprob_precision
     rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored)
     if processes:

@@ -201,6 +201,22 @@ def _tasks_without_their_data(config: Any) -> Iterator[Problem]:
             )
 
 
+def _scorers_of_runs(config: Any) -> Iterator[Problem]:
+    for name in config.training.variants:
+        online = config.training.variant(name).online
+        if online is None or online.scorer is None:
+            continue
+        at = ("training", "variants", name, "online", "scorer")
+        if online.scorer not in config.scorers:
+            yield at, f"no scorers {online.scorer!r}", f"use one of {', '.join(config.scorers) or 'none yet'}"
+        elif isinstance(config.scorers[online.scorer], AnnotationScorer):
+            yield (
+                at,
+                f"{online.scorer} came with the data and says nothing of responses that are made here",
+                "name the oracle or a reward model",
+            )
+
+
 def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
     for name, suite in config.evaluation.suites.items():
         if not isinstance(suite, RewardSuite):
@@ -289,6 +305,7 @@ CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _classifiers_that_cannot_learn,
     _tasks_without_their_data,
     _rewards_that_cannot_be,
+    _scorers_of_runs,
     _held_out_pairs_that_are_not,
     _boundaries_that_cannot_be,
     _studies_that_cannot_be,
