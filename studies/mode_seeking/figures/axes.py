@@ -68,7 +68,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
         drawn,
         "Own samples, and pushing bad ones down: what moves a policy?",
         "A small GPT earns more the nearer its tokens are to an optimum; all methods take as many gradient steps. "
-        f"Thick: the mean of a kind; thin: each method, named if far from it. Means over {table['n_seeds'].max()} seeds.",
+        f"Thick: the mean of a kind; thin: each method, named if far from it. {table['n_seeds'].max()} seeds.",
         [
             *(style.entry(SAYS[negative], **look) for negative, look in LOOKS.items()),
             style.entry("the reference", color=style.MUTED, linewidth=0.9, linestyle=style.DASHED),
