@@ -27,13 +27,10 @@ import pandas as pd
 
 from scripts.lib.claims import Claim
 from scripts.lib.ids import seed_of
-from scripts.studies.findings import Words, finding
-from scripts.studies.statistics.direction import exceeding
-from scripts.studies.statistics.estimates import Estimate
 from scripts.studies.statistics.units import over_units
-from scripts.studies.verdicts import Judged
 from studies.mode_seeking.bandit.layout import METHODS, STUDY
 from studies.mode_seeking.bandit.spec import Bandit
+from studies.mode_seeking.judging import Told, claims_of
 from studies.mode_seeking.tables.found import at_best_rate
 
 MINIMUM, NATS = 5.0, 0.5
@@ -99,68 +96,45 @@ def chosen_moved(spec: Bandit, pairs: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 TOLD = {
-    "on_policy": ("Own samples over the reference's", "own samples give more reward than the reference's"),
-    "on_policy_far": ("Own samples where the optimum is far", "own samples help most where the optimum is far"),
-    "negative_gradient": (
+    "on_policy": Told("Own samples over the reference's", "Own samples give more reward than the reference's", MINIMUM),
+    "on_policy_far": Told(
+        "Own samples where the optimum is far", "Own samples help most where the optimum is far", MINIMUM
+    ),
+    "negative_gradient": Told(
         "A negative gradient over maximum likelihood, on the reference's samples",
-        "on the reference's samples a negative gradient gives more reward than maximum likelihood",
+        "On the reference's samples a negative gradient gives more reward than maximum likelihood",
+        MINIMUM,
     ),
-    "complementary": (
+    "complementary": Told(
         "Own samples and a negative gradient together, over either",
-        "own samples and a negative gradient together give more reward than either",
+        "Own samples and a negative gradient together give more reward than either",
+        MINIMUM,
     ),
-    "faster": (
+    "faster": Told(
         "Mode-seeking over maximum likelihood on the reference's samples, during training",
-        "mode-seeking moves faster than maximum likelihood on the reference's samples",
+        "Mode-seeking moves faster than maximum likelihood on the reference's samples",
+        MINIMUM,
     ),
-    "reuse_cost": ("Moderate reuse of own samples", "moderate reuse of own samples costs little"),
-    "reuse_gain": (
+    "reuse_cost": Told("Moderate reuse of own samples", "Moderate reuse of own samples costs little", above=-MINIMUM),
+    "reuse_gain": Told(
         "Moderate reuse of own samples, per sample",
-        "moderate reuse of own samples gives more reward per sample",
+        "Moderate reuse of own samples gives more reward per sample",
+        MINIMUM,
     ),
-    "chosen": (
+    "chosen": Told(
         "DPO and the likelihood of the chosen",
         "DPO raises the chosen where the rejected differs, and lowers it where it is like the chosen",
+        NATS,
+        "nats",
     ),
 }
-"""Claim -> its topic, and what was found if it holds."""
-
-
-def claim(spec: Bandit, name: str, part: str, judged: Judged, minimum: float, least: str = "") -> Claim:
-    topic, holds = TOLD[name]
-    topic, holds = (f"{each} ({part.replace('_', ', ')})" if part else each for each in (topic, holds))
-    unit = "nats" if name == "chosen" else "points"
-    bar = f"{minimum:g} {unit}".replace("-", "−")
-    words = Words(topic, holds[0].upper() + holds[1:], f"{topic}: not above {bar}", unit, least)
-    judged = judged.of_runs(len(spec.seeds))
-    return Claim(
-        study=STUDY,
-        claim=f"{name}.{part}" if part else name,
-        statement=f"{holds} (bandit; {unit}, above {bar})",
-        finding=finding(words, judged, len(spec.seeds)),
-        published=None,
-        measured=judged.value,
-        ci_low=judged.low,
-        ci_high=judged.high,
-        smallest=judged.smallest,
-        n_seeds=1,
-        n_draws=len(spec.seeds),
-        kind="finding",
-        verdict=judged.verdict,
-    )
 
 
 def claims(spec: Bandit, runs: pd.DataFrame, pairs: pd.DataFrame) -> list[Claim]:
-    """Each whole, then its parts if there are several."""
+    """All claims, each with its parts. A seed is a draw of the data with one run."""
     found = []
     for name, parts in (differences(spec, Rewards(spec, runs)) | {"chosen": chosen_moved(spec, pairs)}).items():
-        minimum = {"chosen": NATS, "reuse_cost": -MINIMUM}.get(name, MINIMUM)
         drawn = np.random.default_rng(seed_of(STUDY, name))
-        of_parts: dict[str, Estimate] = dict(zip(parts, over_units(np.stack([*parts.values()]), drawn), strict=True))
-        estimates = list(of_parts.values())
-        least = min(of_parts, key=lambda part: of_parts[part].value).replace("_", ", ")
-        told = f"least with {least}, " if len(parts) > 1 else ""
-        found.append(claim(spec, name, "", exceeding(estimates, minimum), minimum, told))
-        if len(parts) > 1:
-            found += [claim(spec, name, part, exceeding([each], minimum), minimum) for part, each in of_parts.items()]
+        estimates = dict(zip(parts, over_units(np.stack([*parts.values()]), drawn), strict=True))
+        found += claims_of(name, TOLD[name], estimates, seeds=1, draws=len(spec.seeds))
     return found

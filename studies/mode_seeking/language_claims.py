@@ -11,7 +11,6 @@ language_complementary. The two add up: methods with a negative gradient on own 
     samples (<reward>_likelihood) and less those with one on the start's (<reward>_fixed).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,11 @@ import numpy as np
 from scripts.lib.claims import Claim
 from scripts.lib.ids import seed_of
 from scripts.studies.files import read_repeats
-from scripts.studies.findings import Words, finding
-from scripts.studies.statistics.direction import exceeding
 from scripts.studies.statistics.estimates import Estimate
 from scripts.studies.statistics.resampling import Trained, resampled_means
 from studies.mode_seeking.bandit.layout import STUDY
 from studies.mode_seeking.config import Language
+from studies.mode_seeking.judging import Told, claims_of
 from studies.mode_seeking.layout import Row
 
 MINIMUM = 5.0
@@ -35,7 +33,6 @@ class Values:
     """Means of rows on their rewards' true suites, (1 + 2 replicates,): as measured, as drawn, as repeated."""
 
     def __init__(self, spec: Language, rows: list[Row], evaluations: Path) -> None:
-        self.rows = rows
         self.first = [row for row in rows if row.reward == rows[0].reward]
         by_reward = []
         for reward in spec.rewards:
@@ -83,56 +80,34 @@ def differences(values: Values) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-TOLD: Mapping[str, tuple[str, str]] = {
-    "language_on_policy": (
+TOLD = {
+    "language_on_policy": Told(
         "Language models: own samples over the start's",
         "Language models: own samples give more reward than the start's",
+        MINIMUM,
     ),
-    "language_far": (
+    "language_far": Told(
         "Language models: own samples where the optimum is far",
         "Language models: own samples help most where the optimum is far",
+        MINIMUM,
     ),
-    "language_negative": (
+    "language_negative": Told(
         "Language models: a negative gradient over maximum likelihood, on the start's samples",
         "Language models: on the start's samples a negative gradient gives more reward than maximum likelihood",
+        MINIMUM,
     ),
-    "language_complementary": (
+    "language_complementary": Told(
         "Language models: own samples and a negative gradient together, over either",
         "Language models: own samples and a negative gradient together give more reward than either",
+        MINIMUM,
     ),
 }
-"""Claim -> its topic, and what was found if it holds."""
 
 
 def claims(spec: Language, rows: list[Row], evaluations: Path) -> list[Claim]:
-    """Each whole, then its parts if there are several."""
+    """All claims that methods of the configuration speak of, each with its parts."""
     found = []
     for name, parts in differences(Values(spec, rows, evaluations)).items():
         estimates = {part: Estimate.of(values) for part, values in parts.items()}
-        least = min(estimates, key=lambda part: estimates[part].value).replace("_", ", ")
-        found.append(claim(spec, name, "", list(estimates.values()), f"least with {least}, " if len(parts) > 1 else ""))
-        if len(parts) > 1:
-            found += [claim(spec, name, part, [each]) for part, each in estimates.items()]
+        found += claims_of(name, TOLD[name], estimates, seeds=len(spec.seeds), draws=1)
     return found
-
-
-def claim(spec: Language, name: str, part: str, estimates: list[Estimate], least: str = "") -> Claim:
-    of_part = f" ({part.replace('_', ', ')})" if part else ""
-    topic, holds = (each + of_part for each in TOLD[name])
-    words = Words(topic, holds, f"{topic}: not above {MINIMUM:g} points", "points", least)
-    judged = exceeding(estimates, MINIMUM).of_runs(len(spec.seeds))
-    return Claim(
-        study=STUDY,
-        claim=f"{name}.{part}" if part else name,
-        statement=f"{holds} (points, above {MINIMUM:g})",
-        finding=finding(words, judged, 1),
-        published=None,
-        measured=judged.value,
-        ci_low=judged.low,
-        ci_high=judged.high,
-        smallest=judged.smallest,
-        n_seeds=len(spec.seeds),
-        n_draws=1,
-        kind="finding",
-        verdict=judged.verdict,
-    )
