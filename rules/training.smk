@@ -135,7 +135,9 @@ use rule train as train_online with:
     params:
         step="scripts.training.train_online",
         code=lambda w: code.of_training(
-            "scripts.training.train_online", atlas.training.variant(w.variant).objective
+            "scripts.training.train_online",
+            atlas.training.variant(w.variant).objective,
+            atlas.scorers.get(files.training_scorer(w.variant)),
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",

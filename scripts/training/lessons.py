@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scripts.lib import objectives, reward_objectives
 from scripts.lib.chat import Encoded
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.objectives import PairLogps, implicit_rewards
+from scripts.lib.objectives import with_options as of_pairs
 from scripts.lib.reward_objectives import SampleLogps
+from scripts.lib.reward_objectives import with_options as of_samples
 from scripts.training.step import Lesson
 
 
@@ -127,8 +128,8 @@ class SampleLesson:
 def lesson_of(spec: Hyperparameters) -> Lesson:
     """The lesson of a run."""
     if spec.has_reward:
-        return SampleLesson(reward_objectives.with_options(spec.objective, spec.beta, spec.options), spec)
-    return PairLesson(objectives.with_options(spec.objective, spec.beta, spec.options), spec)
+        return SampleLesson(of_samples(spec.objective, spec.beta, spec.options), spec)
+    return PairLesson(of_pairs(spec.objective, spec.beta, spec.options), spec)
 
 
 def loss_at_reference(batch: Sequence[Example] | Sequence[Rollout], spec: Hyperparameters) -> float:
