@@ -3,6 +3,7 @@
 | kind         | a response's score                                                            |
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
+| grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
@@ -22,6 +23,8 @@ import pyarrow.compute as pc
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
+    FormScorer,
+    GradesScorer,
     OracleScorer,
     RewardModelScorer,
     ScorerSpec,
@@ -33,7 +36,8 @@ from scripts.lib.pieces import Pieces
 from scripts.lib.schemas import ANNOTATIONS, RESPONSES
 from scripts.lib.tables import read_batches, read_table
 from scripts.lib.texts import no_family
-from scripts.lib.world.oracle import reward
+from scripts.lib.world.grades import grade
+from scripts.lib.world.oracle import form, reward
 
 if TYPE_CHECKING:
     from scripts.lib.encoding import Rules
@@ -60,6 +64,23 @@ class Oracle:
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
+
+
+class Grades:
+    """The didactic world's grades, for the last user turn."""
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [float(grade(_last_user_turn(prompt), response)) for prompt, response in items]
+
+
+class Form:
+    """The didactic world's rules of form; a response to a prompt that does not ask for the part has no score."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [form(_last_user_turn(prompt), response, self.part) for prompt, response in items]
 
 
 class Annotation:
@@ -166,6 +187,10 @@ def scorer_of(
     match spec:
         case OracleScorer():
             return Oracle()
+        case GradesScorer():
+            return Grades()
+        case FormScorer():
+            return Form(spec.part)
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

@@ -31,6 +31,7 @@ from scripts.training.lessons import Example
 from scripts.training.loop import Renewal, train
 from scripts.training.processes import Processes, joined
 from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
+from scripts.training.watch import Watch, read_watched
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -95,6 +96,7 @@ def parser_of(step: str, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--logprobs", type=Path, nargs="+", required=True, help="of the families that the pairs draw on"
     )
+    parser.add_argument("--watched", type=Path, help="responses table, of which some that no pair holds are watched")
     parser.add_argument(
         "--checkpoints", type=Path, required=True, help="folder of this run's alone; emptied at the end"
     )
@@ -170,7 +172,11 @@ def _perform(step: str, arguments: argparse.Namespace, sampled: Sampled | None, 
     model = load_causal(card)
     renewal = sampled.renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if sampled else None
     pad_id, stored = tokenizer.pad_token_id, card.logprob_precision
-    rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored)
+    watched = read_watched(arguments.watched, store, tokenizer, card, spec) if arguments.watched else []
+    tokens = sum(each.tokens for each in examples) * spec.batch_pairs / len(examples)
+    watch = Watch(watched, spec, pad_id, tokens) if watched else None
+    found |= {"watched": {"responses": len(watched), "every": watch.every if watch else None}}
+    rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored, watch)
     if processes:
         weights = processes.whole(model.state_dict())
         if processes.rank:

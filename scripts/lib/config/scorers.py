@@ -15,6 +15,21 @@ class OracleScorer(Spec):
     kind: Literal["oracle"]
 
 
+class GradesScorer(Spec):
+    """Grades from 1 to 5 of answers to the didactic world's arithmetic stories, by a judge that knows the solution."""
+
+    kind: Literal["grades"]
+
+
+class FormScorer(Spec):
+    """How well verses and slogans of the didactic world keep the form that their prompt asks for, from 0 to 1."""
+
+    kind: Literal["form"]
+    part: Literal["all", "rows", "words", "rhyme", "title", "length", "content"] = Field(
+        "all", description="One rule, of verses (the first four) or of slogans (the others); all: the mean of a task's."
+    )
+
+
 class AnnotationScorer(Spec):
     """The annotation that came with the data."""
 
@@ -43,7 +58,10 @@ class ScratchScorer(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
-ScorerSpec = Annotated[OracleScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")]
+ScorerSpec = Annotated[
+    OracleScorer | GradesScorer | FormScorer | AnnotationScorer | RewardModelScorer | ScratchScorer,
+    Field(discriminator="kind"),
+]
 
 
 class ScratchRanker(Architecture, Optimisation):
