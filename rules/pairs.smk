@@ -298,6 +298,39 @@ rule ranked:
         """
 
 
+rule scenario:
+    """Pair responses by who wrote them: the policy itself, or others."""
+    input:
+        responses=lambda w: files.responses_behind(
+            [lineage.without_start(w.dataset)], lineage.start_in(w.dataset)
+        ),
+        scores=lambda w: files.scores_behind(w.dataset),
+    output:
+        pairs="results/pairs/{dataset}.parquet",
+        card="results/pairs/{dataset}.card.json",
+    log:
+        "logs/pairs/{dataset}.log",
+    benchmark:
+        "benchmarks/pairs/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=files.pairs_of_kind("scenario"),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.pairs.scenario"),
+        spec=lambda w: files.pairs_of(w.dataset).model_dump_json(),
+    shell:
+        r"""
+        python -m scripts.pairs.scenario \
+            --spec {params.spec:q} \
+            --responses {input.responses} \
+            --scores {input.scores} \
+            --out {output.pairs} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
 rule draw:
     """One of several draws of a dataset: disjoint parts of its prompts, as if each had been collected by itself."""
     input:

@@ -1,6 +1,6 @@
 """Report: one self-contained page that joins the studies' sections with the data and runs that they share.
 
-Needs: sections, claims, figures and counts of the studies; cards of sources, prompt sets, tiers, pairs, scorers
+Needs: sections, claims, figures and counts of the studies; tables of runs; cards of what they are made from
 Makes: results/figures/world/{figure}.svg, .png and results/tables/world/{sample_set}.csv on the didactic world
        results/configuration.json, results/rulegraph.dot
        results/report.html
@@ -164,6 +164,7 @@ rule report:
         ),
         tier_cards=expand("results/tiers/{tiers}.card.json", tiers=needs.tiers),
         pairs_cards=expand("results/pairs/{pairs}.card.json", pairs=needs.pairs),
+        training=needs.training,
         training_cards=[path.replace(".parquet", ".card.json") for path in needs.training],
         learned_cards=expand("results/scorers/{scorer}/scorer.json", scorer=needs.learned_scorers),
         sharing=[
@@ -200,6 +201,7 @@ rule report:
             --prompt-set-cards {input.prompt_set_cards} \
             --tier-cards {input.tier_cards} \
             --pairs-cards {input.pairs_cards} \
+            --training {input.training} \
             --training-cards {input.training_cards} \
             --learned-cards {input.learned_cards} \
             --sharing {input.sharing} \

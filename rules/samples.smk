@@ -64,12 +64,14 @@ rule sample_prompt_set:
     params:
         code=lambda w: code.of_inference("scripts.samples.sample", files.sample_set(w.sample_set)),
         spec=lambda w: files.sampling(w.sample_set),
+        limit=lambda w: files.limit_of(w.sample_set),
     shell:
         r"""
         python -m scripts.samples.sample \
             --policy results/policies/{wildcards.policy}/policy.json \
             --family {wildcards.prompt_set}.{wildcards.sample_set} \
             --prompts {input.prompts} \
+            {params.limit} \
             --spec {params.spec:q} \
             --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.prompt_set}.{wildcards.sample_set} \
             --out {output.samples} \
@@ -99,12 +101,14 @@ rule sample_shard:
     params:
         code=lambda w: code.of_inference("scripts.samples.sample", files.sample_set(w.sample_set)),
         spec=lambda w: files.sampling(w.sample_set),
+        limit=lambda w: files.limit_of(w.sample_set),
     shell:
         r"""
         python -m scripts.samples.sample \
             --policy results/policies/{wildcards.policy}/policy.json \
             --family {wildcards.prompt_set}.{wildcards.sample_set} \
             --prompts {input.prompts} \
+            {params.limit} \
             --shard {wildcards.shard} {wildcards.shards} \
             --spec {params.spec:q} \
             --checkpoints checkpoints/samples/{wildcards.policy}/{wildcards.prompt_set}.{wildcards.sample_set}.{wildcards.shard} \

@@ -2,6 +2,7 @@
 
 Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{prompt_set}/ to learn from (scratch)
        results/pairs/{dataset}.parquet, and for runs results/logprobs/{base}/{family}.parquet as the reference
+       results/samples/{base}/{family}.responses.parquet to watch (training.watch)
 Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files next to it
        results/training/{run}.parquet, one row per step, and what the run learns from (.card.json)
        results/scorers/{scorer}/, results/rankers/{ranker}/
@@ -75,6 +76,7 @@ rule train:
         prompts=lambda w: files.prompts_behind([w.dataset]),
         responses=lambda w: files.responses_behind([w.dataset], w.base),
         logprobs=lambda w: files.references(w.dataset, w.base),
+        watched=lambda w: files.watched(w.dataset, w.base),
     output:
         expand(
             "results/policies/{{base}}.{{dataset}}.{{variant}}.s{{seed}}/{file}",
@@ -100,6 +102,7 @@ rule train:
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
         scorer=[],
+        watched=lambda w, input: ["--watched", *input.watched] if input.watched else [],
         # Not a trigger: Snakemake does not compare parameters that depend on resources with those of earlier jobs.
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
     shell:
@@ -114,6 +117,7 @@ rule train:
             --responses {input.responses} \
             --logprobs {input.logprobs} \
             {params.scorer:q} \
+            {params.watched} \
             --checkpoints checkpoints/{params.run} \
             --log {output.steps} \
             --out results/policies/{params.run} \
@@ -128,6 +132,7 @@ use rule train as train_online with:
         prompts=lambda w: files.prompts_behind([w.dataset]),
         responses=lambda w: files.responses_behind([w.dataset], w.base),
         logprobs=lambda w: files.references(w.dataset, w.base),
+        watched=lambda w: files.watched(w.dataset, w.base),
         scorer=lambda w: files.training_scorer_files(w.variant),
     wildcard_constraints:
         dataset=DRAWN,
@@ -135,11 +140,14 @@ use rule train as train_online with:
     params:
         step="scripts.training.train_online",
         code=lambda w: code.of_training(
-            "scripts.training.train_online", atlas.training.variant(w.variant).objective
+            "scripts.training.train_online",
+            atlas.training.variant(w.variant).objective,
+            atlas.scorers.get(files.training_scorer(w.variant)),
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
         scorer=lambda w: files.training_scorer_flags(w.variant),
+        watched=lambda w, input: ["--watched", *input.watched] if input.watched else [],
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
 
 

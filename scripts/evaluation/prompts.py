@@ -53,8 +53,10 @@ def harness_texts(name: str, suite: HarnessSuite, data: Path | None) -> list[str
 
 def reward_texts(name: str, suite: RewardSuite, data: Path | None) -> list[str]:
     """The first ``limit`` prompts. Raises InputError for a row without one."""
-    path, column = _path(name, suite, data), "instruction" if suite.data == "world" else suite.column
+    path, column = _path(name, suite, data), suite.column
     rows = read_rows(path)[: suite.limit]
+    if suite.data == "world":
+        return [prompt_of(row) for row in rows]
     for at, row in enumerate(rows):
         if not isinstance(row.get(column), str) or not normalise(row[column]):
             raise InputError(f"{path}, row {at}", f"no text in {column}", "fix the row, or name the suite's column")

@@ -1,5 +1,7 @@
 """Scores a policy's samples: the mean score, with one value per prompt; 100 points are a score of 1.
 
+With ``at_least``: the share of samples with that score or more, in percent.
+
 On the didactic world the oracle's is the true reward. Elsewhere a reward model stands in for people where nobody
 judges; its scores have its own unit, so that only differences between policies mean something.
 """
@@ -19,7 +21,7 @@ from scripts.lib.rewards import scorer_of
 from scripts.lib.schemas import PROMPTS, SAMPLES
 from scripts.lib.tables import read_table
 
-METRIC = "mean_score"
+METRIC, SHARE = "mean_score", "share"
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +64,13 @@ def main() -> None:
         for of, response in zip(samples["prompt_id"], samples["response"].fillna(""), strict=True)
     ]
     scores = scorer_of(arguments.scorer, model_dir=arguments.model_dir).score(items)
-    values = points(prompts, samples, scores, arguments.samples)
     spec = arguments.spec
+    metric = METRIC if spec.at_least is None else SHARE
+    if spec.at_least is not None:
+        scores = [None if score is None else float(score >= spec.at_least) for score in scores]
+    values = points(prompts, samples, scores, arguments.samples)
     details = {"scorer": arguments.scorer.model_dump(), "name": spec.scorer, "samples": len(samples)}
-    record = evaluation(arguments.name, arguments.suite, METRIC, values, {METRIC: sum(values) / len(values)}, details)
+    record = evaluation(arguments.name, arguments.suite, metric, values, {metric: sum(values) / len(values)}, details)
     write_evaluation(record, arguments.out)
     log.info("%s: %.2f points", arguments.suite, record.value)
 

@@ -7,7 +7,8 @@ zero. By log-likelihood, in which DPO's two gradients are equal and opposite, th
 ``logps.rejected``.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from math import log
 
 import torch
@@ -58,12 +59,43 @@ def simpo(logps: PairLogps, beta: float = 2.0, gamma: float = 1.0) -> Logs:
     return weight - logps.chosen_length.log() - logps.chosen, weight - logps.rejected_length.log() - logps.rejected
 
 
+def sft(logps: PairLogps) -> Logs:
+    """1 / (|a+| pi+) on the chosen, nothing on the rejected."""
+    return -logps.chosen_length.log() - logps.chosen, _log(0.0, logps.rejected)
+
+
+def dpop(logps: PairLogps, beta: float = 0.3, lam: float = 50.0) -> Logs:
+    """Pal et al. 2024, eq. 3: as DPO's with the penalty in the margin; the chosen 1 + lam times if it is penalised."""
+    fallen = (logps.ref_chosen - logps.chosen).clamp(min=0)
+    margin = beta * (logps.chosen - logps.ref_chosen - logps.rejected + logps.ref_rejected - lam * fallen)
+    weight = logsigmoid(-margin) + log(beta)
+    return weight + (1 + lam * (fallen > 0).to(weight.dtype)).log() - logps.chosen, weight - logps.rejected
+
+
+def orpo(logps: PairLogps, lam: float = 0.1) -> Logs:
+    """Hong et al. 2024, section 4.3: sft's on the chosen, and lam sigmoid(-m) / ((1 - p) |a| pi) on either side."""
+    means = logps.chosen / logps.chosen_length, logps.rejected / logps.rejected_length
+    lefts = [(-torch.expm1(each)).log() for each in means]
+    weight = logsigmoid(means[1] - lefts[1] - means[0] + lefts[0]) + _log(lam, means[0])
+    chosen, rejected = torch.logaddexp(weight - lefts[0], torch.zeros_like(weight)), weight - lefts[1]
+    return chosen - logps.chosen_length.log() - logps.chosen, rejected - logps.rejected_length.log() - logps.rejected
+
+
 def _log(number: float, like: Tensor) -> Tensor:
     """log(number), -inf for 0, as a tensor like another."""
     return torch.full_like(like, number).log()
 
 
 LOG_GRADIENTS: dict[str, Callable[..., Logs]] = {
-    each.__name__: each for each in (dpo, flex_dpo, sft_dpo, ipo, slic, simpo)
+    each.__name__: each for each in (dpo, flex_dpo, sft_dpo, ipo, slic, simpo, sft, dpop, orpo)
 }
 """Objective (scripts/lib/objectives.py) -> its logarithms, for the same log-probabilities and options."""
+
+
+def log_gradients(objective: str, logps: PairLogps, beta: float, options: Mapping[str, float]) -> Logs:
+    """The logarithms for an objective; NaN for one without a closed form here. beta: for those that take it."""
+    function = LOG_GRADIENTS.get(objective)
+    if function is None:
+        return torch.full_like(logps.chosen, torch.nan), torch.full_like(logps.rejected, torch.nan)
+    tied = {"beta": beta} if "beta" in inspect.signature(function).parameters else {}
+    return function(logps, **tied, **options)

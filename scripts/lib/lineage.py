@@ -117,7 +117,7 @@ def pairs_for(config: AtlasConfig, dataset: str, start: str) -> str:
 
 def holds_prompt_set(config: AtlasConfig, dataset: str) -> bool:
     """Whether a pairs dataset may contain responses of the prompt set itself, not only of sample sets."""
-    return getattr(origin_of(config, dataset), "samples", None) is None
+    return origin_of(config, dataset).prompt_set is not None
 
 
 def families_behind(config: AtlasConfig, dataset: str, start: str | None = None) -> list[str]:
@@ -130,6 +130,11 @@ def families_behind(config: AtlasConfig, dataset: str, start: str | None = None)
 def prompt_set_behind(config: AtlasConfig, dataset: str) -> str:
     """The prompt set of a pairs dataset."""
     return over(config, dataset)[0]
+
+
+def watched_samples(config: AtlasConfig, dataset: str) -> str | None:
+    """The sample set that runs on a pairs dataset watch, if any."""
+    return config.training.watch.get(prompt_set_behind(config, dataset))
 
 
 def scorer_behind(config: AtlasConfig, dataset: str) -> str | None:

@@ -4,6 +4,7 @@
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
 | length       | minus its distance from a number of words                                     |
+| grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
@@ -23,6 +24,8 @@ import pyarrow.compute as pc
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
+    FormScorer,
+    GradesScorer,
     LengthScorer,
     OracleScorer,
     RewardModelScorer,
@@ -35,7 +38,8 @@ from scripts.lib.pieces import Pieces
 from scripts.lib.schemas import ANNOTATIONS, RESPONSES
 from scripts.lib.tables import read_batches, read_table
 from scripts.lib.texts import no_family
-from scripts.lib.world.oracle import reward
+from scripts.lib.world.grades import grade
+from scripts.lib.world.oracle import form, reward
 
 if TYPE_CHECKING:
     from scripts.lib.encoding import Rules
@@ -75,6 +79,23 @@ class Length:
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [-abs(len(response.split()) - self.target) / self.scale for _, response in items]
+
+
+class Grades:
+    """The didactic world's grades, for the last user turn."""
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [float(grade(_last_user_turn(prompt), response)) for prompt, response in items]
+
+
+class Form:
+    """The didactic world's rules of form; a response to a prompt that does not ask for the part has no score."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [form(_last_user_turn(prompt), response, self.part) for prompt, response in items]
 
 
 class Annotation:
@@ -183,6 +204,10 @@ def scorer_of(
             return Oracle()
         case LengthScorer():
             return Length(spec.words, spec.scale)
+        case GradesScorer():
+            return Grades()
+        case FormScorer():
+            return Form(spec.part)
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

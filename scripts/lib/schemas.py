@@ -124,6 +124,16 @@ RANKINGS = Schema(
     {"prompt_id": pa.string(), "first_id": pa.string(), "second_id": pa.string(), "first_wins": pa.float64()},
     key=("prompt_id", "first_id", "second_id"),
 )
+LIKELIHOODS = (
+    "chosen_token_logp",
+    "rejected_token_logp",
+    "chosen_change",
+    "rejected_change",
+    "chosen_log_gradient",
+    "rejected_log_gradient",
+    "watched_token_logp",
+)
+"""Columns of TRAINING: scripts/training/likelihoods.py and watch.py say what they are, and where they are blank."""
 TRAINING = Schema(
     "training",
     {
@@ -142,10 +152,11 @@ TRAINING = Schema(
         "reward": pa.float64(),
         "kl": pa.float64(),
         "samples": pa.int64(),
+        **dict.fromkeys(LIKELIHOODS, pa.float64()),
     },
     key=("step",),
-    nullable=frozenset({"reward", "kl"}),
-    defaults={"reward": None, "kl": None, "samples": 0},
+    nullable=frozenset({"reward", "kl", *LIKELIHOODS}),
+    defaults={"reward": None, "kl": None, "samples": 0, **dict.fromkeys(LIKELIHOODS)},
 )
 """samples: responses that the policy gave for this step. reward, kl: their mean score by the run's scorer, if it has
 one, and their mean log-ratio to the reference, in nats a response; of the last draw, for steps that use it again."""

@@ -31,7 +31,7 @@ from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.config.training import TrainingSpec
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_text
-from scripts.report import claims_view, dag
+from scripts.report import claims_view, dag, signature
 from scripts.report.claims_view import Answers, ClaimView
 from scripts.report.html import environment, fact
 from scripts.report.inline import inline_svg
@@ -41,6 +41,7 @@ from scripts.report.truncation import truncations
 
 SEVERAL = "prefatlas: which preference data?"
 """The page's title if there are several studies."""
+WARNING = "Likelihoods that fall: runs with signs of the 3D properties (change per token, nats)"
 PACKAGES = (
     "snakemake",
     "torch",
@@ -156,7 +157,8 @@ def asked(suite: SuiteSpec, config: AtlasConfig) -> dict[str, str]:
             cells = suite.metric, "alpaca-eval", suite.data, how
         case RewardSuite():
             of = config.evaluation.suites[suite.samples_of] if suite.samples_of else suite
-            cells = "mean_score", f"scorer {suite.scorer}", of.data, _drawn(of.sampling)
+            metric = "mean_score" if suite.at_least is None else f"share of {suite.at_least:g} or more"
+            cells = metric, f"scorer {suite.scorer}", of.data, _drawn(of.sampling)
         case PreferenceSuite():
             cells = suite.metric, "log-probs", suite.pairs, "held-out pairs"
         case BoundarySuite():
@@ -204,6 +206,8 @@ def render(arguments: Any) -> str:
     cards = [read_cards(title, paths) for title, paths in groups.items() if paths]
     if cut := truncations(arguments.training_cards):
         cards.append(group_of("Pairs that max_length cuts", cut))
+    if warned := signature.warnings(arguments.training):
+        cards.append(group_of(WARNING, warned))
     return (
         environment()
         .get_template("report.html")
@@ -258,6 +262,7 @@ def main() -> None:
     parser.add_argument("--prompt-set-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--tier-cards", type=Path, nargs="*", default=[])
     parser.add_argument("--pairs-cards", type=Path, nargs="*", default=[])
+    parser.add_argument("--training", type=Path, nargs="*", default=[], help="<run>.parquet")
     parser.add_argument("--training-cards", type=Path, nargs="*", default=[], help="<run>.card.json")
     parser.add_argument("--learned-cards", type=Path, nargs="*", default=[], help="of reward models and rankers")
     parser.add_argument("--sharing", type=Path, nargs="*", default=[], help="<study>/sharing.csv")

@@ -65,11 +65,17 @@ def shard_of(prompts: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
     return prompts.iloc[first:end]
 
 
+def some_of(prompts: pd.DataFrame, limit: int | None) -> pd.DataFrame:
+    """So many prompts, in the table's order: those with the smallest ids, which are hashes."""
+    return prompts if limit is None else prompts[prompts["prompt_id"].isin(prompts["prompt_id"].nsmallest(limit))]
+
+
 def main() -> None:
     parser = parser_of("scripts.samples.sample", __doc__)
     parser.add_argument("--policy", type=Path, required=True, help="policy.json")
     parser.add_argument("--family", required=True, help="the family that the samples are")
     parser.add_argument("--prompts", type=Path, required=True, help="prompts.parquet")
+    parser.add_argument("--limit", type=int, help="answer so many of them, chosen by their ids")
     parser.add_argument("--shard", type=int, nargs=2, default=(1, 1), help="which part of how many: 2 4 is the second")
     parser.add_argument("--spec", type=spec_of(SamplingSpec), required=True, help="SamplingSpec as JSON")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
@@ -79,13 +85,13 @@ def main() -> None:
     parser.add_argument("--responses", type=Path, help="the distinct responses are written here")
     arguments = parser.parse_args()
 
-    prompts = shard_of(read_table(arguments.prompts, PROMPTS), *arguments.shard)
-    ids = prompts["prompt_id"].tolist()
+    asked = some_of(read_table(arguments.prompts, PROMPTS), arguments.limit)
+    prompts = shard_of(asked, *arguments.shard)
+    ids, rows = prompts["prompt_id"].tolist(), prompts.index
     policy_card = read_policy(arguments.policy)
     encoder = Encoder(load_tokenizer(policy_card), policy_card.rules)
-    first = int(prompts.index[0]) if len(prompts) else 0
     # before the model is loaded, so that a refusal comes early
-    encoder.prompts(prompts["prompt"].tolist(), lambda at: f"{arguments.prompts}, row {first + at}, prompt {ids[at]}")
+    encoder.prompts(prompts["prompt"].tolist(), lambda at: f"{arguments.prompts}, row {rows[at]}, prompt {ids[at]}")
     sampler = sampler_of(policy_card, arguments.spec)
     policy = arguments.policy.read_text(encoding="utf-8")
     digest = digest_of("scripts.samples.sample", arguments.spec.model_dump(), policy, ids)

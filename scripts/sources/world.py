@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from scripts.lib.config.sources import WorldSource
 from scripts.lib.ids import seed_of
 from scripts.lib.world.generators import respond
-from scripts.lib.world.skills import make_prompts
+from scripts.lib.world.skills import SKILLS, make_prompts
 from scripts.sources.records import Record
 from scripts.sources.row import Row
 
 
 def rows(spec: WorldSource) -> Iterator[Row]:
     """One prompt per row; equal seeds give equal prompts, whatever the generators."""
-    for at, prompt in enumerate(make_prompts(spec.prompts, spec.seed)):
+    for at, prompt in enumerate(make_prompts(spec.prompts, spec.seed, tuple(spec.skills) or SKILLS)):
         yield Row(f"world, prompt {at}", {"prompt": prompt})
 
 

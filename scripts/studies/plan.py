@@ -40,15 +40,16 @@ COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left
 class Job(Spec):
     """One output of the DAG and the amount of work in it.
 
-    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs per row. length: of one unit of work,
-    relative to a row: a question includes its few-shot examples. share: of a job, if one job makes several outputs.
-    separate: how often separate runs would do it, as a multiple.
+    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs per row. most: rows, if not all are
+    worked on. length: of one unit of work, relative to a row: a question includes its few-shot examples. share: of a
+    job, if one job makes several outputs. separate: how often separate runs would do it, as a multiple.
     """
 
     kind: Kind
     out: str
     of: str
     times: float = 1.0
+    most: int | None = None
     length: float = 1.0
     share: float = 1.0
     separate: float = 1.0
@@ -90,7 +91,7 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
         for job in own:
             if job.of not in texts:
                 raise InputError(job.out, f"works through {job.of}, which is not counted", "give its prompts")
-        count = {job.out: texts[job.of].rows * job.times for job in own}
+        count = {job.out: min(texts[job.of].rows, job.most or math.inf) * job.times for job in own}
         sides = 2 if kind == "train" else 1  # a pair is two sequences
         tokens = {job.out: sides * count[job.out] * job.length * texts[job.of].tokens for job in own}
         left = [job for job in own if not Path(job.out).exists()]

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scripts.lib import objectives, reward_objectives
 from scripts.lib.chat import Encoded
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.objectives import PairLogps, implicit_rewards
+from scripts.lib.objectives import with_options as of_pairs
 from scripts.lib.reward_objectives import SampleLogps
+from scripts.lib.reward_objectives import with_options as of_samples
+from scripts.training.likelihoods import likelihoods
 from scripts.training.step import Lesson
 
 
@@ -90,11 +92,11 @@ class PairLesson:
     def learnt(self, item: Example) -> list[Encoded]:
         return [item.chosen, item.rejected] if self.both else [item.chosen]
 
-    def watched(self, item: Example) -> list[Encoded]:
+    def unlearnt(self, item: Example) -> list[Encoded]:
         return [] if self.both else [item.rejected]
 
-    def measured(self, items: Sequence[Example], learnt: list[Tensor], watched: list[Tensor]) -> Tensor:
-        chosen, rejected = (learnt[::2], learnt[1::2]) if self.both else (learnt, watched)
+    def measured(self, items: Sequence[Example], learnt: list[Tensor], unlearnt: list[Tensor]) -> Tensor:
+        chosen, rejected = (learnt[::2], learnt[1::2]) if self.both else (learnt, unlearnt)
         logps = _pair_logps(items, *(torch.stack([each.sum() for each in side]) for side in (chosen, rejected)))
         losses = self.objective(logps) * torch.tensor(
             [float(each.counts) for each in items], device=logps.chosen.device
@@ -111,10 +113,10 @@ class SampleLesson:
     def learnt(self, item: Rollout) -> list[Encoded]:
         return list(item.samples)
 
-    def watched(self, item: Rollout) -> list[Encoded]:
+    def unlearnt(self, item: Rollout) -> list[Encoded]:
         return []
 
-    def measured(self, items: Sequence[Rollout], learnt: list[Tensor], watched: list[Tensor]) -> Tensor:
+    def measured(self, items: Sequence[Rollout], learnt: list[Tensor], unlearnt: list[Tensor]) -> Tensor:
         counts = [len(each.samples) for each in items]
         losses = self.objective(_sample_logps(items, learnt))
         of_prompts = torch.stack([each.mean() for each in losses.split(counts)])
@@ -127,20 +129,20 @@ class SampleLesson:
 def lesson_of(spec: Hyperparameters) -> Lesson:
     """The lesson of a run."""
     if spec.has_reward:
-        return SampleLesson(reward_objectives.with_options(spec.objective, spec.beta, spec.options), spec)
-    return PairLesson(objectives.with_options(spec.objective, spec.beta, spec.options), spec)
+        return SampleLesson(of_samples(spec.objective, spec.beta, spec.options), spec)
+    return PairLesson(of_pairs(spec.objective, spec.beta, spec.options), spec)
 
 
 def loss_at_reference(batch: Sequence[Example] | Sequence[Rollout], spec: Hyperparameters) -> float:
     """The mean loss of a policy that equals its reference: log 2 under DPO."""
     lesson = lesson_of(spec)
     if spec.has_reward:
-        learnt, watched = [each for item in batch for each in item.ref], []
+        learnt, unlearnt = [each for item in batch for each in item.ref], []
     else:
         sides = [[torch.tensor([each.ref_chosen]), torch.tensor([each.ref_rejected])] for each in batch]
         chosen, rejected = (list(each) for each in zip(*sides, strict=True))
-        learnt, watched = ([each for both in sides for each in both], []) if lesson.both else (chosen, rejected)
-    return lesson.measured(batch, learnt, watched)[0].double().mean().item()
+        learnt, unlearnt = ([each for both in sides for each in both], []) if lesson.both else (chosen, rejected)
+    return lesson.measured(batch, learnt, unlearnt)[0].double().mean().item()
 
 
 def uses_rejected(objective: Callable[[PairLogps], Tensor]) -> bool:
@@ -165,7 +167,8 @@ def _pair_logps(items: Sequence[Example] | Sequence[Rollout], chosen: Tensor, re
 
 
 def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor:
-    return torch.stack([losses, logps.chosen, logps.rejected, *implicit_rewards(logps, spec.beta)])
+    rewards = implicit_rewards(logps, spec.beta)
+    return torch.stack([losses, logps.chosen, logps.rejected, *rewards, *likelihoods(logps, spec)])
 
 
 def _sample_logps(items: Sequence[Rollout], logps: list[Tensor]) -> SampleLogps:

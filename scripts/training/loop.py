@@ -30,10 +30,12 @@ from scripts.lib.ids import seed_of
 from scripts.lib.models import layers_of
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.lessons import Example, Rollout, lesson_of
+from scripts.training.likelihoods import columns_of
 from scripts.training.processes import Processes, parameter_groups
 from scripts.training.recomputed import checkpointable, recomputed_layers
 from scripts.training.start import check_start, refusals_told
 from scripts.training.step import accumulate, head_of
+from scripts.training.watch import Watch
 
 LOG_EVERY = 10.0
 """Seconds between lines of the log."""
@@ -75,6 +77,7 @@ def train(
     renewal: Renewal | None = None,
     processes: Processes | None = None,
     stored: Precision = "float32",
+    watch: Watch | None = None,
 ) -> pd.DataFrame:
     """One run: trains ``model`` (float32 weights) in place and returns a TRAINING table, one row per step.
 
@@ -83,8 +86,8 @@ def train(
     the newest, and gives the same weights and table as an uninterrupted run (bit for bit on one CPU thread). The model
     stays in eval mode: dropout, which the stored log-probs had none of, is off, as in TRL, and so is a router's noise.
     With ``renewal``, checkpoints are written just before it is called, so that it resumes from the same model; the
-    examples are then whatever it makes batches from. stored:
-    the precision of the reference's log-probs.
+    examples are then whatever it makes batches from. stored: the precision of the reference's log-probs. ``watch`` adds
+    a column to the table and changes no weight.
 
     With ``processes``, all of which must call this identically, ``model`` is sharded over them and stays so; the table
     covers all pairs. One process and several differ by rounding.
@@ -104,7 +107,7 @@ def train(
     lesson = lesson_of(spec)
     draws = draws_of(batches(len(examples), spec.batch_pairs, spec.epochs, seed), renewal)
     steps = max(draws)
-    optimizer, scheduler = _optimization(model, spec, steps)
+    optimizer, scheduler = optimization(model, spec, steps)
     rows: list[dict[str, Any]] = []
     progress = _Progress(steps)
     head = None if reason else head_of(model, spec)
@@ -127,6 +130,7 @@ def train(
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_item, batch, float(norm), scheduler.get_last_lr()[0]))
+            rows[-1] |= watch(model, step) if watch else {}
             _refuse_non_finite(rows[-1])
             if step == 0:
                 check_start(per_item, batch.items, spec, stored)
@@ -149,7 +153,7 @@ def _refuse_what_it_lacks(model: PreTrainedModel, spec: Hyperparameters) -> None
         raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
 
 
-def _optimization(model: PreTrainedModel, spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
+def optimization(model: PreTrainedModel, spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
     """AdamW, and the learning rate's warm-up and cosine over so many steps."""
     optimizer = torch.optim.AdamW(
         parameter_groups(model, spec.weight_decay),
@@ -268,7 +272,7 @@ class _Progress:
 
 
 def _row(step: int, per_item: Tensor, batch: Batch, norm: float, learning_rate: float) -> dict[str, Any]:
-    loss, chosen, rejected, chosen_reward, rejected_reward = per_item.double().mean(dim=1).tolist()
+    loss, chosen, rejected, chosen_reward, rejected_reward = per_item[:5].double().mean(dim=1).tolist()
     return {
         "step": step,
         "loss": loss,
@@ -283,4 +287,5 @@ def _row(step: int, per_item: Tensor, batch: Batch, norm: float, learning_rate: 
         "pairs": len(batch.items),
         "tokens": sum(each.tokens for each in batch.items),
         **batch.columns,
+        **columns_of(per_item[5:]),
     }

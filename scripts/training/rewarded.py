@@ -12,6 +12,7 @@ from scripts.lib.chat import Answer, Encoded
 from scripts.lib.errors import InputError
 from scripts.lib.ids import response_id
 from scripts.lib.logprobs import token_states
+from scripts.lib.rewards import Scorer
 from scripts.training.advantages import ValueHead, against_the_others, returns, token_rewards
 from scripts.training.lessons import Example, PairLesson, Rollout, lesson_of
 from scripts.training.loop import Batch
@@ -37,8 +38,9 @@ class Rewarded(Online):
     prompt that has none left is too.
     """
 
-    def __init__(self, run: Prepared) -> None:
+    def __init__(self, run: Prepared, scorer: Scorer) -> None:
         super().__init__(run)
+        self.scorer = scorer
         lesson = lesson_of(run.spec)
         self.pairs = isinstance(lesson, PairLesson)
         self.ties = self.pairs and not lesson.both
@@ -60,7 +62,7 @@ class Rewarded(Online):
     def _drawn(self, model: PreTrainedModel, step: int, prompt_ids: list[str]) -> dict[str, list[Sample]]:
         """Prompt id -> its samples."""
         answers = self.answers(step, prompt_ids)
-        scores = self.run.scorer.score([(each.prompt, each.response) for each in answers])
+        scores = self.scorer.score([(each.prompt, each.response) for each in answers])
         encoded = self.encoded(answers)
         old, ref = (self.logprobs(each, encoded) for each in (model, self.reference))
         rows = list(zip(answers, encoded, scores, old, ref, strict=True))

@@ -26,6 +26,7 @@ from scripts.lib.models import PRECISIONS
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
 from scripts.lib.products import large_products
 from scripts.training.compiled import compiled_layers
+from scripts.training.likelihoods import COLUMNS
 from scripts.training.processes import Processes
 
 
@@ -45,15 +46,15 @@ class Lesson(Protocol):
         """The responses through whose log-probs the loss has a gradient."""
         ...
 
-    def watched(self, item: Item) -> list[Encoded]:
+    def unlearnt(self, item: Item) -> list[Encoded]:
         """The responses that are only measured, and get no backward pass."""
         ...
 
-    def measured(self, items: Sequence[Item], learnt: list[Tensor], watched: list[Tensor]) -> Tensor:
-        """float32 (5, items), the first row differentiable: loss, log-probability of the chosen and of the rejected
-        response, and their implicit rewards.
+    def measured(self, items: Sequence[Item], learnt: list[Tensor], unlearnt: list[Tensor]) -> Tensor:
+        """float32 (11, items), the first row differentiable: loss, log-probability of the chosen and of the rejected
+        response, their implicit rewards, and what :mod:`scripts.training.likelihoods` says of them.
 
-        learnt, watched: log-probs (tokens,) of those responses of all items, in order.
+        learnt, unlearnt: log-probs (tokens,) of those responses of all items, in order.
         """
         ...
 
@@ -73,7 +74,7 @@ def accumulate(
     ``spec.precision``; :func:`head_of`) items are packed, and what an item's responses share counts once; without it
     they are padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
     ``processes``, which all get the same batch, each works on its part.
-    Returns what the lesson measured, float32 (5, items); the order of the items is that of the micro-batches.
+    Returns what the lesson measured, float32 (11, items); the order of the items is that of the micro-batches.
     """
     if head:
         learnt = [lesson.learnt(each) for each in batch]
@@ -82,7 +83,7 @@ def accumulate(
         head.reserve(max(sum(len(each.response_ids) for each in of_item) for of_item in learnt))
         measure = partial(_packed, model, head, lesson=lesson, spec=spec)
     else:
-        read = [[*lesson.learnt(each), *lesson.watched(each)] for each in batch]
+        read = [[*lesson.learnt(each), *lesson.unlearnt(each)] for each in batch]
         tokens = [len(each) * max(map(len, each)) for each in read]
         measure = partial(_padded, model, lesson=lesson, spec=spec, pad_id=pad_id)
     hands = deal(tokens, processes.count) if processes else [list(range(len(batch)))]
@@ -97,7 +98,7 @@ def accumulate(
     if processes is None:
         return torch.cat(measured, dim=1)
     processes.add_up(model)
-    none = torch.empty(5, 0, device=model.device)
+    none = torch.empty(5 + len(COLUMNS), 0, device=model.device)
     return processes.columns(torch.cat([none, *measured], dim=1), [len(hand) for hand in hands])
 
 
@@ -116,9 +117,9 @@ def _micro_batches(hand: Sequence[int], tokens: Sequence[int], budget: int, pack
 def _padded(
     model: PreTrainedModel, items: Sequence[Item], lesson: Lesson, spec: Hyperparameters, pad_id: int, of: float
 ) -> Tensor:
-    learnt, watched = ([each for item in items for each in side(item)] for side in (lesson.learnt, lesson.watched))
+    learnt, unlearnt = ([each for item in items for each in side(item)] for side in (lesson.learnt, lesson.unlearnt))
     with _precision(model, spec):
-        values = token_logprobs(model, learnt + watched, pad_id)
+        values = token_logprobs(model, learnt + unlearnt, pad_id)
     measured = lesson.measured(items, values[: len(learnt)], [each.detach() for each in values[len(learnt) :]])
     (measured[0].sum() / of).backward()
     return measured.detach()
@@ -128,8 +129,8 @@ def _packed(
     model: PreTrainedModel, head: Head, items: Sequence[Item], lesson: Lesson, spec: Hyperparameters, of: float
 ) -> Tensor:
     learnt = [lesson.learnt(item) for item in items]
-    watched = [lesson.watched(item) for item in items]
-    of_watched = _forward_only(model, head, watched, spec)
+    unlearnt = [lesson.unlearnt(item) for item in items]
+    of_unlearnt = _forward_only(model, head, unlearnt, spec)
     row = pack(learnt, model.device)
     with _precision(model, spec):
         states = hidden_states(model, row)
@@ -140,7 +141,7 @@ def _packed(
     found = []
     for run, leaf, wanted in zip(runs, leaves, row.targets.split(sizes), strict=True):
         values = head.logprobs(leaf, wanted).split([length for at in run for length in lengths[at]])
-        others = [each for at in run for each in of_watched[at]]
+        others = [each for at in run for each in of_unlearnt[at]]
         measured = lesson.measured([items[at] for at in run], list(values), others)
         (measured[0].sum() / of).backward()
         found.append(measured.detach())

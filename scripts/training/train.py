@@ -19,13 +19,11 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from scripts.lib import cli
-from scripts.lib.config.scorers import ScorerSpec
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.encoding import digest_of_tokens
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.models import PolicyCard, load_causal, load_tokenizer, read_policy, save_policy
-from scripts.lib.rewards import SCORER_CARD, Scorer, scorer_of
 from scripts.lib.schemas import PAIRS, TRAINING
 from scripts.lib.tables import card_of, read_table, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
@@ -33,6 +31,7 @@ from scripts.training.lessons import Example
 from scripts.training.loop import Renewal, train
 from scripts.training.processes import Processes, joined
 from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
+from scripts.training.watch import Watch, read_watched
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -40,19 +39,19 @@ log = logging.getLogger(__name__)
 
 
 def digest_of(
-    step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path, scorer: Sequence[str] = ()
+    step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path, told: Sequence[str] = ()
 ) -> str:
     """Hex digest of everything that a run's outcome depends on, except the machine. step: the module that trains it.
 
-    The policy counts through its policy.json, which holds the hashes of its files or names a commit. scorer: texts that
-    tell one scorer from another.
+    The policy counts through its policy.json, which holds the hashes of its files or names a commit. told: texts
+    that tell it from other online runs.
     """
     digest = hashlib.sha256()
     head = {
         "spec": spec.model_dump(),
         "seed": seed,
         "policy": policy.read_text(encoding="utf-8"),
-        "scorer": list(scorer),
+        "told": list(told),
         "code": fingerprint(step, REPOSITORY),
         "libraries": [torch.__version__, transformers.__version__],
     }
@@ -64,16 +63,8 @@ def digest_of(
     return digest.hexdigest()
 
 
-def scorer_texts(arguments: argparse.Namespace) -> list[str]:
-    """What tells the scorer of a run from others: its entry, and the card of one trained here, which has its hashes."""
-    if arguments.scorer is None:
-        return []
-    card = [(arguments.model_dir / SCORER_CARD).read_text(encoding="utf-8")] if arguments.model_dir else []
-    return [arguments.scorer.model_dump_json(), *card]
-
-
 def one_of_each_prompt(examples: Sequence[Example], store: Store) -> list[Example]:
-    """The first pair of each prompt, in order: all that a run with a scorer takes from its pairs is their prompts."""
+    """The first pair of each prompt, in order."""
     found: dict[str, Example] = {}
     for each in examples:
         found.setdefault(store.responses[each.chosen_id][0], each)
@@ -92,7 +83,7 @@ def card_of_run(name: str, examples: Sequence[Example], dropped: Counter, store:
     }
 
 
-def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
+def parser_of(step: str, doc: str | None) -> argparse.ArgumentParser:
     """The command line of a run."""
     parser = cli.parser_of(step, doc)
     parser.add_argument("--name", required=True, help="the run's name, and that of the policy it makes")
@@ -105,10 +96,7 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--logprobs", type=Path, nargs="+", required=True, help="of the families that the pairs draw on"
     )
-    parser.add_argument(
-        "--scorer", type=cli.spec_of(ScorerSpec), help="JSON of the entry of online.scorer, if there is one"
-    )
-    parser.add_argument("--model-dir", type=Path, help="folder of a scorer trained here")
+    parser.add_argument("--watched", type=Path, help="responses table, of which some that no pair holds are watched")
     parser.add_argument(
         "--checkpoints", type=Path, required=True, help="folder of this run's alone; emptied at the end"
     )
@@ -116,7 +104,7 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
         "--log", type=Path, required=True, help="table of the steps; the card of what is learnt is written next to it"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the trained policy")
-    return parser.parse_args()
+    return parser
 
 
 @dataclass(frozen=True)
@@ -129,30 +117,33 @@ class Prepared:
     tokenizer: PreTrainedTokenizerFast
     model: PreTrainedModel
     store: Store
-    scorer: Scorer | None = None
 
 
-def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prepared], Renewal] | None = None) -> None:
-    """The run that the command line describes; ``renewal_of`` renews the rejected responses of an online run."""
+@dataclass(frozen=True)
+class Sampled:
+    """What an online run learns from. renewal_of: makes its batches. told: texts that tell it from others, besides its
+    hyperparameters. prompts_only: whether all that it takes from its pairs is their prompts, each once.
+    """
+
+    renewal_of: Callable[[Prepared], Renewal]
+    told: Sequence[str] = ()
+    prompts_only: bool = False
+
+
+def perform(step: str, arguments: argparse.Namespace, sampled: Sampled | None = None) -> None:
+    """The run that the command line describes; ``sampled`` if it is online."""
     with joined() as processes:
-        _perform(step, arguments, renewal_of, processes)
+        _perform(step, arguments, sampled, processes)
 
 
-def _perform(
-    step: str,
-    arguments: argparse.Namespace,
-    renewal_of: Callable[[Prepared], Renewal] | None,
-    processes: Processes | None,
-) -> None:
+def _perform(step: str, arguments: argparse.Namespace, sampled: Sampled | None, processes: Processes | None) -> None:
     spec, card = arguments.spec, read_policy(arguments.policy)
-    if (spec.online is None) != (renewal_of is None):
+    if (spec.online is None) != (sampled is None):
         raise InputError("--spec", f"online is {spec.online}", "train offline with train, online with train_online")
-    if processes and renewal_of:
+    if processes and sampled:
         raise InputError(
             step, f"{processes.count} processes, and online runs take one", "set the resource gpu of train_online to 1"
         )
-    if (spec.online is not None and spec.online.scorer is not None) != (arguments.scorer is not None):
-        raise InputError("--scorer", "goes with a scorer in online of --spec", "give both or neither")
     if spec.max_length > card.max_length:
         raise InputError(
             "--spec",
@@ -174,16 +165,18 @@ def _perform(
             "raise training.max_length, or set training.truncation to cut",
         )
 
-    scorer = None
-    if arguments.scorer:
-        scorer = scorer_of(arguments.scorer, model_dir=arguments.model_dir)
+    if sampled and sampled.prompts_only:
         examples = one_of_each_prompt(examples, store)
-    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy, scorer_texts(arguments))
+    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy, sampled.told if sampled else ())
     checkpoints = Checkpoints(arguments.checkpoints, digest)
     model = load_causal(card)
-    renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store, scorer)) if renewal_of else None
+    renewal = sampled.renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if sampled else None
     pad_id, stored = tokenizer.pad_token_id, card.logprob_precision
-    rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored)
+    watched = read_watched(arguments.watched, store, tokenizer, card, spec) if arguments.watched else []
+    tokens = sum(each.tokens for each in examples) * spec.batch_pairs / len(examples)
+    watch = Watch(watched, spec, pad_id, tokens) if watched else None
+    found |= {"watched": {"responses": len(watched), "every": watch.every if watch else None}}
+    rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored, watch)
     if processes:
         weights = processes.whole(model.state_dict())
         if processes.rank:
@@ -206,7 +199,7 @@ def _perform(
 
 
 def main() -> None:
-    perform("scripts.training.train", arguments_of("scripts.training.train", __doc__))
+    perform("scripts.training.train", parser_of("scripts.training.train", __doc__).parse_args())
 
 
 if __name__ == "__main__":

@@ -7,16 +7,21 @@ used, and all responses are the policy's (scripts/training/rewarded.py).
 
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from scripts.lib import cli
+from scripts.lib.config.scorers import ScorerSpec
+from scripts.lib.config.training import Hyperparameters
+from scripts.lib.errors import InputError
 from scripts.lib.ids import response_id
+from scripts.lib.rewards import SCORER_CARD, scorer_of
 from scripts.training.lessons import Example
-from scripts.training.loop import Batch, Renewal
+from scripts.training.loop import Batch
 from scripts.training.online import Online
 from scripts.training.rewarded import Rewarded
-from scripts.training.train import Prepared, arguments_of, perform
+from scripts.training.train import Sampled, parser_of, perform
 
 STEP = "scripts.training.train_online"
 
@@ -43,13 +48,26 @@ class OnlineRejected(Online):
         return [Batch(list(islice(renewed, len(each))), {"samples": len(each)}) for each in batches]
 
 
-def renewal_of(run: Prepared) -> Renewal:
-    """What makes a run's batches."""
-    return Rewarded(run) if run.scorer else OnlineRejected(run)
+def sampled_by(spec: Hyperparameters, scorer: ScorerSpec | None, model_dir: Path | None) -> Sampled:
+    """What a run learns from. scorer: the entry of the scorer in ``spec``. model_dir: its folder, if trained here.
+
+    Raises InputError unless there is a scorer exactly if ``spec`` names one.
+    """
+    if (scorer is None) != (spec.online is None or spec.online.scorer is None):
+        raise InputError("--scorer", "goes with a scorer in online of --spec", "give both or neither")
+    if scorer is None:
+        return Sampled(OnlineRejected)
+    card = [(model_dir / SCORER_CARD).read_text(encoding="utf-8")] if model_dir else []  # it has the files' hashes
+    scores = scorer_of(scorer, model_dir=model_dir)
+    return Sampled(lambda run: Rewarded(run, scores), [scorer.model_dump_json(), *card], prompts_only=True)
 
 
 def main() -> None:
-    perform(STEP, arguments_of(STEP, __doc__), renewal_of)
+    parser = parser_of(STEP, __doc__)
+    parser.add_argument("--scorer", type=cli.spec_of(ScorerSpec), help="JSON of the scorer's entry, if online has one")
+    parser.add_argument("--model-dir", type=Path, help="folder of a scorer trained here")
+    arguments = parser.parse_args()
+    perform(STEP, arguments, sampled_by(arguments.spec, arguments.scorer, arguments.model_dir))
 
 
 if __name__ == "__main__":

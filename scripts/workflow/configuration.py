@@ -33,6 +33,7 @@ SECTIONS = (
     ("policies",),
     ("samples",),
     ("training", "variants"),
+    ("training", "watch"),
     ("evaluation", "suites"),
 )
 """Sections to which a study's fragment may add entries, each under a name that no other file uses."""
@@ -80,11 +81,11 @@ def _says(path: str | Path) -> dict[str, Any]:
 
 def _keys(says: Mapping[str, Any]) -> set[str]:
     """The top-level keys, or ``training.beta`` for keys in a section that has more than entries."""
-    nested = {section[0]: section[1] for section in SECTIONS if len(section) > 1}
+    nested = {section[0] for section in SECTIONS if len(section) > 1}
     found = set()
     for key, value in says.items():
-        inner = set(value) - {nested[key]} if key in nested and isinstance(value, dict) else set()
-        found |= {f"{key}.{each}" for each in inner} or {key}
+        parts = value if key in nested and isinstance(value, dict) else ()
+        found |= {f"{key}.{each}" for each in parts if (key, each) not in SECTIONS} or {key}
     return found
 
 

@@ -169,7 +169,17 @@ class Files:
 
     def sampling(self, sample_set: str) -> str:
         """How a sample set is drawn, as JSON for the step."""
-        return self.sample_set(sample_set).model_dump_json(exclude={"policy", "prompt_set", "shards"})
+        return self.sample_set(sample_set).model_dump_json(exclude={"policy", "prompt_set", "shards", "limit"})
+
+    def limit_of(self, sample_set: str) -> str:
+        """The flag for the number of prompts that a sample set answers, if not all."""
+        limit = self.sample_set(sample_set).limit
+        return f"--limit {limit}" if limit else ""
+
+    def watched(self, dataset: str, start: str) -> list[str]:
+        """The samples of a start of which a run on a pairs dataset watches some, if any."""
+        samples = lineage.watched_samples(self.atlas, dataset)
+        return [self.samples_for(samples, start, "responses.parquet")] if samples else []
 
     def prompts(self, family: str) -> str:
         return f"results/prompt_sets/{family.split('.')[0]}/prompts.parquet"

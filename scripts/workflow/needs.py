@@ -103,6 +103,12 @@ class Needs:
         )
 
     @cached_property
+    def watched(self) -> list[str]:
+        """The families of the samples that the runs watch."""
+        named = [(lineage.watched_samples(self.atlas, run.pairs), run.start) for run in self.runs]
+        return distinct(lineage.sampled_family(self.atlas, name, start) for name, start in named if name)
+
+    @cached_property
     def samples(self) -> list[str]:
         return [self.files.samples(family) for family in self.sampled]
 

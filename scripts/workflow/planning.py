@@ -41,7 +41,8 @@ class Planning:
         """What a family's responses are counted by: themselves, or the prompts that a policy has yet to answer."""
         if self.files.is_sampled(family):
             prompt_set, _, name = lineage.without_start(family).partition(".")
-            return {"of": f"{prompt_set}/prompts", "times": self.atlas.samples[name].samples}
+            entry = self.atlas.samples[name]
+            return {"of": f"{prompt_set}/prompts", "times": entry.samples, "most": entry.limit}
         return {"of": family}
 
     def _work_of(self, kind: str, path: str) -> Job:
@@ -75,7 +76,7 @@ class Planning:
                 "separate": sum(self._share(run, family) for run in self.needs.runs),
             }
             | self._counted(family)
-            for family in distinct([*self.needs.sampled, *self.needs.compared])
+            for family in distinct([*self.needs.sampled, *self.needs.compared, *self.needs.watched])
         ] + [
             {"kind": "sample", "out": f"results/samples/{policy}/{suite}.parquet", "of": f"{suite}/prompts"}
             for policy, suite in distinct((policy, self.suite_files.sampled_suite(suite)) for policy, suite in sampled)

@@ -27,8 +27,11 @@ class World:
         return [
             name
             for name, entry in self.atlas.samples.items()
-            if entry.policy is None and "oracle" in self.atlas.scorers
+            if entry.policy is None and "oracle" in self.atlas.scorers and not self._is_watched(name)
         ]
+
+    def _is_watched(self, sample_set: str) -> bool:
+        return sample_set in self.atlas.training.watch.values()
 
     def prompt_set(self, sample_set: str) -> str:
         return self.atlas.samples[sample_set].prompt_set

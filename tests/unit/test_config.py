@@ -88,6 +88,10 @@ BEST_LOW = ("pairs", "open_assistant_best_low")
         (put("evaluation", "suites", "mmlu", "task", "mmlu"), "mmlu:", ["does not go with data"]),
         (put(*ON_POLICY, "engine", {"tensor_parallel_size": 2}), "on_policy:", ["engine is for backend vllm"]),
         (put(*ON_POLICY, "backend", "vlm"), "on_policy:", ["'transformers' or 'vllm'", "'vlm'"]),
+        (put("training", "watch", "uf", "watched_ultrafeedback"), "watch:", ["no prompt_sets 'uf'"]),
+        (put("training", "watch", "ultrafeedback", "own"), "watch:", ["no samples 'own'"]),
+        (put("training", "watch", "ultrafeedback", "on_policy"), "watch:", ["sampled from medium alone"]),
+        (put("training", "watch", "ultrafeedback", "watched_open_assistant"), "watch:", ["answers open_assistant"]),
         (both(put(*ON_POLICY, "backend", "vllm"), put(*ON_POLICY, "num_beams", 3)), "on_policy:", ["num_beams to 1"]),
     ],
 )
@@ -172,7 +176,8 @@ TRUE_REWARD = {"kind": "reward", "scorer": "oracle", "samples_of": "lc_ae2"}
     ("suite", "sections", "message"),
     [
         (TRUE_REWARD, {}, None),
-        (TRUE_REWARD | {"samples_of": "mmlu"}, {}, "mmlu is no suite of kind win_rate or reward that samples"),
+        (TRUE_REWARD | {"samples_of": "mmlu"}, {}, "mmlu is no suite of kind win_rate or reward"),
+        (TRUE_REWARD | {"samples_of": "true_reward"}, {}, "true_reward has no samples of its own"),
         (
             TRUE_REWARD | {"scorer": "came"},
             {"scorers": {"came": {"kind": "annotation", "annotation": "rank"}}},

@@ -63,6 +63,14 @@ def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
     assert rows["all"]["box_hours"] == pytest.approx(sum(rows[name]["box_hours"] for name in rows if name != "all"))
 
 
+def test_a_job_may_be_on_some_of_the_rows(tmp_path: Path) -> None:
+    some = [
+        Job(kind="sample", of="ps/prompts", out=str(tmp_path / f"{most}"), times=8, most=most) for most in (7, 10**6)
+    ]
+    counted = [plan([job], TEXTS, {"box": MACHINE})[1]["needed"] for job in some]
+    assert counted == [8 * 7, 8 * 100]
+
+
 def test_nothing_left_takes_no_time(tmp_path: Path) -> None:
     for job in jobs(tmp_path):
         Path(job.out).touch()

@@ -70,9 +70,14 @@ def test_the_step_scores_by_the_oracle(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["reward", *flags, *map(str, files), "--out", str(tmp_path / "out.json")])
     reward.main()
     record = read_evaluation(tmp_path / "out.json")
-    said = samples["response"].tolist()
-    assert record.values == pytest.approx([100 * true_reward(*each) for each in zip(texts, said, strict=True)])
+    rewards = [true_reward(*each) for each in zip(texts, samples["response"], strict=True)]
+    assert record.values == pytest.approx([100 * each for each in rewards])
     assert record.metric == "mean_score"
+    flags[flags.index(json.dumps(REWARD))] = json.dumps(REWARD | {"at_least": rewards[3]})
+    monkeypatch.setattr(sys, "argv", ["reward", *flags, *map(str, files), "--out", str(tmp_path / "out.json")])
+    reward.main()
+    record = read_evaluation(tmp_path / "out.json")
+    assert record.values == [100.0 * (each >= rewards[3]) for each in rewards] and record.metric == "share"
 
 
 def test_a_reward_suite_reads_prompts_of_a_file(tmp_path, monkeypatch) -> None:

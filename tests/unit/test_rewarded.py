@@ -1,11 +1,9 @@
 """Runs that learn from samples with scores: what a draw makes, and what training does with it."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
-from scripts.lib.config.scorers import OracleScorer
+from scripts.lib.config.scorers import OracleScorer, ScratchScorer
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.logprobs import token_logprobs
@@ -14,7 +12,8 @@ from scripts.training.loop import train
 from scripts.training.reading import read_store
 from scripts.training.rewarded import Rewarded
 from scripts.training.step import accumulate, head_of
-from scripts.training.train import PAIRS, Prepared, one_of_each_prompt, read_table, scorer_texts
+from scripts.training.train import PAIRS, Prepared, one_of_each_prompt, read_table
+from scripts.training.train_online import sampled_by
 from tests.pairs_data import Data, spec_of
 
 ONLINE = {"scorer": "words", "samples": 4, "max_new_tokens": 8, "batch_tokens": 512}
@@ -41,12 +40,12 @@ def data(tmp_path, tiny_policy) -> Data:
     return Data(tmp_path, tiny_policy)
 
 
-def prepared(data: Data, spec: Hyperparameters, scorer: object = None) -> Prepared:
+def prepared(data: Data, spec: Hyperparameters) -> Prepared:
     examples = data.examples()
     paths = [[data.folder / f"{name}.parquet"] for name in ("prompts", "responses", "logprobs")]
     store = read_store(read_table(data.folder / "pairs.parquet", PAIRS), *paths)
     assert examples
-    return Prepared(spec, 1, data.card, data.tokenizer, data.model, store, scorer or Words())
+    return Prepared(spec, 1, data.card, data.tokenizer, data.model, store)
 
 
 def moved(data: Data) -> None:
@@ -58,7 +57,7 @@ def moved(data: Data) -> None:
 
 def test_a_draw_holds_all_samples_with_their_log_probs_rewards_and_advantages(data) -> None:
     spec = spec_of(objective="ppo", online=ONLINE, beta=0.2)
-    renewal = Rewarded(prepared(data, spec))
+    renewal = Rewarded(prepared(data, spec), Words())
     moved(data)
     batches = [data.examples()[:3], data.examples()[3:5]]
     made = renewal(data.model, 4, batches)
@@ -89,9 +88,9 @@ def test_a_draw_holds_all_samples_with_their_log_probs_rewards_and_advantages(da
 def test_pairs_are_the_best_sample_against_the_worst_and_count_if_far_enough_apart(data) -> None:
     for objective, gap in (("dpo", 0.0), ("dpo", 0.3), ("sft", 0.3)):
         spec = spec_of(objective=objective, online=ONLINE | {"min_gap": gap})
-        rollouts = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE)))
+        rollouts = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE)), Words())
         (of_all,) = rollouts(data.model, 0, [data.examples()])
-        (of_pairs,) = Rewarded(prepared(data, spec))(data.model, 0, [data.examples()])
+        (of_pairs,) = Rewarded(prepared(data, spec), Words())(data.model, 0, [data.examples()])
         assert of_pairs.columns == of_all.columns
         gaps = []
         for pair, item in zip(of_pairs.items, of_all.items, strict=True):
@@ -106,19 +105,24 @@ def test_pairs_are_the_best_sample_against_the_worst_and_count_if_far_enough_apa
 def test_a_pair_that_does_not_count_has_no_gradient_and_no_loss(data) -> None:
     spec = spec_of(online=ONLINE | {"min_gap": 2.0})  # no score is above 1
     rows = train(
-        data.model, data.examples(), spec, 1, data.tokenizer.pad_token_id, renewal=Rewarded(prepared(data, spec))
+        data.model,
+        data.examples(),
+        spec,
+        1,
+        data.tokenizer.pad_token_id,
+        renewal=Rewarded(prepared(data, spec), Words()),
     )
     assert rows["loss"].tolist() == [0.0] * len(rows) == rows["gradient_norm"].tolist()
     assert (rows["chosen_logp"] < 0).all()
 
 
 def test_samples_without_a_score_are_left_out_and_prompts_without_samples_too(data) -> None:
-    renewal = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE), Words(unscored="b")))
+    renewal = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE)), Words(unscored="b"))
     (batch,) = renewal(data.model, 0, [data.examples()])
     counts = [len(each.samples) for each in batch.items]
     assert all(1 <= each <= 4 for each in counts) and min(counts) < 4
     assert all("b" not in data.tokenizer.decode(each.response_ids) for item in batch.items for each in item.samples)
-    renewal = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE), Words(unscored=" ")))
+    renewal = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE)), Words(unscored=" "))
     with pytest.raises(InputError, match="no sample of its prompts"):
         renewal(data.model, 0, [data.examples()[:1]] * 2)
 
@@ -126,7 +130,7 @@ def test_samples_without_a_score_are_left_out_and_prompts_without_samples_too(da
 @pytest.mark.parametrize("objective", ["ppo", "reinforce", "reward_weighted"])
 def test_a_packed_step_of_samples_is_a_padded_one(data, objective) -> None:
     spec = spec_of(objective=objective, online=ONLINE)
-    (batch,) = Rewarded(prepared(data, spec))(data.model, 0, [data.examples()[:6]])
+    (batch,) = Rewarded(prepared(data, spec), Words())(data.model, 0, [data.examples()[:6]])
     moved(data)
     found = []
     for budget, packed in ((100_000, False), (1, False), (100_000, True), (1, True)):
@@ -137,14 +141,14 @@ def test_a_packed_step_of_samples_is_a_padded_one(data, objective) -> None:
         found.append((measured.mean(1), torch.cat([each.grad.flatten() for each in data.model.parameters()])))
     assert found[0][1].norm() > 1e-3
     for values, gradient in found[1:]:
-        torch.testing.assert_close(values, found[0][0], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(values, found[0][0], rtol=1e-4, atol=1e-4, equal_nan=True)
         assert (gradient - found[0][1]).norm() <= 1e-4 * found[0][1].norm()
 
 
 def test_on_the_samples_of_its_own_policy_ppo_is_reinforce(data) -> None:
     spec = spec_of(objective="ppo", online=ONLINE)
     moved(data)
-    (batch,) = Rewarded(prepared(data, spec))(data.model, 0, [data.examples()[:6]])
+    (batch,) = Rewarded(prepared(data, spec), Words())(data.model, 0, [data.examples()[:6]])
     found = []
     for objective in ("ppo", "reinforce"):
         of = spec_of(objective=objective, online=ONLINE)
@@ -158,7 +162,12 @@ def test_on_the_samples_of_its_own_policy_ppo_is_reinforce(data) -> None:
 def test_a_step_of_samples_at_the_reference_says_so(data) -> None:
     spec = spec_of(objective="ppo", online=ONLINE)
     rows = train(
-        data.model, data.examples(), spec, 1, data.tokenizer.pad_token_id, renewal=Rewarded(prepared(data, spec))
+        data.model,
+        data.examples(),
+        spec,
+        1,
+        data.tokenizer.pad_token_id,
+        renewal=Rewarded(prepared(data, spec), Words()),
     )
     assert rows["kl"][0] == pytest.approx(0.0, abs=1e-4) and rows["kl"].iloc[1:].abs().max() > 1e-4
     assert rows["margin"][0] == pytest.approx(0.0, abs=1e-4)
@@ -168,7 +177,7 @@ def test_a_step_of_samples_at_the_reference_says_so(data) -> None:
 def test_the_loss_at_the_reference_is_that_of_the_samples_advantages(data) -> None:
     """Ratios are 1: minus the sum of a sample's advantages; conftest.py compares it with every run's first loss."""
     spec = spec_of(objective="ppo", online=ONLINE)
-    (batch,) = Rewarded(prepared(data, spec))(data.model, 0, [data.examples()])
+    (batch,) = Rewarded(prepared(data, spec), Words())(data.model, 0, [data.examples()])
     means = [-sum(worth.sum().item() for worth in item.advantages) / len(item.samples) for item in batch.items]
     assert loss_at_reference(batch.items, spec) == pytest.approx(sum(means) / len(means), abs=1e-5)
 
@@ -189,7 +198,7 @@ def test_every_objective_raises_the_reward(data, objective, more) -> None:
     spec = spec_of(
         objective=objective, online=ONLINE | more, epochs=8 if "reuse" not in more else 4, beta=0.05, batch_pairs=10
     )
-    renewal = Rewarded(prepared(data, spec))
+    renewal = Rewarded(prepared(data, spec), Words())
     rows = train(data.model, data.examples(), spec, 1, data.tokenizer.pad_token_id, renewal=renewal)
     assert rows["reward"].iloc[-4:].mean() > rows["reward"].iloc[:2].mean() + 0.1
     assert rows["kl"].iloc[-1] > 0.1
@@ -202,13 +211,28 @@ def test_a_run_with_a_scorer_takes_each_prompt_once(data) -> None:
 
 
 def test_the_scorer_counts_for_what_a_run_is(tmp_path) -> None:
-    (tmp_path / "scorer.json").write_text("{}")
+    scored, unscored = spec_of(online=ONLINE), spec_of(online={})
+    learned = ScratchScorer(
+        kind="scratch",
+        pairs=["x"],
+        tokenizer="words",
+        vocabulary=9,
+        hidden_size=8,
+        layers=1,
+        heads=2,
+        epochs=1,
+        batch_size=1,
+        learning_rate=1.0,
+    )
     oracle = OracleScorer(kind="oracle")
-    told = [
-        scorer_texts(SimpleNamespace(scorer=scorer, model_dir=folder))
-        for scorer, folder in ((None, None), (oracle, None), (oracle, tmp_path))
-    ]
-    assert len({str(each) for each in told}) == 3 and told[0] == []
+    assert not sampled_by(unscored, None, None).told and not sampled_by(unscored, None, None).prompts_only
+    assert sampled_by(scored, oracle, None).told and sampled_by(scored, oracle, None).prompts_only
+    with pytest.raises(InputError, match="give both or neither"):
+        sampled_by(unscored, oracle, None)
+    with pytest.raises(InputError, match="give both or neither"):
+        sampled_by(scored, None, None)
+    with pytest.raises(FileNotFoundError):
+        sampled_by(scored, learned, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,13 @@ def test_the_step_writes_a_row_for_every_prompt_and_sample(tiny_policy, tmp_path
     assert (tmp_path / "distinct.parquet").read_bytes() == responses
 
 
+@given(st.sets(st.text("abc", max_size=4)), st.none() | st.integers(1, 9))
+def test_a_limit_takes_the_prompts_with_the_smallest_ids(ids, limit):
+    table = pd.DataFrame({"prompt_id": list(ids)}, dtype=object)
+    kept = step.some_of(table, limit)["prompt_id"].tolist()
+    assert set(kept) == set(sorted(ids)[:limit]) and kept == [each for each in table["prompt_id"] if each in kept]
+
+
 @given(st.integers(0, 50), st.integers(1, 9))
 def test_shards_are_all_of_a_table_in_order(rows, shards):
     table = pd.DataFrame({"row": range(rows)})

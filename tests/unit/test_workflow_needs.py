@@ -54,12 +54,22 @@ def test_the_plan_counts_every_output_that_a_model_works_for(studies: Studies) -
     outputs = [job["out"] for job in jobs]
     assert len(outputs) == len(set(outputs))
     kinds = Counter(job["kind"] for job in jobs)
-    assert kinds == {"score": 7, "sample": 1 + 57, "logprobs": 7, "train": 56, "ask": 4 * 57}
+    assert kinds == {"score": 7, "sample": 1 + 2 + 57, "logprobs": 7, "train": 56, "ask": 4 * 57}
     asked = Counter()
     for job in jobs:
         if job["kind"] == "ask":
             asked[job["out"].split("/")[2]] += job["share"]
     assert all(share == pytest.approx(1) for share in asked.values()) and len(asked) == 57  # one job each
+
+
+def test_the_default_runs_watch_samples_of_their_start(studies: Studies) -> None:
+    needs = studies.all
+    assert needs.watched == [f"{name}.watched_{name}@medium" for name in ("open_assistant", "ultrafeedback")]
+    (job,) = [each for each in Planning(needs).jobs() if "watched_ultrafeedback" in each["out"]]
+    assert job["most"] == needs.atlas.samples["watched_ultrafeedback"].limit and job["separate"] == 0
+    assert needs.files.watched("ultrafeedback_best_low", "medium") == [
+        "results/samples/medium/ultrafeedback.watched_ultrafeedback@medium.responses.parquet"
+    ]
 
 
 def test_draws_multiply_the_runs_and_nothing_before_them() -> None:

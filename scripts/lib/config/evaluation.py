@@ -10,6 +10,7 @@ from scripts.lib.config.base import (
     Name,
     NotNegative,
     NoTruth,
+    Number,
     PairsRef,
     Positive,
     RankerRef,
@@ -133,19 +134,20 @@ class WinRateSuite(Spec):
 class RewardSuite(Spec):
     """The mean score of a policy's samples by a scorer: what measures policies where nobody judges.
 
-    Points are 100 times the score.
+    Points are 100 times the score; or, with ``at_least``, percent of the samples.
     """
 
     kind: Literal["reward"]
     scorer: ScorerRef = Field(description="Any scorer of responses to new prompts; annotations score none.")
     samples_of: SuiteRef | None = Field(
-        None,
-        description="A suite of kind win_rate, or of kind reward with data: its samples are scored, no others.",
+        None, description="A win-rate or reward suite: its samples are scored, and nothing more is sampled."
     )
     data: LocalPath | None = Field(
         None, description="world; a local file of prompts; or owner/dataset/file on the hub."
     )
+    task: str = Field("world_alpaca", description="Of data: world: which of its questions.")
     column: str = Field("instruction", description="The column of the prompts in data.")
+    at_least: Number | None = Field(None, description="Measure the share of samples with this score or more.")
     size: Size = 200
     seed: QuestionSeed = 0
     limit: Count | None = Field(None, description="Use only the first so many prompts.")

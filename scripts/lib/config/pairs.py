@@ -122,7 +122,35 @@ class MixturePairs(Spec):
     )
 
 
+Side = Literal["on", "off"]
+
+
+class ScenarioPairs(Spec):
+    """For each prompt, the best of the policy's own samples or a solution over the worst own sample or a weaker answer.
+
+    Entries that differ in chosen and rejected alone have pairs of the same prompts: of those whose own samples are
+    neither all good nor all bad, and whose pairs all have a chosen response that is good and one rejected below it.
+    """
+
+    kind: Literal["scenario"]
+    prompt_set: PromptSetRef
+    samples: SampleSetRef = Field(description="The policy's own samples of these prompts.")
+    scorer: ScorerRef = Field(description="A judge that knows the solutions.")
+    solutions: str = Field(description="The generator of the prompt set whose responses are chosen off-policy.")
+    weaker: str = Field(description="The one whose responses are rejected off-policy.")
+    good: Number = Field(description="From this score on a response is good.")
+    chosen: Side = Field(description="on: the policy's own best; off: the solution.")
+    rejected: Side = Field(description="on: the policy's own worst; off: the weaker answer.")
+
+
 PairsSpec = Annotated[
-    TierPairs | LabelledPairs | ComparisonPairs | RankedPairs | GapPairs | CounterfactualPairs | MixturePairs,
+    TierPairs
+    | LabelledPairs
+    | ComparisonPairs
+    | RankedPairs
+    | GapPairs
+    | CounterfactualPairs
+    | MixturePairs
+    | ScenarioPairs,
     Field(discriminator="kind"),
 ]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from scripts.lib.config.base import Reference, Spec
-from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite, WinRateSuite
-from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs
+from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite
+from scripts.lib.config.pairs import CounterfactualPairs, GapPairs, LabelledPairs, MixturePairs, ScenarioPairs
 from scripts.lib.config.scorers import AnnotationScorer, ScratchRanker, ScratchScorer
 from scripts.lib.config.sources import LabelledSource
 from scripts.lib.config.studies import Location, Problem
@@ -127,6 +127,8 @@ def _pairs_that_do_not_fit(config: Any) -> Iterator[Problem]:
                 )
         if isinstance(spec, MixturePairs):
             yield from _mixtures_that_do_not_fit(config, name, prompt_set, scorer)
+        if isinstance(spec, ScenarioPairs):
+            yield from _scenarios_that_do_not_fit(config, name)
         if strangers := [each for each in getattr(spec, "sources", []) if each not in _merged(config, prompt_set)]:
             yield (
                 ("pairs", name, "sources", spec.sources.index(strangers[0])),
@@ -153,6 +155,24 @@ def _mixtures_that_do_not_fit(config: Any, name: str, prompt_set: str, scorer: s
             f"no scorer made {config.pairs[name].base}, so the best of the samples cannot be told",
             "mix into pairs that a scorer made",
         )
+
+
+def _scenarios_that_do_not_fit(config: Any, name: str) -> Iterator[Problem]:
+    spec = config.pairs[name]
+    if config.samples[spec.samples].prompt_set != spec.prompt_set:
+        yield (
+            ("pairs", name, "samples"),
+            f"{spec.samples} answers {config.samples[spec.samples].prompt_set}, not {spec.prompt_set}",
+            f"use samples of prompt set {spec.prompt_set}",
+        )
+    known = config.prompt_sets[spec.prompt_set].generators
+    for field in ("solutions", "weaker"):
+        if getattr(spec, field) not in known:
+            yield (
+                ("pairs", name, field),
+                f"{getattr(spec, field)} is no generator of prompt set {spec.prompt_set}",
+                f"use one of {', '.join(known) or 'those that you name under its generators'}",
+            )
 
 
 def _labels_that_sources_do_not_have(config: Any) -> Iterator[Problem]:
@@ -217,6 +237,25 @@ def _scorers_of_runs(config: Any) -> Iterator[Problem]:
             )
 
 
+def _runs_that_cannot_be_watched(config: Any) -> Iterator[Problem]:
+    for prompt_set, name in config.training.watch.items():
+        at = ("training", "watch", prompt_set)
+        if prompt_set not in config.prompt_sets:
+            yield at, f"no prompt_sets {prompt_set!r}", f"use one of {', '.join(config.prompt_sets)}"
+        elif config.samples[name].prompt_set != prompt_set:
+            yield (
+                at,
+                f"{name} answers {config.samples[name].prompt_set}",
+                f"name a sample set over {prompt_set}",
+            )
+        elif config.samples[name].policy is not None:
+            yield (
+                at,
+                f"{name} is sampled from {config.samples[name].policy} alone",
+                f"leave the policy out of samples.{name}: it is then sampled from each start",
+            )
+
+
 def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
     for name, suite in config.evaluation.suites.items():
         if not isinstance(suite, RewardSuite):
@@ -227,12 +266,17 @@ def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
                 f"{suite.scorer} came with the data and says nothing of responses that are made here",
                 "name a scorer of another kind",
             )
-        of = config.evaluation.suites[suite.samples_of] if suite.samples_of else None
-        if of and not (isinstance(of, WinRateSuite) or (isinstance(of, RewardSuite) and of.data)):
+        if suite.samples_of and getattr(config.evaluation.suites[suite.samples_of], "sampling", None) is None:
             yield (
                 ("evaluation", "suites", name, "samples_of"),
-                f"{suite.samples_of} is no suite of kind win_rate or reward that samples",
+                f"{suite.samples_of} is no suite of kind win_rate or reward",
                 "name one that is, or give data",
+            )
+        elif suite.samples_of and getattr(config.evaluation.suites[suite.samples_of], "samples_of", None):
+            yield (
+                ("evaluation", "suites", name, "samples_of"),
+                f"{suite.samples_of} has no samples of its own",
+                f"name {config.evaluation.suites[suite.samples_of].samples_of}, whose samples it scores",
             )
 
 
@@ -304,6 +348,7 @@ CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _labels_that_sources_do_not_have,
     _classifiers_that_cannot_learn,
     _tasks_without_their_data,
+    _runs_that_cannot_be_watched,
     _rewards_that_cannot_be,
     _scorers_of_runs,
     _held_out_pairs_that_are_not,

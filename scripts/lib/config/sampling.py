@@ -31,4 +31,5 @@ class SampleSet(SamplingSpec):
 
     policy: PolicyRef | None = Field(None, description="Whose; none: of whatever a run starts from, for every start.")
     prompt_set: PromptSetRef
+    limit: Count | None = Field(None, description="Answer so many of the prompts, chosen by their ids; none: all.")
     shards: Count = Field(1, description="Jobs that share the prompts; in float32 the samples are the same.")

@@ -23,6 +23,21 @@ class LengthScorer(Spec):
     scale: Positive = Field(1.0, description="Words off the target that cost a score of 1.")
 
 
+class GradesScorer(Spec):
+    """Grades from 1 to 5 of answers to the didactic world's arithmetic stories, by a judge that knows the solution."""
+
+    kind: Literal["grades"]
+
+
+class FormScorer(Spec):
+    """How well verses and slogans of the didactic world keep the form that their prompt asks for, from 0 to 1."""
+
+    kind: Literal["form"]
+    part: Literal["all", "rows", "words", "rhyme", "title", "length", "content"] = Field(
+        "all", description="One rule, of verses (the first four) or of slogans (the others); all: the mean of a task's."
+    )
+
+
 class AnnotationScorer(Spec):
     """The annotation that came with the data."""
 
@@ -52,7 +67,8 @@ class ScratchScorer(Architecture, Optimisation):
 
 
 ScorerSpec = Annotated[
-    OracleScorer | LengthScorer | AnnotationScorer | RewardModelScorer | ScratchScorer, Field(discriminator="kind")
+    OracleScorer | LengthScorer | GradesScorer | FormScorer | AnnotationScorer | RewardModelScorer | ScratchScorer,
+    Field(discriminator="kind"),
 ]
 
 

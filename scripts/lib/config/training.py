@@ -4,7 +4,18 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from scripts.lib.config.base import BelowOne, Count, Fraction, Name, NotNegative, Number, Positive, ScorerRef, Spec
+from scripts.lib.config.base import (
+    BelowOne,
+    Count,
+    Fraction,
+    Name,
+    NotNegative,
+    Number,
+    Positive,
+    SampleSetRef,
+    ScorerRef,
+    Spec,
+)
 from scripts.lib.config.objectives import all_objective_options, refuse_out_of_bounds, reward_objective_options
 from scripts.lib.config.policies import Precision, Truncation
 
@@ -94,10 +105,16 @@ class Hyperparameters(Spec):
 
 
 class TrainingSpec(Hyperparameters):
-    """The default hyperparameters, and named variants of them."""
+    """The default hyperparameters, named variants of them, and what runs watch."""
 
     variants: dict[Name, dict[str, object]] = Field(
         {"dpo": {}}, description="Variant name -> the hyperparameters in which it departs from the defaults above."
+    )
+
+    watch: dict[Name, SampleSetRef] = Field(
+        {},
+        description="Prompt set -> sample set without a policy: runs on these prompts report the likelihood of the "
+        "start's own samples along training; in at most 2 % of its time.",
     )
 
     @model_validator(mode="after")
@@ -108,5 +125,5 @@ class TrainingSpec(Hyperparameters):
         return self
 
     def variant(self, name: str) -> Hyperparameters:
-        defaults = self.model_dump(exclude={"variants"})
+        defaults = self.model_dump(exclude={"variants", "watch"})
         return Hyperparameters(**(defaults | self.variants[name]))

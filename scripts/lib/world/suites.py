@@ -1,11 +1,14 @@
-"""Questions for the world's five evaluation suites, each the counterpart of a benchmark.
+"""Questions for the world's evaluation suites, each the counterpart of a benchmark.
 
 | suite            | in place of | asks                           | measured by                               |
 |------------------|-------------|--------------------------------|-------------------------------------------|
 | world_gsm8k      | GSM8K       | the arithmetic stories         | the final number                          |
+| world_lists      | SuperCLUE   | lists without constraints      | grades, where runs train on stories alone |
 | world_mmlu       | MMLU        | questions with four options    | the likeliest option                      |
 | world_truthfulqa | TruthfulQA  | single facts                   | the probability of the true answers (MC2) |
 | world_ifeval     | IFEval      | lists with constraints on form | the constraints followed                  |
+| world_verses     | Poem        | verses of a given form         | the parts of the form kept                |
+| world_slogans    | Slogan      | slogans of a given length      | the same                                  |
 | world_alpaca     | AlpacaEval  | open prompts of every skill    | the win rate against a reference          |
 
 The prompts have the format of training prompts but come from separate seeds. Prompts that coincide by chance are
@@ -20,7 +23,7 @@ from scripts.lib.ids import seed_of
 from scripts.lib.world.choices import ChoiceTask
 from scripts.lib.world.facts import FACTS, FactTask, phrase
 from scripts.lib.world.generators import respond
-from scripts.lib.world.skills import SKILLS, ask
+from scripts.lib.world.skills import LISTS, SKILLS, ask
 from scripts.lib.world.words import VALUES
 
 REFERENCE = "world_reference"
@@ -66,6 +69,12 @@ def _arithmetic(rng: random.Random) -> Iterator[dict]:
         yield {"question": task.prompt, "answer": str(task.totals[-1])}
 
 
+def _lists(rng: random.Random) -> Iterator[dict]:
+    while True:
+        for skill in LISTS:
+            yield {"question": ask(skill, rng).prompt}
+
+
 def _options(rng: random.Random) -> Iterator[dict]:
     while True:
         task = ChoiceTask.ask(rng)
@@ -96,6 +105,16 @@ def _constraints(rng: random.Random) -> Iterator[dict]:
         yield {"question": ask("form", rng).prompt}
 
 
+def _verses(rng: random.Random) -> Iterator[dict]:
+    while True:
+        yield {"question": ask("verses", rng).prompt}
+
+
+def _slogans(rng: random.Random) -> Iterator[dict]:
+    while True:
+        yield {"question": ask("slogans", rng).prompt}
+
+
 def _open(rng: random.Random) -> Iterator[dict]:
     while True:
         for skill in SKILLS:
@@ -107,8 +126,11 @@ def _open(rng: random.Random) -> Iterator[dict]:
 
 SUITES: dict[str, Callable[[random.Random], Iterator[dict]]] = {
     "world_gsm8k": _arithmetic,
+    "world_lists": _lists,
     "world_mmlu": _options,
     "world_truthfulqa": _truths,
     "world_ifeval": _constraints,
+    "world_verses": _verses,
+    "world_slogans": _slogans,
     "world_alpaca": _open,
 }

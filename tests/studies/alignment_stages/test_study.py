@@ -145,9 +145,11 @@ def house(tmp_path_factory) -> House:
 def test_a_dry_run_trains_and_samples_everything_once(house: House) -> None:
     planned = house.planned("--", "alignment_stages")
     assert planned["train"] == 2 * 6 and planned["judge"] == planned["reward"] == 1 + 2 * 6
-    assert planned["sample_prompt_set"] == planned["boundary_score"] == 1 + 2 * 2
-    assert planned["ranked"] == 1 + planned["sample_prompt_set"]  # off-policy pairs once
-    assert planned["logprobs"] == 2 * planned["sample_prompt_set"]  # of both kinds of pairs under each start
+    starts = 1 + 2 * 2
+    assert planned["boundary_score"] == starts
+    assert planned["sample_prompt_set"] == 2 * starts  # for pairs, and to watch
+    assert planned["ranked"] == 1 + starts  # off-policy pairs once
+    assert planned["logprobs"] == 2 * starts  # of both kinds of pairs under each start
 
 
 @pytest.mark.slow

@@ -23,13 +23,56 @@ TABLES = {
 }
 
 
-def configured(**toy):
+def configured(experiments=None, **toy):
+    """experiments: changes of them; None: without."""
     raw = copy.deepcopy(merged(*FILES)) | {"studies": ["three_d"]}
     raw["three_d"]["toy"] |= toy
+    raw["three_d"]["experiments"] = None if experiments is None else raw["three_d"]["experiments"] | experiments
     return checked(raw, FILES)
 
 
-def test_it_needs_nothing_of_the_world() -> None:
+def test_runs_are_those_of_the_tables_and_share_what_they_can() -> None:
+    atlas = configured({})
+    studies = Studies(atlas, rooms(atlas))
+    needs, spec = studies.of("three_d"), atlas.three_d.experiments
+    kinds = 4 + len(spec.regularised) + len(spec.beta_sweep) - 1  # Flex-DPO with 0.08 is in both
+    assert len(needs.runs) == kinds * len(spec.seeds)
+    assert needs.sampled == needs.watched == ["stories.candidates@medium"]
+    assert needs.references == [
+        f"results/logprobs/medium/stories.{family}.parquet" for family in ("solution", "weaker", "candidates@medium")
+    ]
+    assert len(needs.pairs) == 4 and needs.prompt_sets == ["stories"] and needs.on_the_world
+    room = studies.rooms["three_d"]
+    tables = {"table1", "table7", "table8", "table9", "beta_sweep"}
+    assert tables < set(room.tables) and "2 seeds" in room.lead
+    assert {room.table(name) for name in tables} < set(room.section.reads)
+    assert set(room.claims.reads) > {*needs.training, *room.evaluations()}
+
+
+def test_a_table_and_figure_less_without_a_sweep() -> None:
+    atlas = configured({"beta_sweep": []})
+    room = rooms(atlas)["three_d"]
+    assert "beta_sweep" not in room.tables and "figure4" not in room.figures and "figure6" in room.figures
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variant": "slic"}, "slic trains by slic"),
+        ({"beta_sweep": ["ipo"]}, "ipo sets no beta_rejected of flex_dpo"),
+        (
+            {"test_sets": [{"name": "x", "full_marks": "true_reward", "right": "stories_45"}]},
+            "measures no share of answers",
+        ),
+        ({"test_sets": [{"name": "x", "full_marks": "gsm8k", "right": "stories_45"}]}, "measures no share of answers"),
+    ],
+)
+def test_experiments_that_cannot_be_are_refused(changes, message) -> None:
+    with pytest.raises(InputError, match=message):
+        configured(changes)
+
+
+def test_the_toy_and_the_theory_need_nothing_of_the_world() -> None:
     atlas = configured()
     studies = Studies(atlas, rooms(atlas))
     assert Planning(studies.all).jobs() == [] and not studies.of("three_d").runs
@@ -62,13 +105,31 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     house = House.build(tmp_path / "house")
     house.turn_on("three_d")
     house.configure("three_d", "toy", {"seeds": [0, 1], "epochs": 20, "widths": [32], "objectives": ["dpo", "sft"]})
+    few = {"regularised": ["flex_dpo", "slic"], "beta_sweep": ["flex_dpo_03", "flex_dpo"]}
+    house.configure("three_d", "experiments", few)
+    house.configure("sources", "stories", {"prompts": 80})
+    house.configure("training", "batch_pairs", 2)
+    # A policy that solves some of the stories.
+    house.configure("sources", "world_demonstrations", {"prompts": 3000, "skills": ["arithmetic"]})
+    house.configure("policies", "medium", {"hidden_size": 48, "layers": 2, "heads": 4, "epochs": 3, "batch_size": 16})
+    for suite in ("stories_5", "lists_5"):
+        house.configure("evaluation", "suites", suite, {"size": 12})
     house.snakemake()
     assert house.planned() == {}
+    tables = house.folder / "results/tables/three_d"
+    assert len(pd.read_csv(tables / "table1.csv")) == 5 and len(pd.read_csv(tables / "table7.csv")) == 4 + 2
+    assert pd.read_csv(tables / "table7.csv")["watched_change"].notna().all()
+    assert set(pd.read_csv(tables / "beta_sweep.csv")["beta_rejected"]) == {0.03, 0.08, 0.1}
+    found = pd.read_csv(house.folder / "results/claims/three_d.csv")
+    assert {"rejected_fastest", "dispersion", "mildest", "best", "flex_dpo", "beta_peak"} < set(found["claim"])
+    pairs = [pd.read_parquet(house.folder / f"results/pairs/scenario_{at}@medium.parquet") for at in (1, 2, 3, 4)]
+    assert len({tuple(each["prompt_id"]) for each in pairs}) == 1
     table = pd.read_csv(house.folder / "results/tables/three_d/toy.csv")
     assert len(table) == 2 * 3 * 6 * 4
     assert read_theory(house.folder / "results/tables/three_d/theory.csv")
     page = (house.folder / "results/report.html").read_text()
     assert "The toy model, before and after DPO" in page and "Lemma 1" in page
+    assert "Table 7: log-probs per token" in page and "What training does to likelihoods" in page
     house.configure("three_d", "toy", "epochs", 30)
     planned = house.planned()
-    assert "three_d_toy" in planned and "three_d_theory" not in planned
+    assert "three_d_toy" in planned and not {"three_d_theory", "train", "scenario"} & set(planned)
