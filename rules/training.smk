@@ -8,7 +8,8 @@ Makes: results/policies/{policy}/policy.json and, for what is trained here, the 
        results/scorers/{scorer}/, results/rankers/{ranker}/
 Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Their checkpoints are in
 checkpoints/, outside results/. A run takes as many processes as the resource gpu says (docs/several_gpus.md), which is
-not a trigger. train_online, for variants with an online section, draws the rejected responses from the policy itself.
+not a trigger. train_online, for variants with an online section, draws responses from the policy itself, and scores them
+if the section names a scorer.
 """
 
 
@@ -103,6 +104,7 @@ rule train:
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
+        scorer=[],
         watched=lambda w, input: ["--watched", *input.watched] if input.watched else [],
         # Not a trigger: Snakemake does not compare parameters that depend on resources with those of earlier jobs.
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
@@ -117,6 +119,7 @@ rule train:
             --prompts {input.prompts} \
             --responses {input.responses} \
             --logprobs {input.logprobs} \
+            {params.scorer:q} \
             {params.watched} \
             --checkpoints checkpoints/{params.run} \
             --log {output.steps} \
@@ -126,16 +129,27 @@ rule train:
 
 
 use rule train as train_online with:
+    input:
+        policy=lambda w: files.policy(w.base),
+        pairs=lambda w: files.named_pairs(w.dataset, w.base),
+        prompts=lambda w: files.prompts_behind([w.dataset]),
+        responses=lambda w: files.responses_behind([w.dataset], w.base),
+        logprobs=lambda w: files.references(w.dataset, w.base),
+        watched=lambda w: files.watched(w.dataset, w.base),
+        scorer=lambda w: files.training_scorer_files(w.variant),
     wildcard_constraints:
         dataset=DRAWN,
         variant=one_of(files.variants(online=True)),
     params:
         step="scripts.training.train_online",
         code=lambda w: code.of_training(
-            "scripts.training.train_online", atlas.training.variant(w.variant).objective
+            "scripts.training.train_online",
+            atlas.training.variant(w.variant).objective,
+            atlas.scorers.get(files.training_scorer(w.variant)),
         ),
         spec=lambda w: atlas.training.variant(w.variant).model_dump_json(),
         run="{base}.{dataset}.{variant}.s{seed}",
+        scorer=lambda w: files.training_scorer_flags(w.variant),
         watched=lambda w, input: ["--watched", *input.watched] if input.watched else [],
         python=lambda w, resources: python_for(resources.get("gpu", 1)),
 

@@ -41,7 +41,7 @@ def runs_start_at_their_reference():
     if loop is None:
         yield
         return
-    from scripts.training.start import loss_at_reference
+    from scripts.training.lessons import loss_at_reference
 
     def strictly(per_pair, batch, spec, stored, check=loop.check_start):
         check(per_pair, batch, spec, stored)

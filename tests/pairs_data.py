@@ -14,8 +14,8 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.schemas import LOGPROBS, PAIRS, PROMPTS, RESPONSES
 from scripts.lib.tables import write_table
+from scripts.training.lessons import Example
 from scripts.training.reading import Pair, examples_of, read_pairs, read_store
-from scripts.training.step import Example
 
 LETTERS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 SPEC = Hyperparameters(precision="float32", learning_rate=3e-3, batch_pairs=8, epochs=2, max_length=64, beta=0.5)
@@ -27,9 +27,12 @@ def spec_of(**changes) -> Hyperparameters:
 
 
 class Data:
-    """Tables of pairs in ``folder``: copy a list; the chosen are right, the rejected are not."""
+    """Tables of pairs in ``folder``: copy a list; the chosen are right, the rejected are not.
 
-    def __init__(self, folder: Path, policy: Path, pairs: int = 20) -> None:
+    world: prompts are the didactic world's, whose oracle scores any response.
+    """
+
+    def __init__(self, folder: Path, policy: Path, pairs: int = 20, world: bool = False) -> None:
         self.folder, self.policy = folder, policy
         self.card = read_policy(policy / "policy.json")
         self.tokenizer, self.model = load_tokenizer(self.card), load_causal(self.card)
@@ -37,7 +40,8 @@ class Data:
         self.prompts, self.responses, self.pairs = [], [], []
         for at in range(pairs):
             letters = draw.choice(LETTERS, size=2 + at % 12).tolist()
-            prompt = [{"role": "user", "content": f"copy the list : {at % 10} {' '.join(letters)}"}]
+            request = "copy this list :" if world else f"copy the list : {at % 10}"
+            prompt = [{"role": "user", "content": f"{request} {' '.join(letters)}"}]
             chosen, rejected = " ".join(letters), " ".join(draw.choice(LETTERS, size=1 + at % 5).tolist()) + " no"
             of_prompt = prompt_id(prompt)
             self.prompts.append({"prompt_id": of_prompt, "prompt": prompt, "source": "here", "split": "train"})

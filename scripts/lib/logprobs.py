@@ -15,18 +15,30 @@ def token_logprobs(model: PreTrainedModel, sequences: Sequence[Encoded], pad_id:
     Differentiable. Sequences are padded on the right, so that none of their tokens attends to padding and no attention
     mask is needed. The model's head runs only at the response's positions.
     """
-    width = max(len(each) for each in sequences)
-    ids = torch.full((len(sequences), width), pad_id)
+    ids, where = padded(sequences, pad_id)
+    targets = ids[where[0], where[1] + 1]
+    logits = logits_at(model, ids.to(model.device), tuple(index.to(model.device) for index in where))
+    values = -cross_entropy(logits.float(), targets.to(model.device), reduction="none")
+    return list(values.split([len(each.response_ids) for each in sequences]))
+
+
+def token_states(model: PreTrainedModel, sequences: Sequence[Encoded], pad_id: int) -> list[torch.Tensor]:
+    """The last hidden state (tokens, hidden) from which each token of every response is predicted."""
+    ids, where = padded(sequences, pad_id)
+    states = model.base_model(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
+    found = states[tuple(index.to(model.device) for index in where)]
+    return list(found.split([len(each.response_ids) for each in sequences]))
+
+
+def padded(sequences: Sequence[Encoded], pad_id: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """The ids (sequences, longest), and the (rows, columns) whose logits predict the response tokens, in order."""
+    ids = torch.full((len(sequences), max(len(each) for each in sequences)), pad_id)
     rows, places = [], []
     for row, each in enumerate(sequences):
         ids[row, : len(each)] = torch.tensor(each.prompt_ids + each.response_ids)
         rows += [row] * len(each.response_ids)
         places += range(len(each.prompt_ids) - 1, len(each) - 1)
-    where = torch.tensor(rows, dtype=torch.long), torch.tensor(places, dtype=torch.long)
-    targets = ids[where[0], where[1] + 1]
-    logits = logits_at(model, ids.to(model.device), tuple(index.to(model.device) for index in where))
-    values = -cross_entropy(logits.float(), targets.to(model.device), reduction="none")
-    return list(values.split([len(each.response_ids) for each in sequences]))
+    return ids, (torch.tensor(rows, dtype=torch.long), torch.tensor(places, dtype=torch.long))
 
 
 def logits_at(model: PreTrainedModel, ids: torch.Tensor, where: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

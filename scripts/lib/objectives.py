@@ -2,7 +2,8 @@
 
 A new objective is a function here under ``@objective``: its name and its options become part of the configuration
 (``scripts/lib/config/objectives.py`` reads them from this file), and nothing else has to change. No objective calls
-another: the fingerprint of a run's code contains only its own objective.
+another: the fingerprint of a run's code contains only its own objective. Objectives with a reward, which learn from
+samples and not from pairs, are in reward_objectives.py.
 """
 
 import inspect
@@ -49,7 +50,11 @@ def objective(function: Objective) -> Objective:
 
 def with_options(name: str, beta: float, options: Mapping[str, float]) -> Callable[[PairLogps], Tensor]:
     """The objective ``name`` as a function of the log-probabilities; ``beta`` is passed to those that take it."""
-    function = OBJECTIVES[name]
+    return bound(OBJECTIVES[name], beta, options)
+
+
+def bound(function: Objective, beta: float, options: Mapping[str, float]) -> Callable[..., Tensor]:
+    """An objective with its options, and with ``beta`` if it takes that."""
     tied = {"beta": beta} if "beta" in inspect.signature(function).parameters else {}
     return partial(function, **tied, **options)
 

@@ -3,6 +3,7 @@
 | kind         | a response's score                                                            |
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
+| length       | minus its distance from a number of words                                     |
 | grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
 | verifier     | whether its final answer is that of the problem's solution                    |
 | annotation   | the score that came with the data, looked up by the response's id             |
@@ -24,7 +25,9 @@ import pyarrow.compute as pc
 
 from scripts.lib.config.scorers import (
     AnnotationScorer,
+    FormScorer,
     GradesScorer,
+    LengthScorer,
     OracleScorer,
     RewardModelScorer,
     ScorerSpec,
@@ -38,7 +41,7 @@ from scripts.lib.schemas import ANNOTATIONS, RESPONSES
 from scripts.lib.tables import read_batches, read_table
 from scripts.lib.texts import no_family
 from scripts.lib.world.grades import grade
-from scripts.lib.world.oracle import reward
+from scripts.lib.world.oracle import form, reward
 
 if TYPE_CHECKING:
     from scripts.lib.encoding import Rules
@@ -74,11 +77,34 @@ class Oracle:
         return [reward(_last_user_turn(prompt), response) for prompt, response in items]
 
 
+class Length:
+    """A synthetic reward of "Preference Fine-Tuning of LLMs Should Leverage Suboptimal, On-Policy Data".
+
+    -|words - target| / scale; words are what whitespace separates. The paper's are of the same kind, in tokens.
+    """
+
+    def __init__(self, target: float, scale: float) -> None:
+        self.target, self.scale = target, scale
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [-abs(len(response.split()) - self.target) / self.scale for _, response in items]
+
+
 class Grades:
     """The didactic world's grades, for the last user turn."""
 
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [float(grade(_last_user_turn(prompt), response)) for prompt, response in items]
+
+
+class Form:
+    """The didactic world's rules of form; a response to a prompt that does not ask for the part has no score."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def score(self, items: Sequence[Item]) -> list[float | None]:
+        return [form(_last_user_turn(prompt), response, self.part) for prompt, response in items]
 
 
 class Annotation:
@@ -193,12 +219,16 @@ def scorer_of(
     match spec:
         case OracleScorer():
             return Oracle()
+        case LengthScorer():
+            return Length(spec.words, spec.scale)
         case GradesScorer():
             return Grades()
         case VerifierScorer():
             from scripts.lib.verifier import Verifier
 
             return Verifier(spec)
+        case FormScorer():
+            return Form(spec.part)
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

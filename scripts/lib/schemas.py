@@ -154,12 +154,17 @@ TRAINING = Schema(
         "learning_rate": pa.float64(),
         "pairs": pa.int32(),
         "tokens": pa.int64(),
+        "reward": pa.float64(),
+        "kl": pa.float64(),
+        "samples": pa.int64(),
         **dict.fromkeys(LIKELIHOODS, pa.float64()),
     },
     key=("step",),
-    nullable=frozenset(LIKELIHOODS),
-    defaults=dict.fromkeys(LIKELIHOODS),
+    nullable=frozenset({"reward", "kl", *LIKELIHOODS}),
+    defaults={"reward": None, "kl": None, "samples": 0, **dict.fromkeys(LIKELIHOODS)},
 )
+"""samples: responses that the policy gave for this step. reward, kl: their mean score by the run's scorer, if it has
+one, and their mean log-ratio to the reference, in nats a response; of the last draw, for steps that use it again."""
 
 
 def _preferences_are_between_1_and_2(table: pa.Table) -> tuple[int, str] | None:

@@ -9,9 +9,9 @@ reference policy's log-probabilities are precomputed, so that no second model is
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from itertools import chain, islice
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,13 +28,13 @@ from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.models import layers_of
-from scripts.lib.objectives import with_options
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.lessons import Example, Rollout, lesson_of
 from scripts.training.likelihoods import columns_of
 from scripts.training.processes import Processes, parameter_groups
 from scripts.training.recomputed import checkpointable, recomputed_layers
 from scripts.training.start import check_start, refusals_told
-from scripts.training.step import Example, accumulate, head_of
+from scripts.training.step import accumulate, head_of
 from scripts.training.watch import Watch
 
 LOG_EVERY = 10.0
@@ -43,12 +43,28 @@ LOG_EVERY = 10.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What a step learns from. columns: what the table says of the samples behind it, if there are any."""
+
+    items: Sequence[Example] | Sequence[Rollout]
+    columns: Mapping[str, float] = field(default_factory=dict)
+
+
 class Renewal(Protocol):
-    """Replaces the rejected responses of the coming steps' pairs; called every ``every`` steps."""
+    """Makes the coming batches from samples of the model: ``every`` batches in a call, each used ``reuse`` times.
+
+    state: what its next call depends on, besides the model; kept in checkpoints, and given back by ``restore``.
+    """
 
     every: int
+    reuse: int
 
-    def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]: ...
+    def __call__(self, model: PreTrainedModel, step: int, batches: list[list[Example]]) -> list[Batch]: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
 
 
 def train(
@@ -69,8 +85,9 @@ def train(
     margin are the implicit ones with ``spec.beta``, whatever the objective. With ``checkpoints`` the run resumes from
     the newest, and gives the same weights and table as an uninterrupted run (bit for bit on one CPU thread). The model
     stays in eval mode: dropout, which the stored log-probs had none of, is off, as in TRL, and so is a router's noise.
-    With ``renewal``, checkpoints are written just before it is called, so that it resumes from the same model. stored:
-    the precision of the reference's log-probs. ``watch`` adds a column to the table and changes no weight.
+    With ``renewal``, checkpoints are written just before it is called, so that it resumes from the same model; the
+    examples are then whatever it makes batches from. stored: the precision of the reference's log-probs. ``watch`` adds
+    a column to the table and changes no weight.
 
     With ``processes``, all of which must call this identically, ``model`` is sharded over them and stays so; the table
     covers all pairs. One process and several differ by rounding.
@@ -87,43 +104,43 @@ def train(
         log.info("pairs are padded, not packed: %s", reason)
     if processes:
         processes.shard(model, spec.precision)
-    objective = with_options(spec.objective, spec.beta, spec.options)
-    steps = batches(len(examples), spec.batch_pairs, spec.epochs, seed)
-    optimizer, scheduler = _optimization(model, spec, len(steps))
+    lesson = lesson_of(spec)
+    draws = draws_of(batches(len(examples), spec.batch_pairs, spec.epochs, seed), renewal)
+    steps = max(draws)
+    optimizer, scheduler = optimization(model, spec, steps)
     rows: list[dict[str, Any]] = []
-    progress = _Progress(len(steps))
-    every = renewal.every if renewal else 1
+    progress = _Progress(steps)
     head = None if reason else head_of(model, spec)
     # On a CPU, freed memory comes back one page at a time; FSDP2 cannot set its parts to zero.
     anew = processes is not None or model.device.type != "cpu"
 
     if checkpoints and (state := checkpoints.newest(mapped=processes is not None)):
-        rows = _restore(state, model, optimizer, scheduler, processes)
+        rows = _restore(state, model, optimizer, scheduler, renewal, processes)
     if processes:
         processes.check_agreed(len(rows))
     saved = len(rows)
     with recomputed_layers(model) if spec.gradient_checkpointing else nullcontext():
-        for step in range(len(rows), len(steps)):
-            if step % every == 0:
-                coming = [examples[index] for index in chain(*steps[step : step + every])]
-                ahead = iter(renewal(model, step, coming) if renewal else coming)
-            batch = list(islice(ahead, len(steps[step])))
+        for step in range(len(rows), steps):
+            if step in draws:
+                coming = [[examples[index] for index in each] for each in draws[step]]
+                ahead = iter(_reused(renewal(model, step, coming), renewal) if renewal else map(Batch, coming))
+            batch = next(ahead)
             with refusals_told(model) if step == 0 else nullcontext():
-                per_pair = accumulate(model, batch, objective, spec, pad_id, head, processes)
+                per_item = accumulate(model, batch.items, lesson, spec, pad_id, head, processes)
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
-            rows.append(_row(step, per_pair, batch, float(norm), scheduler.get_last_lr()[0]))
-            rows[-1] |= columns_of(per_pair, spec)
-            rows[-1] |= watch(model, step, len(steps)) if watch else {}
+            rows.append(_row(step, per_item, batch, float(norm), scheduler.get_last_lr()[0]))
+            rows[-1] |= columns_of(per_item, spec)
+            rows[-1] |= watch(model, step, steps) if watch else {}
             _refuse_non_finite(rows[-1])
             if step == 0:
-                check_start(per_pair, batch, spec, stored)
+                check_start(per_item, batch.items, spec, stored)
             optimizer.step()
             scheduler.step()
             optimizer.zero_grad(set_to_none=anew)
             progress.report(rows[-1])
-            if checkpoints and len(rows) % every == 0 and len(rows) - saved >= spec.checkpoint_every:
-                state = _state(model, optimizer, scheduler, rows, processes)
+            if checkpoints and len(rows) in draws and len(rows) - saved >= spec.checkpoint_every:
+                state = _state(model, optimizer, scheduler, rows, renewal, processes)
                 if processes is None or processes.rank == 0:
                     checkpoints.save(len(rows), state)
                 saved = len(rows)
@@ -137,7 +154,7 @@ def _refuse_what_it_lacks(model: PreTrainedModel, spec: Hyperparameters) -> None
         raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
 
 
-def _optimization(model: PreTrainedModel, spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
+def optimization(model: PreTrainedModel, spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
     """AdamW, and the learning rate's warm-up and cosine over so many steps."""
     optimizer = torch.optim.AdamW(
         parameter_groups(model, spec.weight_decay),
@@ -167,6 +184,19 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
     return steps[:total]
 
 
+def draws_of(steps: Sequence[list[int]], renewal: Renewal | None) -> dict[int, list[list[int]]]:
+    """Gradient step -> the batches that are made before it, of which each is used ``reuse`` times; the end has none."""
+    every, reuse = (renewal.every, renewal.reuse) if renewal else (1, 1)
+    found = {at * reuse: list(steps[at : at + every]) for at in range(0, len(steps), every)}
+    return found | {len(steps) * reuse: []}
+
+
+def _reused(made: list[Batch], renewal: Renewal) -> list[Batch]:
+    """The batches, again and again; samples are drawn for the first time only."""
+    again = [replace(each, columns={**each.columns, "samples": 0}) for each in made]
+    return made + (renewal.reuse - 1) * again
+
+
 def _clip(model: PreTrainedModel, max_norm: float) -> Tensor:
     return torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
 
@@ -176,6 +206,7 @@ def _state(
     optimizer: Optimizer,
     scheduler: LRScheduler,
     rows: list[dict[str, Any]],
+    renewal: Renewal | None,
     processes: Processes | None,
 ) -> dict[str, Any]:
     """Everything that the next step depends on, unsharded; the number of rows is the number of completed steps."""
@@ -185,6 +216,7 @@ def _state(
         "optimizer": processes.optimizer_state(optimizer) if processes else optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
         "rows": rows,
+        "renewal": renewal.state() if renewal else {},
     }
 
 
@@ -193,6 +225,7 @@ def _restore(
     model: PreTrainedModel,
     optimizer: Optimizer,
     scheduler: LRScheduler,
+    renewal: Renewal | None,
     processes: Processes | None,
 ) -> list[dict[str, Any]]:
     if processes:
@@ -201,6 +234,8 @@ def _restore(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     scheduler.load_state_dict(state["scheduler"])
+    if renewal:
+        renewal.restore(state["renewal"])
     return state["rows"]
 
 
@@ -237,8 +272,8 @@ class _Progress:
         )
 
 
-def _row(step: int, per_pair: Tensor, batch: Sequence[Example], norm: float, learning_rate: float) -> dict[str, Any]:
-    loss, chosen, rejected, chosen_reward, rejected_reward = per_pair[:5].double().mean(dim=1).tolist()
+def _row(step: int, per_item: Tensor, batch: Batch, norm: float, learning_rate: float) -> dict[str, Any]:
+    loss, chosen, rejected, chosen_reward, rejected_reward = per_item[:5].double().mean(dim=1).tolist()
     return {
         "step": step,
         "loss": loss,
@@ -247,9 +282,10 @@ def _row(step: int, per_pair: Tensor, batch: Sequence[Example], norm: float, lea
         "chosen_reward": chosen_reward,
         "rejected_reward": rejected_reward,
         "margin": chosen_reward - rejected_reward,
-        "accuracy": (per_pair[3] > per_pair[4]).double().mean().item(),
+        "accuracy": (per_item[3] > per_item[4]).double().mean().item(),
         "gradient_norm": norm,
         "learning_rate": learning_rate,
-        "pairs": len(batch),
-        "tokens": sum(each.tokens for each in batch),
+        "pairs": len(batch.items),
+        "tokens": sum(each.tokens for each in batch.items),
+        **batch.columns,
     }

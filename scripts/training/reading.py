@@ -23,7 +23,7 @@ from scripts.lib.ids import Messages
 from scripts.lib.models import PolicyCard
 from scripts.lib.schemas import LOGPROBS, PROMPTS, RESPONSES
 from scripts.lib.tables import read_table
-from scripts.training.step import Example
+from scripts.training.lessons import Example
 
 CHOICES: tuple[Truncation, ...] = ("cut", "drop")
 

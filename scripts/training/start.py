@@ -3,22 +3,22 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError, in_short
-from scripts.lib.objectives import PairLogps, with_options
-from scripts.training.step import Example
+from scripts.training.lessons import Example, Rollout, loss_at_reference
 
 PER_TOKEN: dict[Precision, float] = {"float32": 1e-4, "bfloat16": 0.1}
 """The mean distance, in nats per token, that rounding may make. In float32 no token of any architecture was farther off
 than 3e-5 (docs/models.md). bfloat16 has three digits: there only another mode or another model is found."""
 
 
-def check_start(per_pair: Tensor, batch: Sequence[Example], spec: Hyperparameters, stored: Precision) -> None:
+def check_start(
+    per_pair: Tensor, batch: Sequence[Example] | Sequence[Rollout], spec: Hyperparameters, stored: Precision
+) -> None:
     """Raises InputError unless a run's first step has the log-probs, and so the loss, of its reference.
 
     per_pair: as from ``accumulate`` (9, pairs), before any update. stored: the precision of the reference's log-probs.
@@ -47,12 +47,3 @@ def refusals_told(model: PreTrainedModel) -> Iterator[None]:
             f"the model refuses it ({in_short(error)})",
             "give another model: runs train in eval mode, in which there is no dropout",
         ) from error
-
-
-def loss_at_reference(batch: Sequence[Example], spec: Hyperparameters) -> float:
-    """The mean loss of a policy that equals its reference: log 2 under DPO."""
-    chosen = torch.tensor([each.ref_chosen for each in batch])
-    rejected = torch.tensor([each.ref_rejected for each in batch])
-    lengths = [[float(len(of.response_ids)) for of in (each.chosen, each.rejected)] for each in batch]
-    logps = PairLogps(chosen, rejected, chosen, rejected, *torch.tensor(lengths).t())
-    return with_options(spec.objective, spec.beta, spec.options)(logps).double().mean().item()

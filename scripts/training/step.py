@@ -1,16 +1,17 @@
 """The gradient of one training step: this module decides its cost in time and memory, not its meaning.
 
-A step is a number of pairs and the mean of their losses, however they are laid out. Packed, pairs are concatenated
-without padding, what both responses of a pair share is computed once ("Accelerating Direct Preference Optimization with
-Prefix Sharing", arXiv 2410.20305), and the head is applied one pair at a time: a pair's loss depends on the
-head only through two sums, so the head's gradient is computed before the next pair's logits.
+A step is a number of items, such as pairs, and the mean of their losses, however they are laid out; a lesson
+(scripts/training/lessons.py) says which responses an item has, and what its loss is. Packed, items are concatenated
+without padding, what the responses of an item share is computed once ("Accelerating Direct Preference Optimization with
+Prefix Sharing", arXiv 2410.20305), and the head is applied one item at a time: an item's loss depends on the head only
+through the log-probs of its tokens, so the head's gradient is computed before the next item's logits.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,38 +23,48 @@ from scripts.lib.config.training import Hyperparameters
 from scripts.lib.head import Head
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import PRECISIONS
-from scripts.lib.objectives import PairLogps, implicit_rewards
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
 from scripts.lib.products import large_products
 from scripts.training.compiled import compiled_layers
 from scripts.training.processes import Processes
 
-Objective = Callable[[PairLogps], Tensor]
 ROWS = 9
-"""Of what ``accumulate`` returns."""
+"""Of what a lesson measures."""
 
 
-@dataclass(frozen=True)
-class Example:
-    """A pair as token ids, with the reference policy's log-probability of each response, in nats."""
-
-    chosen_id: str
-    rejected_id: str
-    chosen: Encoded
-    rejected: Encoded
-    ref_chosen: float
-    ref_rejected: float
+class Item(Protocol):
+    """What a lesson makes of one prompt, such as a pair."""
 
     @property
     def tokens(self) -> int:
-        """Tokens of both sequences, the prompt counted in each."""
-        return len(self.chosen) + len(self.rejected)
+        """Tokens of all sequences, the prompt counted in each."""
+        ...
+
+
+class Lesson(Protocol):
+    """What items are and what their loss is."""
+
+    def learnt(self, item: Item) -> list[Encoded]:
+        """The responses through whose log-probs the loss has a gradient."""
+        ...
+
+    def unlearnt(self, item: Item) -> list[Encoded]:
+        """The responses that are only measured, and get no backward pass."""
+        ...
+
+    def measured(self, items: Sequence[Item], learnt: list[Tensor], unlearnt: list[Tensor]) -> Tensor:
+        """float32 (ROWS, items), the first row differentiable: loss, log-probability of the chosen and of the rejected
+        response, their implicit rewards, their log-probabilities under the reference, and their lengths.
+
+        learnt, unlearnt: log-probs (tokens,) of those responses of all items, in order.
+        """
+        ...
 
 
 def accumulate(
     model: PreTrainedModel,
-    batch: Sequence[Example],
-    objective: Objective,
+    batch: Sequence[Item],
+    lesson: Lesson,
     spec: Hyperparameters,
     pad_id: int,
     head: Head | None,
@@ -61,32 +72,31 @@ def accumulate(
 ) -> Tensor:
     """Add the gradient of the batch's mean loss to the parameters' gradients, one micro-batch at a time.
 
-    A micro-batch holds whole pairs and at most ``spec.batch_tokens`` tokens. With a ``head`` (the model's, in
-    ``spec.precision``; :func:`head_of`) pairs are packed, and what a pair shares counts once; without it pairs are
-    padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
+    A micro-batch holds whole items and at most ``spec.batch_tokens`` tokens. With a ``head`` (the model's, in
+    ``spec.precision``; :func:`head_of`) items are packed, and what an item's responses share counts once; without it
+    they are padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
     ``processes``, which all get the same batch, each works on its part.
-    Returns float32 (9, pairs): loss, chosen and rejected log-probability, chosen and rejected reward, the reference's
-    two log-probabilities, and the two lengths; the order of the pairs is that of the micro-batches.
+    Returns what the lesson measured, float32 (ROWS, items); the order of the items is that of the micro-batches.
     """
     if head:
-        both = uses_rejected(objective)
-        responses = [[each.chosen, each.rejected] if both else [each.chosen] for each in batch]
-        tokens = [group_of(each).tokens for each in responses]
+        learnt = [lesson.learnt(each) for each in batch]
+        tokens = [group_of(each).tokens for each in learnt]
         head.renew()
-        head.reserve(max(sum(len(each.response_ids) for each in of_pair) for of_pair in responses))
-        measure = partial(_packed, model, head, objective=objective, spec=spec, both=both)
+        head.reserve(max(sum(len(each.response_ids) for each in of_item) for of_item in learnt))
+        measure = partial(_packed, model, head, lesson=lesson, spec=spec)
     else:
-        tokens = [max(len(each.chosen), len(each.rejected)) for each in batch]
-        measure = partial(_padded, model, objective=objective, spec=spec, pad_id=pad_id)
+        read = [[*lesson.learnt(each), *lesson.unlearnt(each)] for each in batch]
+        tokens = [len(each) * max(map(len, each)) for each in read]
+        measure = partial(_padded, model, lesson=lesson, spec=spec, pad_id=pad_id)
     hands = deal(tokens, processes.count) if processes else [list(range(len(batch)))]
     cuts = [_micro_batches(hand, tokens, spec.batch_tokens, packed=head is not None) for hand in hands]
     mine = cuts[processes.rank if processes else 0]
     products = compiled_layers(model) if spec.compile else large_products(model)
     with products, packed_attention(model) if head else nullcontext():
-        measured = [measure([batch[at] for at in micro], pairs=len(batch)) for micro in mine]
+        measured = [measure([batch[at] for at in micro], of=len(batch)) for micro in mine]
         # All processes must run the model equally often, as they gather its layers together; an idle run has weight 0.
         for _ in range(max(map(len, cuts)) - len(mine)):
-            measure([min(batch, key=lambda each: each.tokens)], pairs=math.inf)
+            measure([min(batch, key=lambda each: each.tokens)], of=math.inf)
     if processes is None:
         return torch.cat(measured, dim=1)
     processes.add_up(model)
@@ -102,97 +112,59 @@ def head_of(model: PreTrainedModel, spec: Hyperparameters) -> Head:
 def _micro_batches(hand: Sequence[int], tokens: Sequence[int], budget: int, packed: bool) -> list[list[int]]:
     """The indices in ``hand``, in micro-batches."""
     of_hand = [tokens[at] for at in hand]
-    cut = rows_by_tokens(of_hand, budget) if packed else by_tokens(of_hand, budget // 2)
+    cut = rows_by_tokens(of_hand, budget) if packed else by_tokens(of_hand, budget)
     return [[hand[at] for at in micro] for micro in cut]
 
 
-def uses_rejected(objective: Objective) -> bool:
-    """Whether an objective uses the rejected responses' log-probabilities."""
-    ones = [torch.ones(1, requires_grad=True) for _ in range(2)]
-    losses = objective(PairLogps(*ones, *[torch.ones(1)] * 4))
-    return torch.autograd.grad(losses.sum(), ones[1], allow_unused=True)[0] is not None
-
-
 def _padded(
-    model: PreTrainedModel,
-    batch: Sequence[Example],
-    objective: Objective,
-    spec: Hyperparameters,
-    pad_id: int,
-    pairs: float,
+    model: PreTrainedModel, items: Sequence[Item], lesson: Lesson, spec: Hyperparameters, pad_id: int, of: float
 ) -> Tensor:
+    learnt, unlearnt = ([each for item in items for each in side(item)] for side in (lesson.learnt, lesson.unlearnt))
     with _precision(model, spec):
-        per_token = token_logprobs(model, [each.chosen for each in batch] + [each.rejected for each in batch], pad_id)
-    logps = _pair_logps(batch, *torch.stack([values.sum() for values in per_token]).chunk(2))
-    losses = objective(logps)
-    (losses.sum() / pairs).backward()
-    return _measured(losses, logps, spec)
+        values = token_logprobs(model, learnt + unlearnt, pad_id)
+    measured = lesson.measured(items, values[: len(learnt)], [each.detach() for each in values[len(learnt) :]])
+    (measured[0].sum() / of).backward()
+    return measured.detach()
 
 
 def _packed(
-    model: PreTrainedModel,
-    head: Head,
-    batch: Sequence[Example],
-    objective: Objective,
-    spec: Hyperparameters,
-    both: bool,
-    pairs: float,
+    model: PreTrainedModel, head: Head, items: Sequence[Item], lesson: Lesson, spec: Hyperparameters, of: float
 ) -> Tensor:
-    """Without ``both``, the objective does not use the rejected responses, and they get no backward pass."""
-    rejected = None if both else _forward_only(model, head, [each.rejected for each in batch], spec)
-    row = pack([[each.chosen, each.rejected] if both else [each.chosen] for each in batch], model.device)
+    learnt = [lesson.learnt(item) for item in items]
+    unlearnt = [lesson.unlearnt(item) for item in items]
+    of_unlearnt = _forward_only(model, head, unlearnt, spec)
+    row = pack(learnt, model.device)
     with _precision(model, spec):
         states = hidden_states(model, row)
-    sides = 2 if both else 1
-    tokens = [sum(row.lengths[at : at + sides]) for at in range(0, len(row.lengths), sides)]
-    runs = head.runs(tokens)
-    leaves = [leaf.requires_grad_() for leaf in states.detach().split([sum(tokens[at] for at in run) for run in runs])]
-    targets = row.targets.split([len(leaf) for leaf in leaves])
-    measured = []
-    for run, leaf, wanted in zip(runs, leaves, targets, strict=True):
-        lengths = row.lengths[run[0] * sides : (run[-1] + 1) * sides]
-        sums = _sums(head.logprobs(leaf, wanted), lengths).view(-1, sides)
-        of_rejected = sums[:, 1] if rejected is None else rejected[run[0] : run[-1] + 1]
-        logps = _pair_logps([batch[at] for at in run], sums[:, 0], of_rejected)
-        losses = objective(logps)
-        (losses.sum() / pairs).backward()
-        measured.append(_measured(losses, logps, spec))
+    lengths = [[len(each.response_ids) for each in of_item] for of_item in learnt]
+    runs = head.runs([sum(of_item) for of_item in lengths])
+    sizes = [sum(sum(lengths[at]) for at in run) for run in runs]
+    leaves = [leaf.requires_grad_() for leaf in states.detach().split(sizes)]
+    found = []
+    for run, leaf, wanted in zip(runs, leaves, row.targets.split(sizes), strict=True):
+        values = head.logprobs(leaf, wanted).split([length for at in run for length in lengths[at]])
+        others = [each for at in run for each in of_unlearnt[at]]
+        measured = lesson.measured([items[at] for at in run], list(values), others)
+        (measured[0].sum() / of).backward()
+        found.append(measured.detach())
     states.backward(torch.cat([leaf.grad for leaf in leaves]))
-    return torch.cat(measured, dim=1)
+    return torch.cat(found, dim=1)
 
 
 @torch.no_grad()
-def _forward_only(model: PreTrainedModel, head: Head, responses: Sequence[Encoded], spec: Hyperparameters) -> Tensor:
-    """The log-probability (responses,) of each response."""
-    row = pack([[each] for each in responses], model.device)
+def _forward_only(
+    model: PreTrainedModel, head: Head, groups: Sequence[Sequence[Encoded]], spec: Hyperparameters
+) -> list[list[Tensor]]:
+    """The log-probs (tokens,) of each response of each group."""
+    kept = [group for group in groups if group]
+    if not kept:
+        return [[] for _ in groups]
+    row = pack(kept, model.device)
     with _precision(model, spec):
         states = hidden_states(model, row)
     parts = zip(states.split(row.lengths), row.targets.split(row.lengths), strict=True)
-    return torch.stack([head.logprobs(*part).sum() for part in parts])
-
-
-def _sums(values: Tensor, lengths: Sequence[int]) -> Tensor:
-    return torch.stack([each.sum() for each in values.split(lengths)])
-
-
-def _pair_logps(batch: Sequence[Example], chosen: Tensor, rejected: Tensor) -> PairLogps:
-    def column(values: list) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32, device=chosen.device)
-
-    return PairLogps(
-        chosen=chosen,
-        rejected=rejected,
-        ref_chosen=column([each.ref_chosen for each in batch]),
-        ref_rejected=column([each.ref_rejected for each in batch]),
-        chosen_length=column([len(each.chosen.response_ids) for each in batch]),
-        rejected_length=column([len(each.rejected.response_ids) for each in batch]),
-    )
-
-
-def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor:
-    rewards = implicit_rewards(logps, spec.beta)
-    given = logps.ref_chosen, logps.ref_rejected, logps.chosen_length, logps.rejected_length
-    return torch.stack([losses, logps.chosen, logps.rejected, *rewards, *given]).detach()
+    values = iter([head.logprobs(*part) for part in parts])
+    return [[next(values) for _ in group] for group in groups]
 
 
 def _precision(model: PreTrainedModel, spec: Hyperparameters) -> torch.autocast:

@@ -27,10 +27,10 @@ from scripts.lib.models import PolicyCard, load_causal, load_tokenizer, read_pol
 from scripts.lib.schemas import PAIRS, TRAINING
 from scripts.lib.tables import card_of, read_table, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.lessons import Example
 from scripts.training.loop import Renewal, train
 from scripts.training.processes import Processes, joined
 from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
-from scripts.training.step import Example
 from scripts.training.watch import Watch, read_watched
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,16 +38,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 log = logging.getLogger(__name__)
 
 
-def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path) -> str:
+def digest_of(
+    step: str, spec: Hyperparameters, seed: int, examples: Sequence[Example], policy: Path, told: Sequence[str] = ()
+) -> str:
     """Hex digest of everything that a run's outcome depends on, except the machine. step: the module that trains it.
 
-    The policy counts through its policy.json, which holds the hashes of its files or names a commit.
+    The policy counts through its policy.json, which holds the hashes of its files or names a commit. told: texts
+    that tell it from other online runs.
     """
     digest = hashlib.sha256()
     head = {
         "spec": spec.model_dump(),
         "seed": seed,
         "policy": policy.read_text(encoding="utf-8"),
+        "told": list(told),
         "code": fingerprint(step, REPOSITORY),
         "libraries": [torch.__version__, transformers.__version__],
     }
@@ -57,6 +61,14 @@ def digest_of(step: str, spec: Hyperparameters, seed: int, examples: Sequence[Ex
         row = [each.chosen_id, each.rejected_id, each.ref_chosen.hex(), each.ref_rejected.hex(), *tokens]
         digest.update(json.dumps(row).encode("utf-8"))
     return digest.hexdigest()
+
+
+def one_of_each_prompt(examples: Sequence[Example], store: Store) -> list[Example]:
+    """The first pair of each prompt, in order."""
+    found: dict[str, Example] = {}
+    for each in examples:
+        found.setdefault(store.responses[each.chosen_id][0], each)
+    return list(found.values())
 
 
 def card_of_run(name: str, examples: Sequence[Example], dropped: Counter, store: Store) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def card_of_run(name: str, examples: Sequence[Example], dropped: Counter, store:
     }
 
 
-def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
+def parser_of(step: str, doc: str | None) -> argparse.ArgumentParser:
     """The command line of a run."""
     parser = cli.parser_of(step, doc)
     parser.add_argument("--name", required=True, help="the run's name, and that of the policy it makes")
@@ -92,7 +104,7 @@ def arguments_of(step: str, doc: str | None) -> argparse.Namespace:
         "--log", type=Path, required=True, help="table of the steps; the card of what is learnt is written next to it"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the trained policy")
-    return parser.parse_args()
+    return parser
 
 
 @dataclass(frozen=True)
@@ -107,22 +119,28 @@ class Prepared:
     store: Store
 
 
-def perform(step: str, arguments: argparse.Namespace, renewal_of: Callable[[Prepared], Renewal] | None = None) -> None:
-    """The run that the command line describes; ``renewal_of`` renews the rejected responses of an online run."""
+@dataclass(frozen=True)
+class Sampled:
+    """What an online run learns from. renewal_of: makes its batches. told: texts that tell it from others, besides its
+    hyperparameters. prompts_only: whether all that it takes from its pairs is their prompts, each once.
+    """
+
+    renewal_of: Callable[[Prepared], Renewal]
+    told: Sequence[str] = ()
+    prompts_only: bool = False
+
+
+def perform(step: str, arguments: argparse.Namespace, sampled: Sampled | None = None) -> None:
+    """The run that the command line describes; ``sampled`` if it is online."""
     with joined() as processes:
-        _perform(step, arguments, renewal_of, processes)
+        _perform(step, arguments, sampled, processes)
 
 
-def _perform(
-    step: str,
-    arguments: argparse.Namespace,
-    renewal_of: Callable[[Prepared], Renewal] | None,
-    processes: Processes | None,
-) -> None:
+def _perform(step: str, arguments: argparse.Namespace, sampled: Sampled | None, processes: Processes | None) -> None:
     spec, card = arguments.spec, read_policy(arguments.policy)
-    if (spec.online is None) != (renewal_of is None):
+    if (spec.online is None) != (sampled is None):
         raise InputError("--spec", f"online is {spec.online}", "train offline with train, online with train_online")
-    if processes and renewal_of:
+    if processes and sampled:
         raise InputError(
             step, f"{processes.count} processes, and online runs take one", "set the resource gpu of train_online to 1"
         )
@@ -147,10 +165,12 @@ def _perform(
             "raise training.max_length, or set training.truncation to cut",
         )
 
-    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy)
+    if sampled and sampled.prompts_only:
+        examples = one_of_each_prompt(examples, store)
+    digest = digest_of(step, spec, arguments.seed, examples, arguments.policy, sampled.told if sampled else ())
     checkpoints = Checkpoints(arguments.checkpoints, digest)
     model = load_causal(card)
-    renewal = renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if renewal_of else None
+    renewal = sampled.renewal_of(Prepared(spec, arguments.seed, card, tokenizer, model, store)) if sampled else None
     pad_id, stored = tokenizer.pad_token_id, card.logprob_precision
     watched = read_watched(arguments.watched, store, tokenizer, card, spec) if arguments.watched else []
     tokens = sum(each.tokens for each in examples) * spec.batch_pairs / len(examples)
@@ -179,7 +199,7 @@ def _perform(
 
 
 def main() -> None:
-    perform("scripts.training.train", arguments_of("scripts.training.train", __doc__))
+    perform("scripts.training.train", parser_of("scripts.training.train", __doc__).parse_args())
 
 
 if __name__ == "__main__":

@@ -1,96 +1,73 @@
-"""One online run: the chosen responses stay, the rejected are sampled from the policy during training.
+"""One online run: the policy that is trained answers the prompts of the coming steps, and learns from its answers.
 
-"Online DPO with Fixed Chosen Samples" ("What Matters in Data for DPO?", section 4.2): every few steps the current
-policy answers the prompts of the coming steps, and its answers replace the dataset's rejected responses. They did not
-exist before, so their reference log-probabilities cannot be stored: the policy that the run starts from stays in memory
-next to the one that is trained, only to compute them.
+Without a scorer the chosen responses stay, and the policy's answers replace the dataset's rejected ones: "Online DPO
+with Fixed Chosen Samples" ("What Matters in Data for DPO?", section 4.2). With a scorer only the dataset's prompts are
+used, and all responses are the policy's (scripts/training/rewarded.py).
 """
 
-import copy
-from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel
 
 from scripts.lib import cli
-from scripts.lib.batching import by_tokens
-from scripts.lib.chat import Answer, Encoded
-from scripts.lib.config.sampling import SamplingSpec
-from scripts.lib.encoding import Encoder, Rules
-from scripts.lib.ids import normalise, response_id, seed_of
-from scripts.lib.logprobs import token_logprobs
-from scripts.lib.sampling import TransformersSampler
-from scripts.training.step import Example
-from scripts.training.train import Prepared, arguments_of, perform
+from scripts.lib.config.scorers import ScorerSpec
+from scripts.lib.config.training import Hyperparameters
+from scripts.lib.errors import InputError
+from scripts.lib.ids import response_id
+from scripts.lib.rewards import SCORER_CARD, scorer_of
+from scripts.training.lessons import Example
+from scripts.training.loop import Batch
+from scripts.training.online import Online
+from scripts.training.rewarded import Rewarded
+from scripts.training.train import Sampled, parser_of, perform
 
 STEP = "scripts.training.train_online"
 
 
-class OnlineRejected:
-    """Rejected responses sampled from the current policy, for all steps until the next call.
+class OnlineRejected(Online):
+    """Rejected responses sampled from the current policy, for all batches until the next call.
 
-    A response depends only on the policy, the run's seed, the step of the call and the prompt. A pair keeps its own
-    rejected response where the draw has no token to learn from.
+    A pair keeps its own rejected response where the draw has no token to learn from.
     """
 
-    def __init__(self, run: Prepared) -> None:
-        self.run = run
-        self.every = run.spec.online.refresh_every
-        self.reference = copy.deepcopy(run.model).eval().requires_grad_(False)
-        self.sampler = TransformersSampler(run.model, run.tokenizer, run.spec.max_length)
-
-    def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]:
-        ids = [self.run.store.responses[each.chosen_id][0] for each in examples]
-        prompts = [self.run.store.prompts[each] for each in ids]
-        online = self.run.spec.online
-        sampling = SamplingSpec(
-            temperature=online.temperature,
-            max_new_tokens=online.max_new_tokens,
-            batch_tokens=online.batch_tokens,
-            seed=seed_of("online", self.run.seed, step) % 2**32,  # in the range of configured seeds
+    def __call__(self, model: PreTrainedModel, step: int, batches: list[list[Example]]) -> list[Batch]:
+        examples = [each for batch in batches for each in batch]
+        ids = [self.prompt_of(each.chosen_id) for each in examples]
+        answers = self.answers(step, ids)
+        drawn = self.encoded(answers)
+        logps = [float(each.double().sum()) for each in self.logprobs(self.reference, drawn)]
+        keys = [response_id(key, each.response, each.finished) for key, each in zip(ids, answers, strict=True)]
+        renewed = iter(
+            [
+                replace(each, rejected_id=key, rejected=tokens, ref_rejected=logp) if tokens.response_ids else each
+                for each, key, tokens, logp in zip(examples, keys, drawn, logps, strict=True)
+            ]
         )
-        with self._precision(model):
-            samples = self.sampler.sample(prompts, ids, sampling)
-        answers = [
-            Answer(prompt, normalise(each.text), each.finished) for prompt, each in zip(prompts, samples, strict=True)
-        ]
-        drawn = self._encoded(answers)
-        logps = self._reference_logps(drawn)
-        return [
-            replace(each, rejected_id=key, rejected=tokens, ref_rejected=logp) if tokens.response_ids else each
-            for each, key, tokens, logp in zip(examples, self._ids_of(ids, answers), drawn, logps, strict=True)
-        ]
+        return [Batch(list(islice(renewed, len(each))), {"samples": len(each)}) for each in batches]
 
-    def _encoded(self, answers: Sequence[Answer]) -> list[Encoded]:
-        """The draws within max_length: what was cut at max_new_tokens has no end of its turn."""
-        encoded = Encoder(self.run.tokenizer, Rules(refused="drop")).answers(answers, str)
-        return [Encoded([], []) if each is None else each.cut(self.run.spec.max_length) for each in encoded]
 
-    def _ids_of(self, prompt_ids: Sequence[str], answers: Sequence[Answer]) -> list[str]:
-        return [response_id(key, each.response, each.finished) for key, each in zip(prompt_ids, answers, strict=True)]
+def sampled_by(spec: Hyperparameters, scorer: ScorerSpec | None, model_dir: Path | None) -> Sampled:
+    """What a run learns from. scorer: the entry of the scorer in ``spec``. model_dir: its folder, if trained here.
 
-    @torch.no_grad()
-    def _reference_logps(self, sequences: Sequence[Encoded]) -> list[float]:
-        """The log-probability of each response under the policy that the run starts from, in nats."""
-        found = [0.0] * len(sequences)
-        with self._precision(self.reference):
-            some = [at for at, each in enumerate(sequences) if each.response_ids]
-            for places in by_tokens([len(sequences[at]) for at in some], self.run.spec.batch_tokens):
-                batch = [some[at] for at in places]
-                values = token_logprobs(
-                    self.reference, [sequences[at] for at in batch], self.run.tokenizer.pad_token_id
-                )
-                for at, of_one in zip(batch, values, strict=True):
-                    found[at] = float(of_one.double().sum())
-        return found
-
-    def _precision(self, model: PreTrainedModel) -> torch.autocast:
-        return torch.autocast(model.device.type, torch.bfloat16, enabled=self.run.spec.precision == "bfloat16")
+    Raises InputError unless there is a scorer exactly if ``spec`` names one.
+    """
+    if (scorer is None) != (spec.online is None or spec.online.scorer is None):
+        raise InputError("--scorer", "goes with a scorer in online of --spec", "give both or neither")
+    if scorer is None:
+        return Sampled(OnlineRejected)
+    card = [(model_dir / SCORER_CARD).read_text(encoding="utf-8")] if model_dir else []  # it has the files' hashes
+    scores = scorer_of(scorer, model_dir=model_dir)
+    return Sampled(lambda run: Rewarded(run, scores), [scorer.model_dump_json(), *card], prompts_only=True)
 
 
 def main() -> None:
-    perform(STEP, arguments_of(STEP, __doc__), OnlineRejected)
+    parser = parser_of(STEP, __doc__)
+    parser.add_argument("--scorer", type=cli.spec_of(ScorerSpec), help="JSON of the scorer's entry, if online has one")
+    parser.add_argument("--model-dir", type=Path, help="folder of a scorer trained here")
+    arguments = parser.parse_args()
+    perform(STEP, arguments, sampled_by(arguments.spec, arguments.scorer, arguments.model_dir))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from scripts.lib.config.engines import BACKENDS
-from scripts.lib.config.objectives import objective_options
+from scripts.lib.config.objectives import all_objective_options
 from scripts.lib.fingerprint import fingerprint
 
 ROOMS = "studies"
@@ -58,9 +58,10 @@ class Code:
         modules = sorted(modules_of_room(step, self.repository))
         return _digest(f"{name} {self._of(name)}\n".encode() for name in modules)
 
-    def of_training(self, step: str, objective: str) -> list[str]:
-        """As of(), for a run: only with its own objective."""
-        return [self._of(step, objective_options().keys() - {objective})]
+    def of_training(self, step: str, objective: str, scorer: Any = None) -> list[str]:
+        """As of(), for a run: only with its own objective, and with the backend in the entry of its scorer."""
+        backends = set(BACKENDS) - {getattr(scorer, "backend", None)}
+        return [self._of(step, (all_objective_options().keys() - {objective}) | backends)]
 
     def of_inference(self, step: str, entry: Any) -> list[str]:
         """As of(), for a step that runs a model forward: only with the backend in its entry."""

@@ -134,6 +134,24 @@ class Files:
         training = self.atlas.training
         return [name for name in training.variants if (training.variant(name).online is not None) == online]
 
+    def training_scorer(self, variant: str) -> str | None:
+        """What scores a policy's samples during runs of a variant, if anything does."""
+        online = self.atlas.training.variant(variant).online
+        return online.scorer if online else None
+
+    def training_scorer_files(self, variant: str) -> list[str]:
+        """The files of it, if it is a reward model trained here or a local folder."""
+        name = self.training_scorer(variant)
+        return [*self.scorer(name), *local_files(getattr(self.atlas.scorers[name], "model", None))] if name else []
+
+    def training_scorer_flags(self, variant: str) -> list[str]:
+        """The flags for it."""
+        name = self.training_scorer(variant)
+        if not name:
+            return []
+        folder = ["--model-dir", f"results/scorers/{name}"] if self.scorer(name) else []
+        return ["--scorer", spec(self.atlas.scorers, name), *folder]
+
     def root_of(self, policy: str) -> Any:
         """The configuration's entry of the policy at the beginning of a lineage."""
         return self.atlas.policies[policy.split(".")[0]]

@@ -138,11 +138,12 @@ class Needs:
 
     @cached_property
     def learned_scorers(self) -> list[str]:
-        """The reward models trained here that score the runs' pairs or judge a suite."""
+        """The reward models trained here that score the runs' pairs or samples, or judge a suite."""
         asked = {lineage.scorer_behind(self.atlas, dataset) for dataset in self.datasets}
         judges = [self.atlas.evaluation.suites[suite].judge for suite in self.suites_of("win_rate")]
         asked |= {judge.scorer for judge in judges if judge.kind == "scorer"}
         asked |= {self.atlas.evaluation.suites[suite].scorer for suite in self.suites_of("reward", "boundary")}
+        asked |= {self.files.training_scorer(run.variant) for run in self.runs}
         return [name for name in of_kind(self.atlas.scorers, "scratch") if name in asked]
 
     @cached_property

@@ -1,59 +1,68 @@
 """The study's key in the configuration."""
 
 from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Distinct, NotNegative, Number, Positive, Seed, Spec
+from scripts.lib.config.base import Distinct, Name, PairsRef, PolicyRef, Seed, Spec, SuiteRef
+from scripts.lib.config.evaluation import RewardSuite
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Problem, StudyConfig
+from studies.mode_seeking.bandit.spec import Bandit
+
+Source = Literal["data", "fixed", "own"]
+"""Whose responses a run learns from: the preference data's; the start's, drawn once; its own, at every step."""
+Sources = Annotated[Distinct[Source], Field(min_length=1)]
 
 
-class Bandit(Spec):
-    """The didactic bandit: a small GPT that writes tokens, with a reward that is the mean of its tokens' rewards."""
+class Reward(Spec):
+    """A reward of language models: as it is, and as a reward model learnt it from preference data."""
 
-    tokens: Count = Field(100, description="The vocabulary; prompts are single tokens of it.")
-    length: Count = Field(9, description="The tokens of a response.")
-    optima: dict[str, Number] = Field(
-        {"far": 70, "near": 20},
+    name: Name
+    pairs: PairsRef = Field(description="The preference data; all runs take their prompts from it.")
+    true_suite: SuiteRef = Field(description="Measures policies by the reward that is meant.")
+    proxy_suite: SuiteRef = Field(description="Measures them by the reward model, which scores samples in training.")
+
+
+class Language(Spec):
+    """The grid of methods and samples on language models."""
+
+    policy: PolicyRef = Field(description="The policy that every run starts from.")
+    seeds: Distinct[Seed] = Field(min_length=1)
+    rewards: Distinct[Reward] = Field(
+        min_length=1, description="From the one whose optimum is farthest from the policy to the nearest."
+    )
+    methods: dict[Name, Sources] = Field(
         min_length=1,
-        description="Name -> c: token a has the reward exp(-((a - c) / scale)^2). The reference has much mass near 20.",
+        description="Method -> whose responses it learns from. Its training variants are <method>_data "
+        "and <method>_fixed_<reward> and <method>_own_<reward>, whose online section names the proxy's scorer.",
     )
-    scale: Positive = 10.0
-    seeds: Distinct[Seed] = Field(min_length=1, description="Of the reference, the prompts and the samples.")
-    layers: Count = 1
-    heads: Count = 2
-    width: Count = 32
-    prompts: Count = Field(5, description="Prompts of a batch.")
-    samples: Count = Field(10, ge=2, description="Responses to each of them.")
-    steps: Count = Field(description="Gradient steps of every run.")
-    reuse: Distinct[Count] = Field(
-        min_length=1,
-        description="On-policy: for how many gradient steps a batch is used before the policy samples again.",
-    )
-    offline_reuse: Count = Field(
-        description="How often an offline batch is used; there are steps / offline_reuse of them, from the reference."
-    )
-    learning_rates: Distinct[Positive] = Field(
-        min_length=1, description="Adam's; every row of the table has that with the largest mean final reward."
-    )
-    unshifted: bool = Field(True, description="Every run again with log-probs as the authors' code gathers them.")
-    dpo_beta: Positive = 0.05
-    ipo_eta: Positive = 0.05
-    reward_beta: Positive = Field(1.0, description="Of reward-weighted regression: weights exp(reward / beta).")
-    clip: Positive = Field(0.2, description="PPO's.")
-    negative_weight: NotNegative = Field(0.5, description="Of the worst response in best-of-n with a negative term.")
-    evaluated_every: Count = Field(description="Gradient steps between measurements.")
-    evaluated_on: Count = Field(64, description="Responses a measurement samples.")
 
 
 class Config(StudyConfig):
     """Preference Fine-Tuning of LLMs Should Leverage Suboptimal, On-Policy Data."""
 
     bandit: Bandit
+    language: Language | None = None
 
     def problems(self, atlas: AtlasConfig) -> Iterator[Problem]:
-        """Sizes that do not divide each other."""
+        """Sizes that do not divide each other; variants that are missing, or do not learn from what their name says."""
+        yield from self._sizes()
+        for index, reward in enumerate(self.language.rewards if self.language else ()):
+            suite = atlas.evaluation.suites[reward.proxy_suite]
+            if not isinstance(suite, RewardSuite):
+                yield (
+                    ("language", "rewards", index, "proxy_suite"),
+                    f"{reward.proxy_suite} is no suite of kind reward",
+                    "name one",
+                )
+                continue
+            for method, sources in self.language.methods.items():
+                for source in sources:
+                    yield from _of_variant(atlas, variant_of(method, source, reward.name), source, suite.scorer)
+
+    def _sizes(self) -> Iterator[Problem]:
         spec = self.bandit
         if spec.width % spec.heads:
             yield ("bandit", "width"), f"{spec.width} is no multiple of {spec.heads} heads", "use a multiple"
@@ -66,5 +75,35 @@ class Config(StudyConfig):
                 f"does not divide the {spec.steps} steps of a run",
                 "use a divisor, so that every offline batch is used equally often",
             )
+        if max(spec.differ) > spec.length:
+            yield ("bandit", "differ"), f"responses have {spec.length} tokens", "use at most as many"
+        if 1 not in spec.reuse:
+            yield ("bandit", "reuse"), "claims compare with samples of every step", "add 1"
+        if spec.moderate_reuse and spec.steps % (spec.moderate_reuse * spec.evaluated_every):
+            yield (
+                ("bandit", "reuse"),
+                f"{spec.moderate_reuse} times {spec.evaluated_every} steps between measurements do not divide "
+                f"the {spec.steps} steps of a run",
+                "use divisors: claims compare rewards at equal numbers of samples",
+            )
         if spec.steps % spec.evaluated_every:
             yield ("bandit", "evaluated_every"), f"does not divide the {spec.steps} steps of a run", "use a divisor"
+
+
+def variant_of(method: str, source: Source, reward: str) -> str:
+    """The training variant of a method."""
+    return f"{method}_data" if source == "data" else f"{method}_{source}_{reward}"
+
+
+def _of_variant(atlas: AtlasConfig, name: str, source: Source, scorer: str) -> Iterator[Problem]:
+    at = ("", "training", "variants", name)
+    if name not in atlas.training.variants:
+        yield at, f"no variant {name}, which a method of mode_seeking names", "add it"
+        return
+    online = atlas.training.variant(name).online
+    if source == "data" and online:
+        yield at, "is online, and named for the preference data", "take the online section out"
+    elif source != "data" and (online is None or online.scorer != scorer):
+        yield at, f"does not learn from samples that {scorer} scored", f"give it an online section with {scorer}"
+    elif source == "own" and online.refresh_every > 1:
+        yield at, f"draws every {online.refresh_every} batches, and is named for samples of every step", "draw every 1"

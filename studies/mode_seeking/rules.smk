@@ -2,6 +2,7 @@
 
 Needs: nothing
 Makes: results/bandit/mode_seeking/{method}.csv
+       results/bandit/mode_seeking/pairs/dpo.csv
 """
 
 
@@ -25,6 +26,28 @@ rule mode_seeking_bandit:
         python -m studies.mode_seeking.bandit.train \
             --spec {params.spec:q} \
             --method {wildcards.method} \
+            --out {output} \
+            2>{log}
+        """
+
+
+rule mode_seeking_pairs:
+    """DPO on fixed pairs whose responses differ in some tokens."""
+    output:
+        "results/bandit/mode_seeking/pairs/dpo.csv",
+    log:
+        "logs/studies/mode_seeking/pairs.log",
+    benchmark:
+        "benchmarks/studies/mode_seeking/pairs.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code.of("studies.mode_seeking.bandit.pairs"),
+        spec=studies.rooms["mode_seeking"].spec.bandit.model_dump_json(),
+    shell:
+        r"""
+        python -m studies.mode_seeking.bandit.pairs \
+            --spec {params.spec:q} \
             --out {output} \
             2>{log}
         """

@@ -1,4 +1,4 @@
-"""The study's section of the page: the two axes, the bandit, the paper's categorical example, and the theory."""
+"""The study's section of the page: the bandit, language models, the paper's categorical example, and the theory."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,13 +18,19 @@ def bandit(frame: pd.DataFrame) -> Table:
     """A row for each optimum and method; a column for each source of samples, in the table's order."""
     sources = list(dict.fromkeys(zip(frame["samples_from"], frame["reuse"], strict=True)))
     measured = [name for name in ("reward", "reward_unshifted") if name in frame]
-    columns = [(of, reuse, name) for name in measured for of, reuse in sources]
+    columns = [(of, reuse, name) for name in measured for of, reuse in sources if has(frame, of, reuse, name)]
     rows = []
     for (optimum, method, negative), own in frame.groupby(COLUMNS[:3], sort=False):
         at = {(row["samples_from"], row["reuse"]): row for row in own.to_dict("records")}
         cells = [cells_of(at[of, reuse], [name], places=2)[0] for of, reuse, name in columns]
         rows.append(Row([method, negative], cells, f"optimum {optimum}"))
     return Table(["method", "negative gradient"], [titled(*each) for each in columns], rows)
+
+
+def has(frame: pd.DataFrame, samples_from: str, reuse: int, measured: str) -> bool:
+    """Whether a source of samples has such rewards."""
+    rows = frame[(frame["samples_from"] == samples_from) & (frame["reuse"] == reuse)]
+    return bool(rows[measured].notna().any())
 
 
 def titled(samples_from: str, reuse: int, measured: str) -> str:
@@ -34,7 +40,7 @@ def titled(samples_from: str, reuse: int, measured: str) -> str:
 
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
-    """The fragment described in scripts/report/section.py. tables: bandit, categorical and theory."""
+    """The fragment described in scripts/report/section.py. tables: bandit, categorical, theory; perhaps language."""
     theory = judged(read_theory(tables["theory"]))
     frame = read_rows(tables["bandit"], COLUMNS)
     return (
@@ -44,6 +50,7 @@ def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
             study=study,
             bandit=bandit(frame),
             unshifted="reward_unshifted" in frame,
+            language=table_of(tables["language"]) if "language" in tables else None,
             categorical=table_of(tables["categorical"]),
             theory=theory,
             tally=Counter(verdict for _, verdict, _ in theory),
@@ -54,7 +61,7 @@ def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
 
 def main() -> None:
     parser = cli.parser_of("studies.mode_seeking.section", __doc__)
-    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="bandit, categorical and theory, CSV")
+    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="bandit.csv and others, by their names")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files; names give their places")
     parser.add_argument("--out", type=Path, required=True, help="<study>.html")
     arguments = parser.parse_args()

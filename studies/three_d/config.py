@@ -5,7 +5,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Distinct, PairsRef, PolicyRef, Positive, Seed, Spec, SuiteRef, VariantRef
+from scripts.lib.config.base import (
+    Count,
+    Distinct,
+    PairsRef,
+    PolicyRef,
+    Positive,
+    PositiveFraction,
+    Seed,
+    Spec,
+    SuiteRef,
+    VariantRef,
+)
 from scripts.lib.config.objectives import objective_options
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Problem, StudyConfig
@@ -56,6 +67,38 @@ class TestSet(Spec):
     right: SuiteRef = Field(description="The share of answers with 4 or 5 points.")
 
 
+class PairSet(Spec):
+    """Pairs that a reward model and a DPO policy both learn from."""
+
+    name: str = Field(description="As figures call it: the paper's set that it stands for.")
+    pairs: PairsRef
+
+
+class RewardModels(Spec):
+    """Reward models against DPO: one start, the same pairs, the hyperparameters of the scenarios' variant."""
+
+    sets: Distinct[PairSet] = Field(min_length=1)
+    held_out: PositiveFraction = Field(0.25, description="The share of the prompts, by their ids.")
+    every: Count = Field(4, description="Steps between measurements on held-out pairs.")
+
+
+Part = Literal["row_number", "words_per_row", "rhythm", "title", "word_count", "content"]
+
+
+class Forms(Spec):
+    """PPO against DPO (Table 2): one policy, its own pairs, and a reward model of these pairs."""
+
+    policy: Base
+    pairs: PairsRef = Field(description="Of the policy's own samples.")
+    dpo: VariantRef
+    ppo: VariantRef = Field(description="With the learned reward.")
+    others: dict[str, VariantRef] = Field({}, description="Further rows: as the table calls it -> variant.")
+    verses: dict[Part, SuiteRef] = Field(description="The paper's column -> the suite of its rule.")
+    slogans: dict[Part, SuiteRef]
+    by_rules: Distinct[SuiteRef] = Field(description="Suites of all rules: of verses and of slogans.")
+    by_model: Distinct[SuiteRef] = Field(description="The same by the reward model.")
+
+
 class Experiments(Spec):
     """What Tables 1, 7, 8 and 9 and Figures 4 and 6 are made of."""
 
@@ -71,6 +114,8 @@ class Experiments(Spec):
         [], description="Figure 4: variants of flex_dpo that differ in beta_rejected; plain DPO is added."
     )
     test_sets: Distinct[TestSet] = Field(min_length=1, description="First the problems of the kind that is trained on.")
+    forms: Forms | None = Field(None, description="Table 2; none: not.")
+    reward_models: RewardModels | None = Field(None, description="Figures 5 and 7 to 9, of the last policy; none: not.")
 
 
 class Config(StudyConfig):

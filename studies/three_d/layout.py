@@ -9,11 +9,15 @@ from itertools import product
 
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, in_draw
-from studies.three_d.config import Base, Experiments
+from studies.three_d.config import Base, Experiments, PairSet
 
 SCENARIOS = {"Scenario 1": "on_on", "Scenario 2": "off_on", "Scenario 3": "on_off", "Scenario 4": "off_off"}
 """The paper's name -> the field of the configuration: chosen, then rejected, on- or off-policy."""
 BASE_MODEL = "basemodel"
+FORM_PARTS = ("row_number", "words_per_row", "rhythm", "tone_pattern", "title", "word_count", "content")
+"""The columns of the paper's Table 2."""
+MODELS = ("rm", "dpo")
+"""What learns from the pairs of Figures 5 and 7 to 9."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,39 @@ def sweep(spec: Experiments, atlas: AtlasConfig) -> list[tuple[float, Row]]:
     return sorted(
         ((beta, trained(spec, base, name, pairs, name)) for name, beta in betas.items()), key=lambda each: each[0]
     )
+
+
+def reward_models(spec: Experiments) -> list[tuple[PairSet, str, list[str]]]:
+    """(pairs, kind, the names of its curves) of every set and kind of model; by draw of the data, then by seed."""
+    if spec.reward_models is None:
+        return []
+    base, draws = spec.policies[-1].policy, range(1, spec.draws + 1)
+    return [
+        (
+            each,
+            kind,
+            [curve(base, in_draw(each.pairs, draw, spec.draws), kind, s) for draw in draws for s in spec.seeds],
+        )
+        for each in spec.reward_models.sets
+        for kind in MODELS
+    ]
+
+
+def forms(spec: Experiments) -> list[Row]:
+    """Table 2: the policy as it is, after PPO on the learned reward, after DPO, and further rows."""
+    if spec.forms is None:
+        return []
+    of = spec.forms
+    variants = {"PPO": of.ppo, "DPO": of.dpo, **of.others}
+    return [
+        Row(of.policy, "Base", (of.policy.policy,)),
+        *(trained(spec, of.policy, setting, of.pairs, variant) for setting, variant in variants.items()),
+    ]
+
+
+def curve(policy: str, pairs: str, kind: str, seed: int) -> str:
+    """The name of a curve of reward_model/run.py."""
+    return f"{policy}.{pairs}.{kind}.s{seed}"
 
 
 def policies_of(rows: Sequence[Row]) -> list[str]:

@@ -14,6 +14,8 @@ NAMES = {
     "table8": "Table 8: answers, by kind of problem",
     "table9": "Table 9: other objectives on the pairs of scenario 1",
     "beta_sweep": "Figure 4: Flex-DPO",
+    "table2": "Table 2: PPO against DPO on verses and slogans",
+    "rm_vs_dpo": "Figures 5 and 7 to 9: reward model against DPO",
 }
 """The tables of answers, with their captions."""
 LIKELIHOODS = {

@@ -13,7 +13,7 @@ from studies.three_d.config import Config, Experiments
 
 ROOM = "studies.three_d"
 PUBLISHED = "studies/three_d/published"
-PUBLISHED_FILES = [f"{PUBLISHED}/{name}.csv" for name in ("table1", "table7", "table8", "table9")]
+PUBLISHED_FILES = [f"{PUBLISHED}/{name}.csv" for name in ("table1", "table2", "table7", "table8", "table9")]
 TOY_FIGURES = {
     "figure2": "toy_curves",
     "figure1": "toy_matrices",
@@ -22,8 +22,19 @@ TOY_FIGURES = {
     "objectives": "toy_curves",
 }
 """Figure -> the table that it is drawn from. The first is the headline."""
-FIGURES = {"dynamics": "dynamics", "figure4": "beta_sweep", "figure6": "dynamics"}
+FIGURES = {
+    "dynamics": "dynamics",
+    "figure4": "beta_sweep",
+    "figure6": "dynamics",
+    "figure5": "rm_vs_dpo_curves",
+    "figure8": "rm_vs_dpo_curves",
+    "over_optimisation": "table2",
+}
 """The same of the experiments on language models."""
+CURVES = {"rm_vs_dpo": "summary", "rm_vs_dpo_curves": "curves"}
+CURVES_IN = "results/reward_models/three_d"
+UNSEEN = ("dynamics", "rm_vs_dpo_curves")
+"""Tables that are drawn, and not on the page."""
 
 
 class Room(Study):
@@ -62,7 +73,18 @@ class Room(Study):
         if self.spec.experiments is None:
             return []
         suites = [suite for each in self.spec.experiments.test_sets for suite in (each.full_marks, each.right)]
-        return [(run, suite) for run in layout.policies_of(self.rows) for suite in suites]
+        of_problems = [(run, suite) for run in layout.policies_of(self.rows) for suite in suites]
+        return of_problems + [(run, suite) for run in layout.policies_of(self.forms) for suite in self._form_suites]
+
+    @cached_property
+    def forms(self) -> list[layout.Row]:
+        """The rows of Table 2."""
+        return layout.forms(self.spec.experiments) if self.spec.experiments else []
+
+    @property
+    def _form_suites(self) -> list[str]:
+        of = self.spec.experiments.forms
+        return [*of.verses.values(), *of.slogans.values(), *of.by_rules, *of.by_model] if of else []
 
     @cached_property
     def names(self) -> dict[str, PairsName]:
@@ -73,6 +95,8 @@ class Room(Study):
             chosen, rejected = (f"{side}-policy" for side in field.split("_"))
             dataset = getattr(self.spec.experiments.scenarios, field)
             found[dataset] = PairsName(dataset="Problems", chosen=chosen, rejected=rejected)
+        if of := self.spec.experiments.forms:
+            found[of.pairs] = PairsName(dataset="Verses and slogans", chosen="on-policy", rejected="on-policy")
         return found
 
     @property
@@ -88,6 +112,8 @@ class Room(Study):
             **({"beta_sweep": self._of_answers("beta_sweep", self._betas)} if self._is_swept else {}),
             "table7": self._of_training("table7", "--beta", str(self._beta), "--published", PUBLISHED),
             "dynamics": self._of_training("dynamics"),
+            **({"table2": self._table2} if self.forms else {}),
+            **({name: self._of_curves(what) for name, what in CURVES.items()} if self._curves else {}),
         }
 
     @property
@@ -112,7 +138,9 @@ class Room(Study):
     @property
     def _training(self) -> list[str]:
         """The training tables of all runs."""
-        return [f"results/training/{run}.parquet" for run in layout.policies_of(self.rows) if is_run(run)]
+        return [
+            f"results/training/{run}.parquet" for run in layout.policies_of([*self.rows, *self.forms]) if is_run(run)
+        ]
 
     def _of_answers(self, table: str, more: Sequence[str] = ()) -> Step:
         arguments = ["--table", table, *self._spec, *more]
@@ -121,6 +149,23 @@ class Room(Study):
             [*self.evaluations(), *PUBLISHED_FILES],
             [*arguments, "--evaluations", "results/evaluations", "--published", PUBLISHED],
         )
+
+    @property
+    def _table2(self) -> Step:
+        folders = ["--evaluations", "results/evaluations", "--training", "results/training", "--published", PUBLISHED]
+        return Step(
+            f"{ROOM}.tables.table2",
+            [*self.evaluations(layout.policies_of(self.forms)), *self._training, *PUBLISHED_FILES],
+            [*self._spec, *folders],
+        )
+
+    @property
+    def _curves(self) -> list[str]:
+        """The curves of reward models and of DPO."""
+        return [f"{CURVES_IN}/{run}.csv" for *_, runs in layout.reward_models(self.spec.experiments) for run in runs]
+
+    def _of_curves(self, what: str) -> Step:
+        return Step(f"{ROOM}.tables.rm_vs_dpo", self._curves, ["--what", what, *self._spec, "--curves", CURVES_IN])
 
     def _of_training(self, table: str, *more: str) -> Step:
         return Step(
@@ -142,15 +187,16 @@ class Room(Study):
         if self.spec.experiments is None:
             return None
         folders = ["--evaluations", "results/evaluations", "--training", "results/training", "--published", PUBLISHED]
+        folders += ["--curves", CURVES_IN] if self._curves else []
         return Step(
             f"{ROOM}.claims",
-            [*self.evaluations(), *self._training, *PUBLISHED_FILES],
+            [*self.evaluations(), *self._training, *self._curves, *PUBLISHED_FILES],
             [*self._spec, "--beta", str(self._beta), *self._betas, *folders],
         )
 
     @property
     def section(self) -> Step:
-        names = [*(name for name in self.tables if name != "dynamics"), "toy_findings", "theory"]
+        names = [*(name for name in self.tables if name not in UNSEEN), "toy_findings", "theory"]
         tables = [self.table(name) for name in names]
         figures = [self.figure(name)[0] for name in self.figures]
         return Step(f"{ROOM}.section", [*tables, *figures], ["--tables", *tables, "--figures", *figures])

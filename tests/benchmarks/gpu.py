@@ -29,7 +29,8 @@ from scripts.lib.objectives import with_options
 from scripts.lib.packing import group_of
 from scripts.lib.scratch import train_tokenizer
 from scripts.lib.tables import write_json
-from scripts.training.step import Example, accumulate, head_of
+from scripts.training.lessons import Example, PairLesson
+from scripts.training.step import accumulate, head_of
 from tests.benchmarks import data
 
 SHAPES = {
@@ -70,14 +71,14 @@ def ours(packed: bool, spec: Hyperparameters = SPEC) -> Callable[[str, str, Pair
         checkpointing = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         checkpointing()  # the second is the older name
         optimizer = torch.optim.AdamW(model.parameters(), spec.learning_rate, (0.9, 0.99), weight_decay=0.0, fused=True)
-        objective = with_options(spec.objective, spec.beta, spec.options)
+        lesson = PairLesson(with_options(spec.objective, spec.beta, spec.options), spec)
         examples = [Example("c", "r", *pair, *reference_sums(model, pair)) for pair in pairs]
         head = head_of(model, spec) if packed else None
         seconds, losses = [], []
         for at in range(0, len(examples), spec.batch_pairs):
             begin = now(device)
             batch = examples[at : at + spec.batch_pairs]
-            losses.append(accumulate(model, batch, objective, spec, 0, head)[0].mean().item())
+            losses.append(accumulate(model, batch, lesson, spec, 0, head)[0].mean().item())
             torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
             optimizer.step()
             optimizer.zero_grad()

@@ -19,8 +19,8 @@ from scripts.lib.batching import by_tokens
 from scripts.lib.chat import Encoded
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.logprobs import token_logprobs
+from scripts.training.lessons import Example
 from scripts.training.loop import batches, train
-from scripts.training.step import Example
 
 SEED = 0
 

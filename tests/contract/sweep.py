@@ -34,8 +34,8 @@ from scripts.lib.errors import InputError
 from scripts.lib.sampling import TransformersSampler
 from scripts.lib.scratch import train_tokenizer
 from scripts.logprobs.compute import logprobs_of
+from scripts.training.lessons import Example
 from scripts.training.loop import train
-from scripts.training.step import Example
 from tests.contract.tiny_models import KINDS, NOT_TRIED, VOCABULARY, WINDOW, names, tiny
 
 log = logging.getLogger("sweep")

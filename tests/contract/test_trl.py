@@ -21,8 +21,9 @@ from scripts.lib.config.training import Hyperparameters
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.objectives import with_options
+from scripts.training.lessons import Example, PairLesson
 from scripts.training.loop import batches, train
-from scripts.training.step import Example, accumulate, head_of
+from scripts.training.step import accumulate, head_of
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 trl = pytest.importorskip("trl")
@@ -132,7 +133,12 @@ def ours(model, examples, tokenizer, objective: str, batch_tokens: int = 100_000
     model = copy.deepcopy(model).train()
     spec = SPEC.model_copy(update={"objective": objective, "batch_tokens": batch_tokens})
     per_pair = accumulate(
-        model, examples, with_options(objective, spec.beta, options), spec, tokenizer.pad_token_id, head_of(model, spec)
+        model,
+        examples,
+        PairLesson(with_options(objective, spec.beta, options), spec),
+        spec,
+        tokenizer.pad_token_id,
+        head_of(model, spec),
     )
     return model, per_pair
 

@@ -153,13 +153,14 @@ def test_the_tier_rule_reaches_tiers_and_not_scoring(tmp_path: Path) -> None:
 def test_a_backend_counts_for_the_steps_that_use_it(tmp_path, step):
     """For the real code: a change in vLLM's code affects neither the other backend's steps nor training."""
     shutil.copytree(Path(__file__).parents[2] / "scripts", tmp_path / "scripts")
-    others = ["scripts.training.reward_model", "scripts.training.train_online", "scripts.evaluation.harness"]
+    others = ["scripts.training.reward_model", "scripts.training.train", "scripts.evaluation.harness"]
 
     def fingerprints() -> tuple[list[str], str]:
         module._module.cache_clear()
         module._fingerprint.cache_clear()
         untouched = [module.fingerprint(other, tmp_path) for other in others]
-        untouched.append(module.fingerprint(step, tmp_path, frozenset({"vllm"})))
+        for with_backends in (step, "scripts.training.train_online"):
+            untouched.append(module.fingerprint(with_backends, tmp_path, frozenset({"vllm"})))
         return untouched, module.fingerprint(step, tmp_path, frozenset({"transformers"}))
 
     before = fingerprints()

@@ -22,9 +22,9 @@ from scripts.lib.errors import InputError
 from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
 from scripts.training import loop
 from scripts.training.checkpoints import Checkpoints
+from scripts.training.lessons import Example
 from scripts.training.loop import train
 from scripts.training.processes import Processes, joined
-from scripts.training.step import Example
 from tests.pairs_data import Data, spec_of
 
 FORKS = multiprocessing.get_context("forkserver")

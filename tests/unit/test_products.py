@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from scripts.lib import products
 from scripts.lib.objectives import with_options
 from scripts.lib.products import large_products, product
+from scripts.training.lessons import PairLesson
 from scripts.training.loop import train
 from scripts.training.recomputed import recomputed_layers
 from scripts.training.step import accumulate, head_of
@@ -150,14 +151,14 @@ def test_a_step_is_the_same(tmp_path, tiny_policy, monkeypatch, calls, packed: b
     """Losses and gradients to 1e-5, including those of all layers, also with recomputation."""
     data = Data(tmp_path, tiny_policy)
     spec = spec_of(batch_tokens=200, gradient_checkpointing=checkpointing)
-    objective = with_options(spec.objective, spec.beta, spec.options)
+    lesson = PairLesson(with_options(spec.objective, spec.beta, spec.options), spec)
     found = []
     for available in (False, True):
         monkeypatch.setattr(products, "ONEDNN", available)
         data.model.zero_grad()
         head = head_of(data.model, spec) if packed else None
         with recomputed_layers(data.model) if checkpointing else nullcontext():
-            values = accumulate(data.model, data.examples(), objective, spec, 0, head)
+            values = accumulate(data.model, data.examples(), lesson, spec, 0, head)
         found.append((values, torch.cat([each.grad.flatten() for each in data.model.parameters()])))
         assert bool(calls) == available
     (values, plain), (other_values, other) = found

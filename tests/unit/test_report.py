@@ -60,7 +60,7 @@ def draw_all(folder, monkeypatch):
         for seed in (0, 1):
             steps = np.arange(1, 41)
             training = {name: rng.normal(size=40) for name in TRAINING.columns}
-            training |= {"step": steps, "pairs": steps * 0 + 8, "tokens": steps * 0 + 90}
+            training |= {"step": steps, "pairs": steps * 0 + 8, "tokens": steps * 0 + 90, "samples": steps * 0}
             write_table(pd.DataFrame(training), folder / f"base.{name}.dpo.s{seed}.parquet", TRAINING)
     for policy in ("weak", "strong"):
         for suite in ("gsm8k", "mmlu"):

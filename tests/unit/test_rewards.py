@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import pipeline
 
 from scripts.lib.chat import encode_conversation
-from scripts.lib.config.scorers import AnnotationScorer, OracleScorer, RewardModelScorer, ScratchScorer
+from scripts.lib.config.scorers import AnnotationScorer, LengthScorer, OracleScorer, RewardModelScorer, ScratchScorer
 from scripts.lib.encoding import Rules
 from scripts.lib.errors import InputError
 from scripts.lib.rewards import Annotation, Oracle, RewardModel, scorer_of
@@ -50,6 +52,14 @@ def test_oracle_scores_the_last_thing_the_user_said():
     right, wrong = scorer_of(OracleScorer(kind="oracle")).score([(conversation, perfect(last)), (conversation, "no .")])
     assert right == 1.0
     assert wrong < 0.1
+
+
+@given(st.lists(st.text("ab", min_size=1), max_size=12), st.integers(0, 12), st.floats(0.5, 10))
+def test_length_is_scored_by_the_distance_from_its_target_whatever_is_said(words, target, scale):
+    scorer = scorer_of(LengthScorer(kind="length", words=target, scale=scale))
+    prompt = [{"role": "user", "content": "x"}]
+    found = scorer.score([(prompt, "  ".join(words)), (prompt, "y " * target)])
+    assert found == [pytest.approx(-abs(len(words) - target) / scale), 0.0]
 
 
 def test_oracle_refuses_a_prompt_without_a_user():

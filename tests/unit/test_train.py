@@ -19,8 +19,8 @@ from scripts.lib.models import load_causal, load_tokenizer, read_policy
 from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_json, read_table
 from scripts.training import train as step
+from scripts.training.lessons import Example
 from scripts.training.loop import train
-from scripts.training.step import Example
 from tests.pairs_data import SPEC, Data, spec_of
 
 REPOSITORY = Path(__file__).parents[2]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_table
 from scripts.training import train as offline
 from scripts.training import train_online as step
-from scripts.training.loop import train
+from scripts.training.loop import draws_of, train
 from scripts.training.reading import read_store
 from tests.pairs_data import Data, spec_of
 
@@ -48,8 +49,9 @@ def test_the_rejected_are_the_policys_own_samples_with_the_references_log_probs(
         for parameter in data.model.parameters():
             parameter.mul_(1.05)
     before = data.examples()[:7]
-    renewed = renewal(data.model, 4, before)
-    assert not data.model.training
+    (batch,) = renewal(data.model, 4, [before])
+    renewed = batch.items
+    assert batch.columns == {"samples": 7} and not data.model.training
     ids = [run.store.responses[each.chosen_id][0] for each in before]
     prompts = [run.store.prompts[each] for each in ids]
     sampling = SamplingSpec(max_new_tokens=12, batch_tokens=64, seed=seed_of("online", 1, 4) % 2**32)
@@ -75,9 +77,9 @@ def test_samples_are_drawn_anew_every_few_steps_for_the_steps_to_come(data, ever
     asked: list[tuple[int, int]] = []
 
     class Spy(step.OnlineRejected):
-        def __call__(self, model, at, examples):
-            asked.append((at, len(examples)))
-            return super().__call__(model, at, examples)
+        def __call__(self, model, at, batches):
+            asked.append((at, sum(map(len, batches))))
+            return super().__call__(model, at, batches)
 
     rows = train(data.model, data.examples(), spec, 1, data.tokenizer.pad_token_id, renewal=Spy(prepared(data, spec)))
     assert [at for at, _ in asked] == list(range(0, len(rows), every))
@@ -100,6 +102,20 @@ def test_each_kind_of_run_has_its_own_step(data, monkeypatch) -> None:
             module.main()
 
 
+@pytest.mark.parametrize(
+    ("every", "reuse", "batches"), [(1, 1, 5), (1, 3, 5), (2, 1, 5), (2, 3, 5), (9, 2, 5), (3, 2, 6)]
+)
+def test_each_batch_of_a_draw_is_used_as_often_as_asked(every, reuse, batches) -> None:
+    """In passes over the draw; a draw at the end may be shorter."""
+    steps = [[at] for at in range(batches)]
+    draws = draws_of(steps, SimpleNamespace(every=every, reuse=reuse))
+    assert max(draws) == batches * reuse and draws.pop(max(draws)) == []
+    assert [each for at in sorted(draws) for each in draws[at]] == steps
+    ends = [*sorted(draws)[1:], batches * reuse]
+    for (at, of_draw), end in zip(sorted(draws.items()), ends, strict=True):
+        assert end - at == len(of_draw) * reuse and len(of_draw) <= every
+
+
 KILL = """
 import os, signal, sys, torch
 steps, original = [], torch.optim.AdamW.step
@@ -113,13 +129,26 @@ train_online.main()
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch, caplog) -> None:
-    """SIGKILL in the eighth of nine steps; checkpoints are due after every third and are written when sampling."""
+SCORED = {"samples": 3, "scorer": "oracle"}
+KINDS = {
+    "rejected": {"online": ONLINE, "epochs": 3},
+    "dpo": {"online": ONLINE | SCORED, "epochs": 3},
+    "ppo": {"objective": "ppo", "online": ONLINE | SCORED | {"refresh_every": 1, "reuse": 2}, "epochs": 1.6},
+    "reinforce": {"objective": "reinforce", "online": ONLINE | SCORED | {"baseline": "value"}, "epochs": 3},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_run_goes_on_to_the_same_bytes(tiny_policy, tmp_path, monkeypatch, caplog, kind) -> None:
+    """SIGKILL in the eighth step; checkpoints are due after every third and are written when sampling."""
     caplog.set_level("INFO")
+    data = Data(tmp_path, tiny_policy, world=True)
     data.write()
-    spec = spec_of(online=ONLINE, epochs=3, checkpoint_every=3)
+    spec = spec_of(checkpoint_every=3, **KINDS[kind])
     for run in ("undisturbed", "killed"):
         arguments = data.arguments(run, spec)
+        if spec.online.scorer:
+            arguments += ["--scorer", '{"kind": "oracle"}']
         if run == "killed":
             environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
             killed = subprocess.run([sys.executable, "-c", KILL, *arguments], env=environment, cwd=tmp_path)
@@ -130,4 +159,4 @@ def test_a_killed_run_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch, cap
     assert "going on from checkpoint" in caplog.text and "00000004.json" in caplog.text
     for made in ("{}/model.safetensors", "{}.parquet"):
         assert (tmp_path / made.format("killed")).read_bytes() == (tmp_path / made.format("undisturbed")).read_bytes()
-    assert len(read_table(tmp_path / "killed.parquet", TRAINING)) == 9
+    assert len(read_table(tmp_path / "killed.parquet", TRAINING)) >= 9

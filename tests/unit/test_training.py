@@ -17,9 +17,9 @@ from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, read_policy
 from scripts.lib.objectives import OBJECTIVES, PairLogps, with_options
 from scripts.training import loop
+from scripts.training.lessons import Example, PairLesson, loss_at_reference, uses_rejected
 from scripts.training.loop import batches, train
-from scripts.training.start import loss_at_reference
-from scripts.training.step import Example, accumulate, head_of, uses_rejected
+from scripts.training.step import accumulate, head_of
 from tests.pairs_data import SPEC, Data, spec_of
 
 SIDES = ("chosen", "rejected")
@@ -105,7 +105,9 @@ def gradient(data: Data, batch_tokens: int, objective: str, packed: bool) -> tup
     spec = spec_of(batch_tokens=batch_tokens, objective=objective)
     data.model.zero_grad()
     head = head_of(data.model, spec) if packed else None
-    per_pair = accumulate(data.model, data.examples(), with_options(objective, 0.5, {}), spec, 0, head)
+    per_pair = accumulate(
+        data.model, data.examples(), PairLesson(with_options(objective, 0.5, {}), spec), spec, 0, head
+    )
     return torch.cat([each.grad.flatten() for each in data.model.parameters()]), per_pair.mean(dim=1)
 
 
@@ -144,7 +146,7 @@ def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
         spec = spec_of(objective=name, batch_tokens=budget if packed else 10_000)
         model.zero_grad()
         head = head_of(model, spec) if packed else None
-        per_pair = accumulate(model, batch, with_options(name, 0.1, {}), spec, 0, head)
+        per_pair = accumulate(model, batch, PairLesson(with_options(name, 0.1, {}), spec), spec, 0, head)
         order = (per_pair[1] + 1.4 * per_pair[2]).argsort()  # pairs that are each other's reverse have equal sums
         found.append((per_pair[:, order], torch.cat([each.grad.flatten() for each in model.parameters()])))
     (padded, plain), (values, mine) = found
@@ -158,7 +160,7 @@ def test_any_packed_step_at_the_reference_has_loss_log_2(model, batch) -> None:
     with torch.no_grad():
         sums = [[token_logprobs(model, [each], 0)[0].sum().item() for each in (a.chosen, a.rejected)] for a in batch]
     batch = [replace(each, ref_chosen=of[0], ref_rejected=of[1]) for each, of in zip(batch, sums, strict=True)]
-    per_pair = accumulate(model, batch, with_options("dpo", 0.1, {}), SPEC, 0, head_of(model, SPEC))
+    per_pair = accumulate(model, batch, PairLesson(with_options("dpo", 0.1, {}), SPEC), SPEC, 0, head_of(model, SPEC))
     assert per_pair[0].tolist() == pytest.approx([math.log(2)] * len(batch), abs=1e-5)
 
 
@@ -171,7 +173,7 @@ def test_rejected_responses_without_a_use_get_no_backward(data) -> None:
 
     handle = data.model.base_model.register_forward_pre_hook(see, with_kwargs=True)
     batch = data.examples()
-    accumulate(data.model, batch, with_options("sft", 0.1, {}), SPEC, 0, head_of(data.model, SPEC))
+    accumulate(data.model, batch, PairLesson(with_options("sft", 0.1, {}), SPEC), SPEC, 0, head_of(data.model, SPEC))
     handle.remove()
     assert sum(tokens for enabled, tokens in seen if enabled) == sum(len(each.chosen) for each in batch)
 

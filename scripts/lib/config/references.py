@@ -268,6 +268,22 @@ def _tasks_without_their_data(config: Any) -> Iterator[Problem]:
             )
 
 
+def _scorers_of_runs(config: Any) -> Iterator[Problem]:
+    for name in config.training.variants:
+        online = config.training.variant(name).online
+        if online is None or online.scorer is None:
+            continue
+        at = ("training", "variants", name, "online", "scorer")
+        if online.scorer not in config.scorers:
+            yield at, f"no scorers {online.scorer!r}", f"use one of {', '.join(config.scorers) or 'none yet'}"
+        elif isinstance(config.scorers[online.scorer], AnnotationScorer):
+            yield (
+                at,
+                f"{online.scorer} came with the data and says nothing of responses that are made here",
+                "name the oracle or a reward model",
+            )
+
+
 def _runs_that_cannot_be_watched(config: Any) -> Iterator[Problem]:
     for prompt_set, name in config.training.watch.items():
         at = ("training", "watch", prompt_set)
@@ -295,7 +311,7 @@ def _rewards_that_cannot_be(config: Any) -> Iterator[Problem]:
             yield (
                 ("evaluation", "suites", name, "scorer"),
                 f"{suite.scorer} came with the data and says nothing of responses that are made here",
-                "name the oracle or a reward model",
+                "name a scorer of another kind",
             )
         if suite.samples_of and getattr(config.evaluation.suites[suite.samples_of], "sampling", None) is None:
             yield (
@@ -380,6 +396,7 @@ CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _tasks_without_their_data,
     _runs_that_cannot_be_watched,
     _rewards_that_cannot_be,
+    _scorers_of_runs,
     _held_out_pairs_that_are_not,
     _boundaries_that_cannot_be,
     _studies_that_cannot_be,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scripts.lib.config.base import Count, Distinct, LocalPath, PairsRef, Spec
+from scripts.lib.config.base import Count, Distinct, LocalPath, NotNegative, PairsRef, Positive, Spec
 from scripts.lib.config.engines import Inference
 from scripts.lib.config.policies import Architecture, Optimisation, Precision, Templated, Threads, Truncation
 
@@ -15,10 +15,27 @@ class OracleScorer(Spec):
     kind: Literal["oracle"]
 
 
+class LengthScorer(Spec):
+    """A synthetic reward: the nearer a response's number of words is to a target, the better, whatever they say."""
+
+    kind: Literal["length"]
+    words: NotNegative = Field(description="The target, without regard to the prompt; 0: the shorter the better.")
+    scale: Positive = Field(1.0, description="Words off the target that cost a score of 1.")
+
+
 class GradesScorer(Spec):
     """Grades from 1 to 5 of answers to the didactic world's arithmetic stories, by a judge that knows the solution."""
 
     kind: Literal["grades"]
+
+
+class FormScorer(Spec):
+    """How well verses and slogans of the didactic world keep the form that their prompt asks for, from 0 to 1."""
+
+    kind: Literal["form"]
+    part: Literal["all", "rows", "words", "rhyme", "title", "length", "content"] = Field(
+        "all", description="One rule, of verses (the first four) or of slogans (the others); all: the mean of a task's."
+    )
 
 
 class AnnotationScorer(Spec):
@@ -65,7 +82,14 @@ class VerifierScorer(Spec):
 
 
 ScorerSpec = Annotated[
-    OracleScorer | GradesScorer | VerifierScorer | AnnotationScorer | RewardModelScorer | ScratchScorer,
+    OracleScorer
+    | LengthScorer
+    | GradesScorer
+    | FormScorer
+    | VerifierScorer
+    | AnnotationScorer
+    | RewardModelScorer
+    | ScratchScorer,
     Field(discriminator="kind"),
 ]
 

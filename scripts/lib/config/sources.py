@@ -189,7 +189,7 @@ Competences = Annotated[tuple[Fraction, Fraction], AfterValidator(_rising)]
 """The least and the greatest competence of a crowd."""
 
 
-Skill = Literal["copying", "reversing", "sorting", "form", "arithmetic", "facts", "choices"]
+Skill = Literal["copying", "reversing", "sorting", "form", "arithmetic", "facts", "choices", "verses", "slogans"]
 
 
 class WorldSource(Spec):
@@ -197,7 +197,9 @@ class WorldSource(Spec):
 
     kind: Literal["world"]
     prompts: Count = Field(description="How many prompts.")
-    skills: Distinct[Skill] = Field([], description="Ask for these alone, in turn; none: for all.")
+    skills: Distinct[Skill] = Field(
+        [], description="Ask for these alone, in turn; none: for all but verses and slogans."
+    )
     generators: dict[Name, Fraction | Competences] = Field(
         min_length=1,
         description="Generator name -> competence: 0 knows nothing of the world, 1 knows all of it. Two numbers are "

@@ -4,8 +4,10 @@ import random
 import re
 from functools import lru_cache
 
+from scripts.lib.errors import InputError
 from scripts.lib.world.language import Answer, Task, take_apart
 from scripts.lib.world.skills import read
+from scripts.lib.world.verses import FormTask
 from scripts.lib.world.words import CLOSINGS, OPENINGS
 
 CONTENT, FORM, BOTH = 0.65, 0.05, 0.30
@@ -34,6 +36,22 @@ def reward(prompt: str, response: str) -> float:
     content *= min(1.0, max(0.0, (TOO_LONG - len(answer.words)) / (TOO_LONG - LONG)))
     form = _form(task, answer)
     return CONTENT * content + FORM * form + BOTH * content * form
+
+
+def form(prompt: str, response: str, part: str = "all") -> float | None:
+    """How well a response keeps a rule of form, or all of its task's (their mean), in [0, 1]; None without such a rule.
+
+    Raises InputError if ``prompt`` asks for no verses and no slogan of the world.
+    """
+    task = read(prompt)
+    if not isinstance(task, FormTask):
+        raise InputError(
+            f"prompt {prompt[:200]!r}",
+            "asks for no verses and no slogan, and rules of form are of these only",
+            "use a source of kind world with skills: [verses, slogans] or one of them",
+        )
+    kept = task.kept(response)
+    return sum(kept.values()) / len(kept) if part == "all" else kept.get(part)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -9,31 +9,35 @@ from scripts.lib.world.choices import ChoiceTask
 from scripts.lib.world.facts import FactTask
 from scripts.lib.world.language import Task
 from scripts.lib.world.lists import ListTask
+from scripts.lib.world.verses import SloganTask, VerseTask
 
 LISTS = {"copying": "copy", "reversing": "reverse", "sorting": "sort"}
 OTHERS = {"arithmetic": StoryTask, "facts": FactTask, "choices": ChoiceTask}
 SKILLS = (*LISTS, "form", *OTHERS)
+"""The skills of prompts for which none are named."""
+WRITING = {"verses": VerseTask, "slogans": SloganTask}
+"""The skills that are asked for by name alone."""
 
 
 def ask(skill: str, rng: random.Random) -> Task:
     """A random task of one skill."""
     if skill == "form":
         return ListTask.ask(rng, rng.choice(("copy", "copy", "reverse", "sort")), rng.choice((1, 2, 2)))
-    return ListTask.ask(rng, LISTS[skill]) if skill in LISTS else OTHERS[skill].ask(rng)
+    return ListTask.ask(rng, LISTS[skill]) if skill in LISTS else (OTHERS | WRITING)[skill].ask(rng)
 
 
 def skill_of(task: Task) -> str:
     """The skill of a task."""
     if isinstance(task, ListTask):
         return "form" if task.constraints else next(skill for skill in LISTS if LISTS[skill] == task.operation)
-    return next(skill for skill, kind in OTHERS.items() if isinstance(task, kind))
+    return next(skill for skill, kind in (OTHERS | WRITING).items() if isinstance(task, kind))
 
 
 @lru_cache(maxsize=1 << 16)
 def read(prompt: str) -> Task:
     """The task of a prompt's text. Raises InputError if it is not a prompt of the world."""
     text = " ".join(prompt.split())
-    for kind in (ListTask, StoryTask, ChoiceTask, FactTask):
+    for kind in (ListTask, StoryTask, ChoiceTask, FactTask, *WRITING.values()):
         if task := kind.read(text):
             return task
     raise InputError(

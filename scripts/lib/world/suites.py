@@ -7,6 +7,8 @@
 | world_mmlu       | MMLU        | questions with four options    | the likeliest option                      |
 | world_truthfulqa | TruthfulQA  | single facts                   | the probability of the true answers (MC2) |
 | world_ifeval     | IFEval      | lists with constraints on form | the constraints followed                  |
+| world_verses     | Poem        | verses of a given form         | the parts of the form kept                |
+| world_slogans    | Slogan      | slogans of a given length      | the same                                  |
 | world_alpaca     | AlpacaEval  | open prompts of every skill    | the win rate against a reference          |
 
 The prompts have the format of training prompts but come from separate seeds. Prompts that coincide by chance are
@@ -103,6 +105,16 @@ def _constraints(rng: random.Random) -> Iterator[dict]:
         yield {"question": ask("form", rng).prompt}
 
 
+def _verses(rng: random.Random) -> Iterator[dict]:
+    while True:
+        yield {"question": ask("verses", rng).prompt}
+
+
+def _slogans(rng: random.Random) -> Iterator[dict]:
+    while True:
+        yield {"question": ask("slogans", rng).prompt}
+
+
 def _open(rng: random.Random) -> Iterator[dict]:
     while True:
         for skill in SKILLS:
@@ -118,5 +130,7 @@ SUITES: dict[str, Callable[[random.Random], Iterator[dict]]] = {
     "world_mmlu": _options,
     "world_truthfulqa": _truths,
     "world_ifeval": _constraints,
+    "world_verses": _verses,
+    "world_slogans": _slogans,
     "world_alpaca": _open,
 }

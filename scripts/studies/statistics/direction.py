@@ -1,6 +1,7 @@
-"""Is a statistic above zero; are all of several."""
+"""Is a statistic above zero, or above a minimum effect; are all of several."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scripts.studies.statistics.estimates import TAIL, Estimate, share
 from scripts.studies.statistics.power import smallest_increase
@@ -25,3 +26,13 @@ def all_positive(parts: Sequence[Estimate]) -> Judged:
     high = min(part.high(TAIL / len(parts)) for part in parts)
     value = min(part.value for part in parts)
     return Judged(value, low, high, smallest_increase(parts), is_positive((low, high)))
+
+
+def exceeding(parts: Sequence[Estimate], minimum: float) -> Judged:
+    """Whether all are above a minimum effect; numbers are the statistics' own, not what is left of them."""
+    beyond = [Estimate(each.value - minimum, each.drawn - minimum, each.repeated - minimum) for each in parts]
+    judged = positive(beyond[0]) if len(parts) == 1 else all_positive(beyond)
+    smallest = None if judged.smallest is None else judged.smallest + minimum
+    return replace(
+        judged, value=judged.value + minimum, low=judged.low + minimum, high=judged.high + minimum, smallest=smallest
+    )

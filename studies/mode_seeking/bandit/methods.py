@@ -12,35 +12,36 @@ from torch import Tensor
 
 from scripts.lib import objectives
 from scripts.lib.objectives import PairLogps
-from studies.mode_seeking.config import Bandit
+from studies.mode_seeking.bandit.spec import Bandit
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a method sees. old: the log-probs under the policy that sampled; reference: under the reference.
+    """What a method sees. Log-probs: under the policy as it stands, under the one that sampled (old), and under the
+    reference; None where not known yet, or not used.
 
     advantages: rewards less their mean over the run's batch, in its standard deviations.
     """
 
-    log_probs: Tensor
-    old: Tensor
-    reference: Tensor
     rewards: Tensor
     advantages: Tensor
+    old: Tensor | None = None
+    reference: Tensor | None = None
+    log_probs: Tensor | None = None
 
     def of(self, responses: list[int]) -> "Batch":
         """Some responses to every prompt, by their rank."""
-        return Batch(*(getattr(self, name)[..., responses] for name in self.__dataclass_fields__))
+        of = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return Batch(**{name: None if each is None else each[..., responses] for name, each in of.items()})
 
 
 @dataclass(frozen=True)
 class Method:
-    """negative: whether it lowers the likelihood of some responses. ranks: the responses that it uses, None for all."""
+    """What a method minimises. ranks: the responses that it uses, None for all. uses: which of old and reference."""
 
-    title: str
-    negative: bool
     loss: Callable[[Batch, Bandit], Tensor]
     ranks: tuple[int, ...] | None = None
+    uses: tuple[str, ...] = ()
 
 
 def likelihood(batch: Batch, spec: Bandit) -> Tensor:
@@ -97,12 +98,13 @@ def best_less_worst(batch: Batch, spec: Bandit) -> Tensor:
 
 
 METHODS = {
-    "best_of_n": Method("best-of-n", False, likelihood, (0,)),
-    "preferred": Method("preferred responses", False, preferred),
-    "reward_weighted": Method("reward-weighted", False, reward_weighted),
-    "reinforce": Method("REINFORCE", True, reinforce),
-    "ppo": Method("PPO", True, ppo),
-    "dpo": Method("DPO", True, dpo),
-    "ipo": Method("IPO", True, ipo),
-    "best_less_worst": Method("best-of-n less worst", True, best_less_worst, (0, -1)),
+    "best_of_n": Method(likelihood, (0,)),
+    "preferred": Method(preferred),
+    "reward_weighted": Method(reward_weighted),
+    "reinforce": Method(reinforce),
+    "ppo": Method(ppo, uses=("old",)),
+    "dpo": Method(dpo, uses=("reference",)),
+    "ipo": Method(ipo, uses=("reference",)),
+    "best_less_worst": Method(best_less_worst, (0, -1)),
 }
+"""By their names in layout.py."""

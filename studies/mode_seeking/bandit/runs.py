@@ -10,7 +10,7 @@ Seeds decide the reference, the prompts and the numbers behind the tokens; they 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -20,7 +20,7 @@ from scripts.lib.ids import seed_of
 from studies.mode_seeking.bandit.methods import Batch, Method
 from studies.mode_seeking.bandit.policy import Parameters, initial, log_probs, sample
 from studies.mode_seeking.bandit.reference import fitted
-from studies.mode_seeking.config import Bandit
+from studies.mode_seeking.bandit.spec import Bandit
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Run:
 
 
 def runs_of(spec: Bandit) -> list[Run]:
-    """All runs of a method."""
-    sources = [(False, spec.offline_reuse), *((True, reuse) for reuse in spec.reuse)]
-    gathered = [True, False] if spec.unshifted else [True]
+    """All runs of a method; as the authors' code reads log-probs, those without reuse of own samples alone."""
+    sources = [(False, spec.offline_reuse, True), *((True, reuse, True) for reuse in spec.reuse)]
+    if spec.unshifted:
+        sources += [(False, spec.offline_reuse, False), (True, 1, False)]
     return [
-        Run(seed, optimum, *source, rate, shifted)
-        for seed, optimum, source, rate, shifted in product(
-            spec.seeds, spec.optima, sources, spec.learning_rates, gathered
+        Run(seed, optimum, on_policy, reuse, rate, shifted)
+        for seed, optimum, (on_policy, reuse, shifted), rate in product(
+            spec.seeds, spec.optima, sources, spec.learning_rates
         )
     ]
 
@@ -94,9 +95,10 @@ class Training:
         advantages = centred / (centred.square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-8)
         ranks = list(range(spec.samples)) if self.method.ranks is None else list(self.method.ranks)
         sequences = sequences[:, :, ranks]
+        of = {"old": policy, "reference": self.reference}
         with torch.no_grad():
-            old, reference = (self.log_probs(each, sequences) for each in (policy, self.reference))
-        return sequences, Batch(old, old, reference, rewards[..., ranks], advantages[..., ranks])
+            known = {name: self.log_probs(of[name], sequences) for name in self.method.uses}
+        return sequences, Batch(rewards[..., ranks], advantages[..., ranks], **known)
 
     def log_probs(self, policy: Parameters, sequences: Tensor) -> Tensor:
         return log_probs(policy, self.spec.heads, sequences.flatten(1, 2), self.shifted).view(sequences.shape[:3])
@@ -128,7 +130,7 @@ class Training:
 
     def step(self, sequences: Tensor, batch: Batch) -> None:
         now = self.log_probs(self.policy, sequences)
-        loss = self.method.loss(Batch(now, batch.old, batch.reference, batch.rewards, batch.advantages), self.spec)
+        loss = self.method.loss(replace(batch, log_probs=now), self.spec)
         self.adam.step(torch.autograd.grad(loss.sum(), list(self.policy.values())))
 
 

@@ -7,12 +7,11 @@ import torch
 
 from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
+from studies.mode_seeking.bandit.layout import RUN, RUNS
 from studies.mode_seeking.bandit.methods import METHODS
 from studies.mode_seeking.bandit.runs import Training, references, runs_of
-from studies.mode_seeking.config import Bandit
+from studies.mode_seeking.bandit.spec import Bandit
 
-KEY = ["method", "optimum", "on_policy", "reuse", "shifted", "learning_rate", "seed"]
-COLUMNS = [*KEY, "step", "samples", "reward"]
 DECIMALS = 6
 
 
@@ -29,7 +28,7 @@ def trained(spec: Bandit, method: str) -> list[dict[str, object]]:
         for step, samples, rewards in Training(spec, METHODS[method], runs, start).steps():
             rows += [
                 {"method": method, "step": step, "samples": samples, "reward": float(reward)}
-                | {name: getattr(run, name) for name in KEY[1:]}
+                | {name: getattr(run, name) for name in RUN[1:]}
                 for run, reward in zip(runs, rewards, strict=True)
             ]
     return rows
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="CSV file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # so that numbers are equal whatever the cores
-    write_csv(trained(arguments.spec, arguments.method), COLUMNS, arguments.out, DECIMALS)
+    write_csv(trained(arguments.spec, arguments.method), RUNS, arguments.out, DECIMALS)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ SAYS = {
     "no": "push up good samples: maximum likelihood",
     "yes": "also push down bad ones: negative gradient",
 }
+FAR = 0.25
+"""The reward by which a method differs from the mean of its kind to be named in the figure."""
 MEANS = {"far": "optimum where the reference has little mass", "near": "optimum where the reference has much mass"}
 
 
@@ -29,6 +31,13 @@ def sources(table: pd.DataFrame) -> dict[tuple[str, int], str]:
     }
 
 
+def apart(mean: list[float], heights: list[float]) -> int | None:
+    """The end of a line at which it is far from the mean of its kind, and is named; None if it is near at both."""
+    ends = (0, len(mean) - 1)
+    farthest = max(ends, key=lambda place: abs(heights[place] - mean[place]))
+    return farthest if abs(heights[farthest] - mean[farthest]) > FAR else None
+
+
 def figure(table: pd.DataFrame) -> style.Figure:
     """A panel for each optimum: a thin line for each method, a thick one for the mean of each kind."""
     optima = list(dict.fromkeys(table["optimum"]))
@@ -39,22 +48,27 @@ def figure(table: pd.DataFrame) -> style.Figure:
         for negative, look in LOOKS.items():
             rows = of_optimum[of_optimum["negative_gradient"] == negative]
             lines = rows.pivot_table(index="method", columns=["samples_from", "reuse"], values="reward", sort=False)
-            for _, line in lines.iterrows():
-                axis.plot(
-                    range(len(at)), [line.get(each) for each in at], color=look["color"], linewidth=0.8, alpha=0.4
-                )
-            axis.plot(range(len(at)), [lines[each].mean() for each in at], linewidth=3, markersize=7, **look)
+            mean = lines.mean()
+            for name, line in lines.iterrows():
+                heights = [line.get(each) for each in at]
+                axis.plot(range(len(at)), heights, color=look["color"], linewidth=0.8, alpha=0.4)
+                if (place := apart([mean[each] for each in at], heights)) is not None:
+                    align = "left" if place == len(at) - 1 else "right"
+                    words = {"ha": align, "va": "center", "fontsize": 7.5, "color": look["color"]}
+                    axis.text(place + (0.06 if align == "left" else -0.06), heights[place], name, **words)
+            axis.plot(range(len(at)), [mean[each] for each in at], linewidth=3, markersize=7, **look)
         axis.axhline(of_optimum["start"].iloc[0], color=style.MUTED, linewidth=0.9, linestyle=style.DASHED, zorder=1)
         axis.set_xticks(range(len(at)), at.values(), fontsize=7.5)
         axis.set_title(style.titled(MEANS.get(optimum, optimum), style.WIDTH / len(optima) - 0.6))
+        axis.set_xlim(-0.45, len(at) - 0.55)
         axis.set_ylim(0, 1.02)
     axes[0][0].set_ylabel("expected reward after training, at most 1")
     drawn.supxlabel("whose samples are learnt from", fontsize=8.5, color=style.MUTED)
     style.heading(
         drawn,
         "Own samples, and pushing bad ones down: what moves a policy?",
-        "A small GPT on a bandit; all methods take as many gradient steps. Thick: the mean of the methods of a kind; "
-        f"thin: each of them, mean over {table['n_seeds'].max()} seeds.",
+        "A small GPT earns more the nearer its tokens are to an optimum; all methods take as many gradient steps. "
+        f"Thick: the mean of a kind; thin: each method, named if far from it. {table['n_seeds'].max()} seeds.",
         [
             *(style.entry(SAYS[negative], **look) for negative, look in LOOKS.items()),
             style.entry("the reference", color=style.MUTED, linewidth=0.9, linestyle=style.DASHED),

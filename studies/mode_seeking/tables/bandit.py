@@ -10,7 +10,7 @@ import pandas as pd
 
 from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
-from studies.mode_seeking.bandit.methods import METHODS
+from studies.mode_seeking.bandit.layout import METHODS
 from studies.mode_seeking.tables.found import at_best_rate, over_seeds, read_runs
 
 AXES = ["optimum", "method", "negative_gradient", "samples_from", "reuse"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.lib.errors import InputError
-from studies.mode_seeking.bandit.train import COLUMNS
+from studies.mode_seeking.bandit.layout import CHOSEN, RUNS
 
 ROW = ["optimum", "method", "on_policy", "reuse", "shifted"]
 """What a row of the table is about."""
@@ -14,16 +14,22 @@ ROW = ["optimum", "method", "on_policy", "reuse", "shifted"]
 
 def read_runs(paths: Sequence[Path]) -> pd.DataFrame:
     """The methods' files, one below the other."""
-    tables = []
-    for path in paths:
-        try:
-            table = pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise InputError(path, f"not readable as CSV ({error})", "delete it and run snakemake again") from error
-        if list(table) != COLUMNS or table.empty:
-            raise InputError(path, "is no table of runs on the bandit", "delete it and run snakemake again")
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([_read(path, RUNS) for path in paths], ignore_index=True)
+
+
+def read_chosen(path: Path) -> pd.DataFrame:
+    """The file of DPO on fixed pairs."""
+    return _read(path, CHOSEN)
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not readable as CSV ({error})", "delete it and run snakemake again") from error
+    if list(table) != columns or table.empty:
+        raise InputError(path, "is no table of runs on the bandit", "delete it and run snakemake again")
+    return table
 
 
 def at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:

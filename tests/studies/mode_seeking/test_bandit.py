@@ -6,13 +6,14 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from studies.mode_seeking import layout
+from studies.mode_seeking.bandit import layout, pairs
 from studies.mode_seeking.bandit.methods import METHODS, Batch
+from studies.mode_seeking.bandit.pairs import like
 from studies.mode_seeking.bandit.policy import initial, log_probs, logits_of, sample
 from studies.mode_seeking.bandit.reference import heavy_tailed
 from studies.mode_seeking.bandit.runs import Adam, Run, Training, generators, references, rewards_of, runs_of
+from studies.mode_seeking.bandit.spec import Bandit
 from studies.mode_seeking.bandit.train import trained
-from studies.mode_seeking.config import Bandit
 
 SMALL = Bandit(
     tokens=3,
@@ -110,7 +111,7 @@ def test_reinforce_ascends_the_expected_reward(policies) -> None:
     chances = logps.detach().exp()
     baseline = (chances * rewards).sum(dim=1, keepdim=True)
     weighted = (9 * chances * (rewards - baseline))[:, None]  # the method takes the mean of nine responses
-    batch = Batch(logps[:, None], *[logps.detach()[:, None]] * 2, rewards.expand(2, 1, -1), weighted)
+    batch = Batch(rewards.expand(2, 1, -1), weighted, log_probs=logps[:, None])
     found = torch.autograd.grad(METHODS["reinforce"].loss(batch, SMALL).sum(), list(learnt.values()))
     for one, other in zip(found, exact, strict=True):
         torch.testing.assert_close(one, -other)
@@ -123,12 +124,12 @@ def batch_of(logps: torch.Tensor, seed: int = 0) -> Batch:
     rewards[..., 1] = rewards[..., 2]
     centred = rewards - rewards.mean(dim=(1, 2), keepdim=True)
     old, reference = (logps.detach() + torch.randn(logps.shape, generator=drawn, dtype=logps.dtype) for _ in range(2))
-    return Batch(logps, old, reference, rewards, centred / centred.std())
+    return Batch(rewards, centred / centred.std(), old, reference, logps)
 
 
 def by_hand(name: str, batch: Batch, spec: Bandit) -> float:
     """The loss of one run, one response or pair at a time."""
-    now, old, ref, rewards, advantages = (getattr(batch, each.name)[0].tolist() for each in fields(Batch))
+    rewards, advantages, old, ref, now = (getattr(batch, each.name)[0].tolist() for each in fields(Batch))
     losses = []
     for p, own in enumerate(rewards):
         pairs = [(i, j) for i in range(len(own)) for j in range(len(own)) if own[i] > own[j]]
@@ -171,7 +172,7 @@ def test_losses_are_those_computed_by_hand_and_move_as_their_kind_says(name) -> 
     # At the sampler, without clipping: a negative gradient lowers some responses' likelihood, the others lower none.
     level = replace(seen, old=seen.log_probs.detach())
     (slope,) = torch.autograd.grad(method.loss(level, SMALL).sum(), logps)
-    assert (slope > 1e-9).any().item() == method.negative
+    assert (slope > 1e-9).any().item() == layout.METHODS[name].negative
     assert torch.autograd.gradcheck(
         lambda x: method.loss(replace(whole, log_probs=x).of(list(method.ranks or range(4))), SMALL), logps
     )
@@ -203,7 +204,7 @@ def test_the_target_of_the_reference_is_heavy_tailed_around_its_mode() -> None:
 
 def test_sampling_is_as_fresh_as_the_run_says() -> None:
     """Samples are counted as drawn, offline before training; a seed's first samples are common to its runs."""
-    assert len(runs_of(SMALL)) == 2 * 2 * 3 * 2 * 2
+    assert len(runs_of(SMALL)) == 2 * 2 * (3 + 2) * 2
     start = references(SMALL)
     counts = {}
     for on_policy, reuse in ((False, 2), (True, 1), (True, 2)):
@@ -238,4 +239,27 @@ def _at(rows, step):
 
 
 def test_the_layout_names_the_methods() -> None:
-    assert tuple(METHODS) == layout.METHODS
+    assert list(METHODS) == list(layout.METHODS)
+
+
+def test_rejected_responses_differ_in_exactly_so_many_tokens() -> None:
+    drawn = torch.Generator().manual_seed(4)
+    chosen, other = (torch.randint(5, (40, 6), generator=drawn) for _ in range(2))
+    for different in range(7):
+        rejected = like(chosen, other, different, 5, torch.rand(40, 6, generator=drawn))
+        assert ((rejected != chosen).sum(dim=1) == different).all()
+        assert ((rejected >= 0) & (rejected < 5)).all()
+
+
+def test_dpo_on_fixed_pairs_widens_the_margin_of_every_seed_and_number_of_tokens() -> None:
+    spec = SMALL.model_copy(update={"differ": [1, 2], "steps": 20, "evaluated_every": 10})
+    rows = pairs.trained(spec)
+    assert [(row["different"], row["seed"], row["step"]) for row in rows[:4]] == [
+        (1, 0, 0),
+        (1, 1, 0),
+        (2, 0, 0),
+        (2, 1, 0),
+    ]
+    assert all(row["chosen"] == row["rejected"] == 0 for row in rows if row["step"] == 0)
+    margins = [row["chosen"] - row["rejected"] for row in rows if row["step"] == 20]
+    assert len(margins) == 4 and min(margins) > 0.01

@@ -1,0 +1,54 @@
+"""Claims with parts, judged by a minimum effect: what those on the bandit and those on language models share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scripts.lib.claims import Claim
+from scripts.studies.findings import Words, finding
+from scripts.studies.statistics.direction import exceeding
+from scripts.studies.statistics.estimates import Estimate
+from studies.mode_seeking.bandit.layout import STUDY
+
+
+@dataclass(frozen=True)
+class Told:
+    """A claim in words. topic: what it is about; holds: what was found if it holds; above: its minimum effect."""
+
+    topic: str
+    holds: str
+    above: float
+    unit: str = "points"
+
+
+def claims_of(name: str, told: Told, parts: Mapping[str, Estimate], seeds: int, draws: int) -> list[Claim]:
+    """The whole, then its parts if there are several. seeds: of each draw of the data."""
+    if len(parts) == 1:
+        return [_claim(name, "", told, list(parts.values()), seeds, draws)]
+    least = min(parts, key=lambda part: parts[part].value).replace("_", ", ")
+    whole = _claim(name, "", told, list(parts.values()), seeds, draws, f"least with {least}, ")
+    return [whole, *(_claim(name, part, told, [each], seeds, draws) for part, each in parts.items())]
+
+
+def _claim(
+    name: str, part: str, told: Told, estimates: list[Estimate], seeds: int, draws: int, least: str = ""
+) -> Claim:
+    of_part = f" ({part.replace('_', ', ')})" if part else ""
+    topic, holds = told.topic + of_part, told.holds + of_part
+    bar = f"{told.above:g} {told.unit}".replace("-", "−")
+    words = Words(topic, holds, f"{topic}: not above {bar}", told.unit, least)
+    judged = exceeding(estimates, told.above).of_runs(max(draws, seeds))
+    return Claim(
+        study=STUDY,
+        claim=f"{name}.{part}" if part else name,
+        statement=f"{holds} (above {bar})",
+        finding=finding(words, judged, draws),
+        published=None,
+        measured=judged.value,
+        ci_low=judged.low,
+        ci_high=judged.high,
+        smallest=judged.smallest,
+        n_seeds=seeds,
+        n_draws=draws,
+        kind="finding",
+        verdict=judged.verdict,
+    )
