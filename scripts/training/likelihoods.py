@@ -42,5 +42,7 @@ def columns_of(per_pair: Tensor, spec: Hyperparameters) -> dict[str, float | Non
     per_pair: (9, pairs), as from ``accumulate``. Once a step: micro-batches are too many for it to cost nothing.
     """
     logps = PairLogps(per_pair[1], per_pair[2], *per_pair[5:])
-    means = [row[row.isfinite()].double().mean().item() for row in likelihoods(logps, spec)]
+    values = likelihoods(logps, spec).double()
+    finite = values.isfinite()
+    means = (values.where(finite, 0.0).sum(dim=1) / finite.sum(dim=1)).tolist()  # 0 / 0 is NaN
     return {name: None if math.isnan(mean) else mean for name, mean in zip(COLUMNS, means, strict=True)}

@@ -117,7 +117,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         SCENARIOS_ALL,
         parts(drawn("grows", lambda row: pull(steps, row, "rejected", beta)[..., end(row)])),
     )
-    if all(steps.watched(row).shape[2] > 1 for row in rows.values()):
+    if all(steps.watched(row).size for row in rows.values()):
         found += claims_of(
             spec,
             "dispersion",
@@ -125,7 +125,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
             "Responses that no pair holds become no likelier",
             nats,
             SCENARIOS_ALL,
-            parts(drawn("dispersion", lambda row: steps.watched(row)[..., -2:])),
+            parts(drawn("dispersion", steps.watched)),
         )
     fall = Drawn("fall", {row: -steps.at_end(row, "rejected_change") for row in rows.values()})
     found += claims_of(

@@ -3,7 +3,7 @@
 One row per policy and setting, and for all tables but the first per test set; Table 1 has all questions together. `_se`
 is the standard error over questions and over draws, or seeds where there is one draw; rows share their questions, so
 that two of them do not add up to that of a difference. `_published` is the paper's number. `beta_sweep` says which beta
-the rejected responses have, and repeats the end of the chosen's and rejected's log-probs (table7).
+the rejected responses have.
 """
 
 from pathlib import Path

@@ -132,6 +132,7 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     house.configure("three_d", "experiments", few)
     house.configure("sources", "stories", {"prompts": 80})
     house.configure("training", "batch_pairs", 2)
+    house.configure("training", "epochs", 4)  # enough steps to be watched at
     # A policy that solves some of the stories.
     house.configure("sources", "world_demonstrations", {"prompts": 3000, "skills": ["arithmetic"]})
     house.configure("policies", "medium", {"hidden_size": 48, "layers": 2, "heads": 4, "epochs": 3, "batch_size": 16})
