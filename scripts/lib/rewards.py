@@ -4,6 +4,7 @@
 |--------------|-------------------------------------------------------------------------------|
 | oracle       | the didactic world's true reward                                              |
 | grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
+| form         | how well verses or a slogan of the didactic world keep the form asked for     |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
