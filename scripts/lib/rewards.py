@@ -6,6 +6,7 @@
 | length       | minus its distance from a number of words                                     |
 | grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
 | verifier     | whether its final answer is that of the problem's solution                    |
+| form         | how well verses or a slogan of the didactic world keep the form asked for     |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |

@@ -107,7 +107,7 @@ def train(
     lesson = lesson_of(spec)
     draws = draws_of(batches(len(examples), spec.batch_pairs, spec.epochs, seed), renewal)
     steps = max(draws)
-    optimizer, scheduler = optimization(model, spec, steps)
+    optimizer, scheduler = optimization(parameter_groups(model, spec.weight_decay), spec, steps)
     rows: list[dict[str, Any]] = []
     progress = _Progress(steps)
     head = None if reason else head_of(model, spec)
@@ -154,10 +154,10 @@ def _refuse_what_it_lacks(model: PreTrainedModel, spec: Hyperparameters) -> None
         raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
 
 
-def optimization(model: PreTrainedModel, spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
-    """AdamW, and the learning rate's warm-up and cosine over so many steps."""
+def optimization(groups: list[dict[str, Any]], spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:
+    """AdamW on groups of parameters, and the learning rate's warm-up and cosine over so many steps."""
     optimizer = torch.optim.AdamW(
-        parameter_groups(model, spec.weight_decay),
+        groups,
         lr=spec.learning_rate,
         betas=(spec.adam_beta1, spec.adam_beta2),
         eps=1e-8,

@@ -51,7 +51,7 @@ def train(
 ) -> list[dict[str, Any]]:
     """Trains in place; a row per step, of before its update: step, loss, accuracy, held_out."""
     steps = batches(len(pairs), spec.batch_pairs, spec.epochs, seed)
-    optimizer, scheduler = optimization(model, spec, len(steps))
+    optimizer, scheduler = optimization([{"params": list(model.parameters())}], spec, len(steps))
     rows = []
     for step, indices in enumerate(steps):
         batch = [pairs[at] for at in indices]

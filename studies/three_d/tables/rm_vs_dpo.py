@@ -1,8 +1,8 @@
 """Reward model against DPO (Figures 5 and 7 to 9): how accurate on held-out pairs, how steady, how overfitted.
 
 `rm_vs_dpo`: one row per set of pairs and kind of model, in percentage points; reward_model/curves.py says what the
-columns are. best: the highest held-out accuracy of a run, final: the last. `_se`: over seeds, or draws if there are
-several. `rm_vs_dpo_curves`: one row per set, kind, seed and step. The paper prints no numbers of these figures.
+columns are. best: the highest held-out accuracy of a run, final: the last. `_se`: the standard error
+over runs. `rm_vs_dpo_curves`: one row per set, kind, seed and step. The paper prints no numbers of these figures.
 """
 
 from pathlib import Path
@@ -13,7 +13,6 @@ from scripts.lib import cli
 from scripts.lib.csv_files import write_csv
 from studies.three_d import layout
 from studies.three_d.config import Experiments
-from studies.three_d.measured import mean_of
 from studies.three_d.reward_model.curves import changes, gaps, held_out, of_seeds, read_curve
 
 STATISTICS = {
@@ -33,8 +32,9 @@ def summary(spec: Experiments, folder: Path) -> list[dict[str, object]]:
         curves = [read_curve(folder / f"{run}.csv") for run in runs]
         row: dict[str, object] = {"set": pairs.name, "kind": kind, "n_seeds": len(spec.seeds), "n_draws": spec.draws}
         for name, statistic in STATISTICS.items():
-            values = of_seeds(curves, statistic)
-            row[name], row[f"{name}_se"] = mean_of(values.reshape(spec.draws, len(spec.seeds), -1))
+            of_runs = of_seeds(curves, statistic).mean(axis=1)
+            row[name] = float(of_runs.mean())
+            row[f"{name}_se"] = float(of_runs.std(ddof=1) / len(runs) ** 0.5) if len(runs) > 1 else None
         rows.append(row)
     return rows
 

@@ -34,7 +34,7 @@ def configured(experiments=None, **toy):
 
 
 def test_runs_are_those_of_the_tables_and_share_what_they_can() -> None:
-    atlas = configured({})
+    atlas = configured({"forms": None, "reward_models": None})
     studies = Studies(atlas, rooms(atlas))
     needs, spec = studies.of("three_d"), atlas.three_d.experiments
     kinds = 4 + len(spec.regularised) + len(spec.beta_sweep) - 1  # Flex-DPO with 0.08 is in both
@@ -49,6 +49,21 @@ def test_runs_are_those_of_the_tables_and_share_what_they_can() -> None:
     assert tables < set(room.tables) and "2 seeds" in room.lead
     assert {room.table(name) for name in tables} < set(room.section.reads)
     assert set(room.claims.reads) > {*needs.training, *room.evaluations()}
+
+
+def test_reward_models_and_forms_have_runs_curves_and_tables_of_their_own() -> None:
+    atlas = configured({})
+    studies = Studies(atlas, rooms(atlas))
+    needs, room, spec = studies.of("three_d"), studies.rooms["three_d"], atlas.three_d.experiments
+    online = [run for run in needs.runs if atlas.training.variant(run.variant).online]
+    assert {run.variant for run in online} == {spec.forms.ppo, *spec.forms.others.values()}
+    assert len(online) == len(spec.seeds) * 3 and {run.start for run in online} == {"writer"}
+    assert needs.learned_scorers == ["form_model"]
+    assert {"table2", "rm_vs_dpo", "rm_vs_dpo_curves"} < set(room.tables)
+    curves = [path for path in room.tables["rm_vs_dpo"].reads if path.startswith("results/reward_models/")]
+    assert len(curves) == 2 * 2 * len(spec.seeds) and set(curves) < set(room.claims.reads)
+    assert {"figure5", "figure8", "over_optimisation"} < set(room.figures)
+    assert room.table("rm_vs_dpo_curves") not in room.section.reads and room.table("table2") in room.section.reads
 
 
 def test_a_table_and_figure_less_without_a_sweep() -> None:
@@ -136,7 +151,12 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     # A policy that solves some of the stories.
     house.configure("sources", "world_demonstrations", {"prompts": 3000, "skills": ["arithmetic"]})
     house.configure("policies", "medium", {"hidden_size": 48, "layers": 2, "heads": 4, "epochs": 3, "batch_size": 16})
-    for suite in ("stories_5", "lists_5"):
+    house.configure("sources", "writing", {"prompts": 60})
+    house.configure("sources", "world_demonstrations_writing", {"prompts": 200})
+    small = {"hidden_size": 16, "layers": 1, "heads": 2, "epochs": 1}
+    house.configure("policies", "writer", small)
+    house.configure("scorers", "form_model", small)
+    for suite in ("stories_5", "lists_5", "verses_true", "slogans_true"):
         house.configure("evaluation", "suites", suite, {"size": 12})
     house.snakemake()
     assert house.planned() == {}
@@ -151,6 +171,10 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     table = pd.read_csv(house.folder / "results/tables/three_d/toy.csv")
     assert len(table) == 2 * 3 * 6 * 4
     assert read_theory(house.folder / "results/tables/three_d/theory.csv")
+    assert {"rm_steadier", "dpo_overfits", "ppo_beats_dpo"} < set(found["claim"])
+    table2 = pd.read_csv(tables / "table2.csv").set_index("setting")
+    assert table2["kl"].notna().tolist() == [False, True, False, True, True]
+    assert len(pd.read_csv(tables / "rm_vs_dpo.csv")) == 4
     page = (house.folder / "results/report.html").read_text()
     assert "The toy model, before and after DPO" in page and "Lemma 1" in page
     assert "Table 7: log-probs per token before" in page and "What training does to likelihoods" in page
