@@ -28,7 +28,6 @@ from scripts.lib.tables import read_json
 from scripts.preflight.configuration import Asked, configuration, text_of, write
 from scripts.preflight.cost import cost
 from scripts.preflight.look import Look, look
-from scripts.sources.rows import cells
 
 DONE, FAILED, BAD, INTERRUPTED = 0, 1, 3, 130
 PAGE, SUMMARY = Path("results/preflight.html"), Path("results/preflight.json")
@@ -40,10 +39,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def introduction(path: str, found: Look, rows: int) -> list[str]:
+def introduction(path: str, found: Look) -> list[str]:
     """What a file is taken for, in lines."""
     source = found.source
-    lines = [f"{path}: {rows:,} rows, taken for a source of kind {source.kind}"]
+    lines = [f"{path}: about {found.rows:,} rows, taken for a source of kind {source.kind}"]
     lines += [f"  read: {', '.join(found.read)}"]
     return lines + [f"  {odd}" for odd in found.odd]
 
@@ -103,9 +102,8 @@ def main() -> int:
         refuse_missing(model)
     asked = Asked(arguments.policy, arguments.scorer, arguments.max_length)
     found = look(arguments.file, arguments.split)
-    rows = sum(1 for _ in cells(found.source))
-    say("\n".join(introduction(arguments.file, found, rows)))
-    say(f"cost: {cost(arguments.file, rows, asked)}")
+    say("\n".join(introduction(arguments.file, found)))
+    say(f"cost: {cost(found.rows, found.row_bytes, asked)}")
     write(text_of(configuration(found.source, asked)), arguments.configuration)
     say(f"written: {arguments.configuration}")
     if arguments.plan:

@@ -3,7 +3,6 @@
 import json
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +30,9 @@ class Cost:
         return f"{words}, about {duration(self.model_seconds)} on this machine" if self.tokens else words
 
 
-def cost(path: str, rows: int, asked: Asked) -> Cost:
-    """rows: of the file. Tokens are its bytes / BYTES_A_TOKEN, each prompt read once for either response."""
-    tokens = sum(file.stat().st_size for file in _files(Path(path))) // BYTES_A_TOKEN
+def cost(rows: int, row_bytes: float, asked: Asked) -> Cost:
+    """rows: of the file; row_bytes: their mean size. Tokens are bytes / BYTES_A_TOKEN."""
+    tokens = round(rows * row_bytes / BYTES_A_TOKEN)
     through: dict[str, int] = {}
     seconds = 0.0
     for model, folder in (("scorer", asked.scorer), ("policy", asked.policy)):
@@ -82,10 +81,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    else:
-        yield from (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))

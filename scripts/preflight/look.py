@@ -20,6 +20,7 @@ from scripts.lib.config.sources import (
 from scripts.lib.errors import InputError
 from scripts.preflight import columns
 from scripts.preflight.columns import one_of, two_of
+from scripts.preflight.size import mean_bytes, rows_in
 from scripts.sources.hh_rlhf import TURN
 from scripts.sources.load import records_of
 from scripts.sources.load import warnings as warnings_of
@@ -38,10 +39,13 @@ TIE = ("tie", "tie (bothbad)", "both", "equal", "neither", "same", "draw")
 
 @dataclass(frozen=True)
 class Look:
-    """A file as it will be read. rows: how many were looked at. read: its columns that are read. odd: sentences."""
+    """A file as it will be read. rows: how many it has, about; row_bytes: their mean size. read: its columns that are
+    read. odd: sentences.
+    """
 
     source: LabelledSource
     rows: int
+    row_bytes: float
     read: Sequence[str]
     odd: Sequence[str]
 
@@ -65,7 +69,8 @@ def look(path: str, split: str = "train") -> Look:
     odd = [f"of its first {len(found)} rows, {count} are left out: {reason}" for reason, count in dropped.most_common()]
     odd += [f"columns that are not read: {', '.join(unread)}"] if unread else []
     odd += list(warnings_of(source, unread))
-    return Look(source, len(first), sorted(each for each in account.read if each in account.held), odd)
+    read = sorted(each for each in account.read if each in account.held)
+    return Look(source, rows_in(source, first, LOOKED), mean_bytes(first), read, odd)
 
 
 def taken_for(path: str, split: str, rows: Sequence[Mapping[str, Any]]) -> LabelledSource:

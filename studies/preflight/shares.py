@@ -55,8 +55,9 @@ class Share:
         low, high = self.interval
         return {"value": self.value, "ci_low": low, "ci_high": high, "unit": "share", "n": self.of}
 
-    def __str__(self) -> str:
-        return f"{self.hits:,} of {self.of:,} ({percent(self.value)})"
+    def told(self, of_what: str) -> str:
+        """For a sentence: 28 of 2,299 pairs (1.2 %)."""
+        return f"{self.hits:,} of {self.of:,} {of_what} ({percent(self.value)})"
 
 
 def clustered(hits: Sequence[int], of: Sequence[int]) -> tuple[float, float]:

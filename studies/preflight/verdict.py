@@ -28,7 +28,9 @@ def verdict(findings: Sequence[Finding]) -> str:
     line = OPENING[worst(findings)] + (f": {_named(of['bad'])}." if of["bad"] else ".")
     if of["warn"]:
         line += f" Look into {_named(of['warn'])}."
-    return f"{line} Of {len(findings)} questions, {len(of['note'])} more are worth knowing, {len(of['good'])} are fine."
+    return (
+        f"{line} Of {len(findings)} questions, {len(of['note'])} more are worth knowing and {len(of['good'])} are fine."
+    )
 
 
 def _named(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -139,9 +140,20 @@ def test_names_are_of_the_file(path, name):
     assert name_of(path) == name
 
 
-def test_the_cost_grows_with_pairs_and_models(tmp_path):
-    path = written(tmp_path / "mine.jsonl", [PAIR] * 50)
-    few, many = cost(path, 50, NOTHING), cost(path, 50_000, NOTHING)
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_are_counted_without_reading_them_all(tmp_path, packed):
+    rows = [PAIR | {"prompt": PAIR["prompt"] * (1 + at % 5)} for at in range(1000)]
+    text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    path = tmp_path / ("mine.jsonl.gz" if packed else "mine.jsonl")
+    path.write_bytes(gzip.compress(text) if packed else text)
+    assert look(str(path)).rows == pytest.approx(1000, rel=0.02)
+    assert look(written(tmp_path / "few.jsonl", rows[:7])).rows == 7
+    pd.DataFrame(rows).to_parquet(tmp_path / "mine.parquet")
+    assert look(str(tmp_path / "mine.parquet")).rows == 1000
+
+
+def test_the_cost_grows_with_pairs():
+    few, many = cost(50, 400.0, NOTHING), cost(50_000, 400.0, NOTHING)
     assert few.text_seconds < many.text_seconds
     assert few.tokens == {}
     assert [duration(each) for each in (40, 200, 9000)] == ["40 s", "3 min", "2.5 h"]
@@ -153,8 +165,8 @@ def test_parameters_are_read_from_the_heads_of_weights(tmp_path):
 
     save_file({"one": torch.zeros(3, 4), "two": torch.zeros(5)}, tmp_path / "model.safetensors", metadata={"a": "b"})
     assert parameters(tmp_path) == 17
-    found = cost(written(tmp_path / "mine.jsonl", [PAIR]), 1, Asked(str(tmp_path), None, 64))
-    assert found.tokens["policy"] > 0
+    found = cost(10, 400.0, Asked(str(tmp_path), None, 64))
+    assert found.tokens == {"policy": 1000}
     assert found.model_seconds > 0
 
 

@@ -63,9 +63,9 @@ def _authors(pairs: pd.DataFrame, known: np.ndarray) -> Finding:
     auc, low, high = auc_of(difference, told["prompt_id"].to_numpy())
     level = LIMITS.level(low - 0.5)
     ranked = sorted(of.index, key=lambda name: (-of.loc[name, "wins"] / of.loc[name, "of"], name))
-    ends = [f"{name}'s in {Share(int(of.loc[name, 'wins']), int(of.loc[name, 'of']))}" for name in ranked]
+    ends = [f"{name}'s in {Share(int(of.loc[name, 'wins']), int(of.loc[name, 'of'])).told('pairs')}" for name in ranked]
     shown = ends if len(ends) <= 3 else [ends[0], ends[1], ends[-1]]
-    chosen = f" Of {len(ends):,} authors, chosen against others are {'; '.join(shown)} of their pairs." if ends else ""
+    chosen = f" Of {len(ends):,} authors, against others, chosen are {'; '.join(shown)}." if ends else ""
     return Finding(
         "authors",
         "text",

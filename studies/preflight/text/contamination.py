@@ -55,7 +55,7 @@ def _finding(
         "contamination",
         "text",
         QUESTION,
-        f"{share} of the prompts stand in an evaluation, nearly or wholly ({by_suite}).",
+        f"{share.told('prompts')} stand in an evaluation, nearly or wholly ({by_suite}).",
         **share.numbers(),
         level=LIMITS.level(share.interval[0]) if share.hits else "good",
         evidence=EVIDENCE,

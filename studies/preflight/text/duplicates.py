@@ -43,7 +43,7 @@ def _exact(texts: Texts, at: np.ndarray) -> Finding:
         "several_pairs",
         "text",
         "How many prompts have several pairs?",
-        f"{len(at):,} pairs are of {len(pairs_of):,} prompts. {share} of the prompts have several, at most {most:,}: "
+        f"{len(at):,} pairs are of {len(pairs_of):,} prompts. {share.told('prompts')} have several, at most {most:,}: "
         "what is learnt, and how sure one can be of it, goes by prompts."
         if most > 1
         else f"None has: {len(at):,} pairs are of as many prompts.",
@@ -61,7 +61,7 @@ def _near(again: dict[int, int], prompts: int, is_again: np.ndarray, threshold: 
         "near_duplicates",
         "text",
         "Do prompts nearly repeat one another?",
-        f"{share} of the prompts nearly repeat an earlier one (word trigrams, Jaccard similarity of {threshold:g} or "
+        f"{share.told('prompts')} nearly repeat an earlier one (word trigrams, Jaccard similarity of {threshold:g} or "
         "more).",
         **share.numbers(),
         level=level,
@@ -81,7 +81,7 @@ def _repeated(labels: Labels) -> Finding:
         "repeated_pairs",
         "text",
         "Does the file repeat whole pairs?",
-        f"{share} of the file's pairs repeat an earlier one, prompt, chosen and rejected. Each is kept once here.",
+        f"{share.told('pairs')} repeat an earlier one, prompt, chosen and rejected. Each is kept once here.",
         **share.numbers(),
         level=level,
         evidence=EVIDENCE,

@@ -75,8 +75,8 @@ def _finding(found: dict[str, np.ndarray], longest: int | None) -> Finding:
         "cut_short",
         "text",
         "Do responses stop before their end?",
-        f"{share} of the responses seem to: {Share(int(chosen.sum()), len(chosen))} of the chosen, "
-        f"{Share(int(rejected.sum()), len(rejected))} of the rejected ones.{pile}",
+        f"{share.told('responses')} seem to: {Share(int(chosen.sum()), len(chosen)).told('chosen')}, "
+        f"{Share(int(rejected.sum()), len(rejected)).told('rejected')}.{pile}",
         **share.numbers(),
         level=level,
         evidence=EVIDENCE,

@@ -61,7 +61,7 @@ def _left_out(labels: Labels) -> Finding:
         "no_pairs",
         "text",
         "Are all rows of the file pairs?",
-        f"{share} of the rows cannot be trained on{': ' + listed if listed else ''}.",
+        f"{share.told('rows')} cannot be trained on{': ' + listed if listed else ''}.",
         **share.numbers(),
         level=Limits(note=0.0, warn=0.01, bad=0.1).level(share.interval[0]) if share.hits else "good",
         evidence="They are left out of the pairs, counted by reason. Trainers that keep them learn nothing from equal "
@@ -83,7 +83,7 @@ def _ties(labels: Labels) -> Finding:
         "ties",
         "text",
         "Are there ties?",
-        f"{share} of the file's rows prefer neither response. They make no pairs.",
+        f"{share.told('rows')} prefer neither response. They make no pairs.",
         **share.numbers(),
         level=Limits(note=0.01, warn=0.3).level(share.interval[0]),
         evidence="A tie says that both responses are as good; DPO has no use for it.",
@@ -99,7 +99,7 @@ def _scores(gap: np.ndarray) -> Finding:
         "scores_in_file",
         "text",
         "Do the scores in the file agree with its labels?",
-        f"{share} of the pairs with two scores do not score the chosen response higher: {int((known < 0).sum()):,} "
+        f"{share.told('pairs')} with two scores do not score the chosen response higher: {int((known < 0).sum()):,} "
         f"score it lower, {int((known == 0).sum()):,} the same.",
         **share.numbers(),
         level=Limits(note=0.005, warn=0.05, bad=0.15).level(share.interval[0]),

@@ -92,7 +92,7 @@ def _languages(language: list[str]) -> Finding:
         "languages",
         "text",
         _QUESTION,
-        f"{share} of the pairs whose language could be told are {main}{'; ' + others if others else ''}. "
+        f"{share.told('pairs')} whose language could be told are {main}{'; ' + others if others else ''}. "
         f"It could not be told of {len(language) - known:,}.",
         **share.numbers(),
         level="note" if share.value < 0.95 else "good",
@@ -108,7 +108,7 @@ def _apart(apart: np.ndarray) -> Finding:
         "languages_differ",
         "text",
         "Are the two responses in one language?",
-        f"{share} of the pairs have a chosen response in another language than the rejected one.",
+        f"{share.told('pairs')} have a chosen response in another language than the rejected one.",
         **share.numbers(),
         level=level,
         evidence=_HOW,

@@ -40,7 +40,7 @@ def _explained(texts: Texts, difference: np.ndarray, lengths: Lengths) -> Findin
         "text",
         "How much of the preference does length alone explain?",
         f"Length alone tells chosen from rejected with an AUC of {auc:.2f} (0.50: nothing, 1: everything); "
-        f"choosing the {liked} response agrees with {accuracy} of the labels on responses of unequal length.",
+        f"choosing the {liked} response agrees with {accuracy.told('labels')} on responses of unequal length.",
         auc,
         low,
         high,
@@ -65,7 +65,7 @@ def _longer(difference: np.ndarray, lengths: Lengths) -> Finding:
         "chosen_longer",
         "text",
         "How long are chosen and rejected responses?",
-        f"The chosen response is the longer one in {share} of the pairs of unequal length; medians are {medians[0]:,} "
+        f"The chosen response is the longer one in {share.told('pairs')} of unequal length; medians are {medians[0]:,} "
         f"and {medians[1]:,} {lengths.unit}.",
         **share.numbers(),
         level="note" if abs(share.value - 0.5) > 0.1 else "good",
@@ -84,7 +84,7 @@ def too_long(lengths: Lengths, max_length: int) -> Finding:
         "too_long",
         "text",
         f"How many pairs does a cut at {max_length:,} tokens shorten?",
-        f"{share} of the pairs have a response that ends beyond {max_length:,} {lengths.unit}, its prompt included.",
+        f"{share.told('pairs')} have a response that ends beyond {max_length:,} {lengths.unit}, its prompt included.",
         **share.numbers(),
         level=level,
         evidence="What is cut is compared as if it ended there; what truncation does to runs is on every report page.",

@@ -122,7 +122,7 @@ def _contradictions(both_ways: np.ndarray) -> Finding:
         "contradictions",
         "text",
         "Are pairs labelled both ways?",
-        f"{share} of the pairs also occur with chosen and rejected exchanged.",
+        f"{share.told('pairs')} also occur with chosen and rejected exchanged.",
         **share.numbers(),
         level=Limits(note=0.001, warn=0.02, bad=0.1).level(share.interval[0]),
         evidence=EVIDENCE,

@@ -51,12 +51,13 @@ def _refusals(chosen: np.ndarray, rejected: np.ndarray) -> Finding:
     share, others = Share(int(chosen.sum()), len(chosen)), Share(int(rejected.sum()), len(rejected))
     level = REFUSALS.level(share.interval[0])
     over_help = chosen & ~rejected
+    only = Share(int(over_help.sum()), len(chosen))
     return Finding(
         "refusals",
         "text",
         "Do chosen responses refuse?",
-        f"{share} of the chosen and {others} of the rejected responses refuse or disclaim in their first sentences "
-        f"(told by English phrases); only the chosen one does in {Share(int(over_help.sum()), len(chosen))} pairs.",
+        f"{share.told('chosen')} and {others.told('rejected responses')} refuse or disclaim in their first sentences "
+        f"(told by English phrases); only the chosen one does in {only.told('pairs')}.",
         **share.numbers(),
         level=level,
         evidence="Röttger et al. 2024 (XSTest, arXiv 2308.01263): policies refuse what resembles a refused prompt.",

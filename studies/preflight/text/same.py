@@ -40,7 +40,7 @@ def _normalised(alike: np.ndarray) -> Finding:
         "same_normalised",
         "text",
         "Do chosen and rejected say the same?",
-        f"{share} of the pairs differ only in case, spacing or punctuation.",
+        f"{share.told('pairs')} differ only in case, spacing or punctuation.",
         **share.numbers(),
         level=level,
         evidence="3D-Properties (arXiv 2406.07327) and Razin et al. 2024 (arXiv 2410.08847): pairs of near-equal "
@@ -58,7 +58,7 @@ def _cut(lengths: Lengths, max_length: int) -> Finding:
         "same_after_cut",
         "text",
         f"Do chosen and rejected still differ after a cut at {max_length:,} tokens?",
-        f"{share} of the pairs are the same once cut to {max_length:,} {lengths.unit}: they count as data, and teach "
+        f"{share.told('pairs')} are the same once cut to {max_length:,} {lengths.unit}: they count as data, and teach "
         "nothing.",
         **share.numbers(),
         level=level,

@@ -84,7 +84,7 @@ def _finding(name: str, question: str, what: str, found: np.ndarray, remedy: str
         name,
         "text",
         question,
-        f"{share} of the pairs {what}.",
+        f"{share.told('pairs')} {what}.",
         **share.numbers(),
         level=LIMITS.level(share.interval[0]) if share.hits else "good",
         evidence=EVIDENCE,

@@ -159,7 +159,7 @@ def test_the_verdict_names_what_is_worst():
     assert worst(found) == "bad"
     assert verdict(found) == (
         "Do not train on this yet: fault 0, fault 1, fault 2 and 2 more. Look into a loss. "
-        "Of 7 questions, 0 more are worth knowing, 1 are fine."
+        "Of 7 questions, 0 more are worth knowing and 1 are fine."
     )
     assert verdict([finding()]).startswith("Nothing stands against training on this.")
 
