@@ -160,7 +160,7 @@ rule preflight_policy:
     benchmark:
         "benchmarks/preflight/{dataset}/policy.tsv"
     conda:
-        "../../envs/workflow.yaml"
+        "../../envs/train.yaml"
     params:
         code=code.of("studies.preflight.policy.measure"),
         samples=lambda w, input: ["--samples", *input.samples] if input.samples else [],
@@ -225,7 +225,7 @@ rule preflight_advice:
     benchmark:
         "benchmarks/preflight/{dataset}/advice.tsv"
     conda:
-        "../../envs/workflow.yaml"
+        "../../envs/train.yaml"
     params:
         code=code.of("studies.preflight.advice.measure"),
         names=lambda w: studies.rooms["preflight"].named,

@@ -86,5 +86,5 @@ class Room(Study):
     def named(self) -> str:
         """The entries that recommendations name, as JSON (studies/preflight/advice/recommend.py)."""
         entries = {"pairs": self.spec.pairs, "prompt_set": prompt_set_behind(self.atlas, self.spec.pairs)}
-        entries |= {key: getattr(self.spec, key) for key in ("scorer", "policy", "samples")}
+        entries |= {key: getattr(self.spec, key) for key in ("scorer", "samples")}
         return json.dumps(entries)

@@ -29,7 +29,6 @@ class Names:
     pairs: str
     prompt_set: str
     scorer: str | None = None
-    policy: str | None = None
     samples: str | None = None
 
 
@@ -46,8 +45,7 @@ def tiers(tier: Mapping[str, float | None], names: Names, evidence: Mapping[str,
             evidence=WORLD,
             unknown="What better chosen responses would gain here, before there are any.",
         )
-    up, down = max(0.0, TOP_TIER - chosen), max(0.0, rejected)
-    gain = evidence["chosen_tier"].times(up).plus(evidence["rejected_tier"].times(-down))
+    gain = evidence["chosen_tier"].times(TOP_TIER - chosen).plus(evidence["rejected_tier"].times(-rejected))
     if chosen >= NEARLY_BEST and rejected <= WORST_ENOUGH:
         sentence = "The best response of each prompt is chosen and the worst rejected: keep it so."
         return Recommendation("tiers", "advice", question, sentence, evidence=WORLD, unknown=ELSEWHERE)
@@ -74,29 +72,31 @@ def tiers(tier: Mapping[str, float | None], names: Names, evidence: Mapping[str,
 def wider_gap(tier: Mapping[str, float | None], evidence: Mapping[str, Range]) -> Recommendation:
     """Whether to look for worse rejected responses under the same chosen ones."""
     found, rejected = evidence["rejected_tier"], tier["rejected"]
-    gain = None if rejected is None else found.times(-max(0.0, rejected))
-    is_low = rejected is not None and rejected <= WORST_ENOUGH
-    sentence = (
-        "No: the rejected are the worst there are."
-        if is_low
-        else (
-            f"After the chosen: a tier lower on the rejected side gained {-found.value:.1f} points, one higher on the "
-            f"chosen side {evidence['chosen_tier'].value:.1f}. Do not pay for a wider gap with worse chosen responses."
-        )
+    seen = (
+        "Table 1's rows with the chosen fixed. Table 3, Part 3: the paper says that a wider gap gains less where the "
+        f"chosen stay the same; here it is {_told(evidence['wider_gap'])} points of win rate, the other way."
     )
+    unknown = (
+        "Whether quality or gap matters more is undecided in our Table 3: better chosen responses gained "
+        f"{_told(evidence['quality_over_gap'])} points of win rate more."
+    )
+    question = "Is a wider gap worth buying?"
+    if rejected is not None and rejected <= WORST_ENOUGH:
+        told = "No: the rejected are the worst there are."
+        return Recommendation("wider_gap", "advice", question, told, evidence=seen, unknown=unknown)
+    gain = None if rejected is None else found.times(-rejected)
     return Recommendation(
         "wider_gap",
         "advice",
-        "Is a wider gap worth buying?",
-        sentence,
-        gain=None if gain is None or is_low else gain.value,
-        ci_low=None if gain is None or is_low else gain.low,
-        ci_high=None if gain is None or is_low else gain.high,
+        question,
+        f"After the chosen: a tier lower on the rejected side gained {-found.value:.1f} points, one higher on the "
+        f"chosen side {evidence['chosen_tier'].value:.1f}. Do not pay for a wider gap with worse chosen responses.",
+        gain=gain and gain.value,
+        ci_low=gain and gain.low,
+        ci_high=gain and gain.high,
         unit=UNIT,
-        evidence="Table 1's rows with the chosen fixed. Table 3, Part 3: the paper says that a wider gap gains less "
-        f"where the chosen stay the same; here it did not, {_told(evidence['wider_gap'])} points of win rate less.",
-        unknown="Whether quality or gap matters more is undecided in our Table 3: better chosen gained "
-        f"{_told(evidence['quality_over_gap'])} points of win rate more.",
+        evidence=seen,
+        unknown=unknown,
     )
 
 

@@ -16,7 +16,7 @@ from studies.preflight.advice.measure import advised
 from studies.preflight.finding import Finding
 
 ROOT = Path(__file__).parents[3]
-NAMES = recommend.Names("mine", "set", "oracle", "medium", "own")
+NAMES = recommend.Names("mine", "set", "oracle", "own")
 KNOWN = evidence.read_evidence()
 
 
