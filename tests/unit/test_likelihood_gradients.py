@@ -40,18 +40,19 @@ def test_they_are_the_losses_gradients(name, chosen, rejected, ref_chosen, ref_r
         assert found.item() == pytest.approx(math.log(abs(slope)) - logp if slope else -math.inf, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", sorted(LOG_GRADIENTS))
 @given(st.floats(0.01, 2.0), st.floats(0.01, 2.0), LOGP, LOGP)
-def test_options_are_those_of_the_objectives(first, second, chosen, rejected) -> None:
-    for name, function in LOG_GRADIENTS.items():
-        takes = list(inspect.signature(function).parameters.items())[1:]
-        assert [(key, of.default) for key, of in takes] == [
-            (key, of.default) for key, of in list(inspect.signature(OBJECTIVES[name]).parameters.items())[1:]
-        ]
-        options = dict(zip([key for key, _ in takes], (first, second), strict=False))
-        of = pair(chosen, rejected, ref_chosen=-61.0)
-        slopes = by_autograd(name, of, **options)
-        assume(all(slope == 0 or abs(slope) > 1e-6 for slope in slopes))
-        for found, slope, logp in zip(function(of, **options), slopes, (chosen, rejected), strict=True):
+def test_options_are_those_of_the_objective(name, first, second, chosen, rejected) -> None:
+    function = LOG_GRADIENTS[name]
+    takes = list(inspect.signature(function).parameters.items())[1:]
+    assert [(key, of.default) for key, of in takes] == [
+        (key, of.default) for key, of in list(inspect.signature(OBJECTIVES[name]).parameters.items())[1:]
+    ]
+    options = dict(zip([key for key, _ in takes], (first, second), strict=False))
+    of = pair(chosen, rejected, ref_chosen=-61.0)
+    slopes = by_autograd(name, of, **options)
+    for found, slope, logp in zip(function(of, **options), slopes, (chosen, rejected), strict=True):
+        if slope == 0 or abs(slope) > 1e-6:  # a smaller one is a rounding of autograd's
             assert found.item() == pytest.approx(
                 math.log(abs(slope)) - logp if slope else -math.inf, rel=1e-6, abs=1e-6
             )

@@ -19,6 +19,7 @@ from scripts.lib.world.suites import REFERENCE, SUITES, prompt_of, questions
 from scripts.lib.world.words import vocabulary
 
 ROOT = Path(__file__).parents[2]
+FORMS = {"world_verses", "world_slogans"}
 
 
 @pytest.mark.parametrize("suite", list(SUITES))
@@ -28,7 +29,8 @@ def test_questions_are_distinct_stable_and_in_the_language(suite: str) -> None:
     assert len(rows) == len(set(asked)) == 120
     assert rows == questions(suite, 120)
     assert rows[:50] == questions(suite, 50)
-    assert {word for prompt in asked for word in prompt.split()} <= set(vocabulary())
+    if suite not in FORMS:  # verses and slogans have words of their own, which no generator rambles in
+        assert {word for prompt in asked for word in prompt.split()} <= set(vocabulary())
     assert len(set(asked) & set(make_prompts(2000, seed=1))) < 0.15 * len(asked)
 
 
@@ -100,7 +102,7 @@ def test_the_yaml_files_name_no_place_and_every_harness_suite_has_one() -> None:
 
     Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
     files = {path.stem: path for path in (ROOT / "scripts/evaluation/world_tasks").glob("*.yaml")}
-    assert set(files) == set(SUITES) - {"world_alpaca", "world_lists"}  # whose answers are sampled
+    assert set(files) == set(SUITES) - {"world_alpaca", "world_lists", *FORMS}  # whose answers are sampled
     for name, path in files.items():
         task = yaml.load(path.read_text(), Loader)
         assert task["task"] == name and task["dataset_path"] == "json" and "dataset_kwargs" not in task

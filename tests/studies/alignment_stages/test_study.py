@@ -167,8 +167,8 @@ def test_a_dry_run_trains_and_samples_everything_once(house: House) -> None:
     starts = 1 + 2 * 3
     assert planned["train"] == 2 * 8 + 2 and planned["judge"] == planned["reward"] == 1 + planned["train"]
     assert planned["boundary_score"] == planned["blend"] + 4 == starts  # a blend of each start of a blend
-    assert planned["sample_prompt_set"] == 2 * starts + 1  # for pairs, and to watch; and the strong policy's
-    assert planned["ranked"] == 2 + starts  # off-policy and foreign pairs once
+    assert planned["sample_prompt_set"] == starts + 1  # and the strong policy's
+    assert planned["ranked"] == 1 + planned["sample_prompt_set"]  # off-policy pairs once
     assert planned["logprobs"] == 2 * starts + 2  # both kinds of pairs, and the foreign ones under two starts
 
 
