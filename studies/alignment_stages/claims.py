@@ -1,8 +1,8 @@
 """Step: judges the paper's claims about two iterations, and one of ours.
 
-Statistics were fixed on 2026-11-29, before any run of this study had been trained. Everything but distinct and
-prediction is in points of the length-controlled win rate; off − on is the increase with off-policy data minus that with
-on-policy data, from one initial policy (which cancels).
+Statistics were fixed on 2026-11-29, those of prediction and below on 2026-11-30, before any run of this study had been
+trained at full size. Everything but distinct and prediction is in points of the length-controlled win rate; off − on is
+the increase with off-policy data minus that with on-policy data, from one initial policy (which cancels).
 
 discrepancy (section 4.2). "The effectiveness discrepancy between PC_off and PC_on exists among different models."
     Statistic, by objective: off − on of the study's first policy, the weakest, minus that of its last, both before any

@@ -14,6 +14,8 @@ from studies.alignment_stages.discrepancy import written
 TITLE = "Two iterations, and the boundary between stages"
 NUMBERS = {"win_rate": 1, "lc_win_rate": 1, "increase": 1, "avg_length": 0, "true_reward": 1, "boundary_score": 2}
 """Column -> decimals."""
+HEADINGS = {"iterations": "tables 1, 3, 4 and 5", "table2": "table 2", "distinct": "distinct assumption"}
+"""Table -> its heading, where that is not its name."""
 
 
 def iterations(frame: pd.DataFrame) -> Table:
@@ -35,7 +37,10 @@ def delta_of(value: Any) -> str:
 
 
 def render(study: str, tables: list[Path], figures: list[Path]) -> str:
-    shown = {path.stem: iterations(read_rows(path)) if path.stem == "iterations" else table_of(path) for path in tables}
+    shown = {
+        HEADINGS.get(path.stem, path.stem): iterations(read_rows(path)) if path.stem == "iterations" else table_of(path)
+        for path in tables
+    }
     template = environment().get_template("section.html")
     return template.render(study=study, title=TITLE, tables=shown, figures=list(figures_of(figures).values()))
 
