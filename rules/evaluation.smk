@@ -239,6 +239,7 @@ rule reward:
         samples=lambda w: f"results/samples/{w.policy}/{suite_files.sampled_suite(w.suite)}.parquet",
         prompts=lambda w: suite_files.prompts_of(w.suite),
         scorer=lambda w: suite_files.judging_model(w.suite),
+        own=lambda w: files.scorer_data(suite_files.judging_scorer(w.suite)),
     output:
         "results/evaluations/{policy}/{suite}.json",
     log:

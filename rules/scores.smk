@@ -17,7 +17,7 @@ rule score:
         responses=lambda w: files.responses(w.family),
         annotations=lambda w: files.annotations(w.family),
         model=lambda w: files.scorer(w.scorer),
-        own=lambda w: local_files(getattr(atlas.scorers[w.scorer], "model", None)),
+        own=lambda w: files.scorer_data(w.scorer),
     output:
         "results/scores/{scorer}/{family}.parquet",
     log:

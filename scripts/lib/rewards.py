@@ -5,6 +5,7 @@
 | oracle       | the didactic world's true reward                                              |
 | grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
 | form         | how well verses or a slogan of the didactic world keep the form asked for     |
+| verifier     | whether its final answer is that of the problem's solution                    |
 | annotation   | the score that came with the data, looked up by the response's id             |
 | reward_model | the output of a Hugging Face sequence classifier that reads the conversation  |
 | scratch      | the same, for a small reward model trained here                               |
@@ -30,6 +31,7 @@ from scripts.lib.config.scorers import (
     RewardModelScorer,
     ScorerSpec,
     ScratchScorer,
+    VerifierScorer,
 )
 from scripts.lib.errors import InputError
 from scripts.lib.ids import Messages, prompt_id, response_id
@@ -192,6 +194,10 @@ def scorer_of(
             return Grades()
         case FormScorer():
             return Form(spec.part)
+        case VerifierScorer():
+            from scripts.lib.verifier import Verifier
+
+            return Verifier(spec)
         case AnnotationScorer():
             return Annotation(_annotated(annotations, spec.annotation))
         case RewardModelScorer():

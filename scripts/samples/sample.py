@@ -67,7 +67,7 @@ def shard_of(prompts: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 
 def some_of(prompts: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     """So many prompts, in the table's order: those with the smallest ids, which are hashes."""
-    return prompts if limit is None else prompts[prompts["prompt_id"].isin(prompts["prompt_id"].nsmallest(limit))]
+    return prompts[prompts["prompt_id"].isin(sorted(prompts["prompt_id"])[:limit])]
 
 
 def main() -> None:

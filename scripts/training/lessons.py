@@ -12,7 +12,6 @@ from scripts.lib.objectives import PairLogps, implicit_rewards
 from scripts.lib.objectives import with_options as of_pairs
 from scripts.lib.reward_objectives import SampleLogps
 from scripts.lib.reward_objectives import with_options as of_samples
-from scripts.training.likelihoods import likelihoods
 from scripts.training.step import Lesson
 
 
@@ -168,7 +167,8 @@ def _pair_logps(items: Sequence[Example] | Sequence[Rollout], chosen: Tensor, re
 
 def _measured(losses: Tensor, logps: PairLogps, spec: Hyperparameters) -> Tensor:
     rewards = implicit_rewards(logps, spec.beta)
-    return torch.stack([losses, logps.chosen, logps.rejected, *rewards, *likelihoods(logps, spec)])
+    given = logps.ref_chosen, logps.ref_rejected, logps.chosen_length, logps.rejected_length
+    return torch.stack([losses, logps.chosen, logps.rejected, *rewards, *given])
 
 
 def _sample_logps(items: Sequence[Rollout], logps: list[Tensor]) -> SampleLogps:

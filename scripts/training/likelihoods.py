@@ -20,7 +20,7 @@ COLUMNS = LIKELIHOODS[:6]
 
 @torch.no_grad()
 def likelihoods(logps: PairLogps, spec: Hyperparameters) -> Tensor:
-    """float32 (6, pairs), a row for each of COLUMNS.
+    """float32 (6, pairs), a row for each of COLUMNS, for the pairs of a whole step.
 
     token_logp, change: nats per token of the response. log_gradient: the natural logarithm of |d loss / d pi|; -inf
     where it is zero, NaN if the objective has no closed form (scripts/lib/likelihood_gradients.py).
@@ -36,7 +36,13 @@ def likelihoods(logps: PairLogps, spec: Hyperparameters) -> Tensor:
     )
 
 
-def columns_of(per_pair: Tensor) -> dict[str, float | None]:
-    """A step's means of ``likelihoods`` over the pairs whose value is finite; None where there is none."""
-    means = [row[row.isfinite()].double().mean().item() for row in per_pair]
+def columns_of(per_pair: Tensor, spec: Hyperparameters) -> dict[str, float | None]:
+    """A step's means of ``likelihoods`` over the pairs whose value is finite; None where there is none.
+
+    per_pair: (9, pairs), as from ``accumulate``. Once a step: micro-batches are too many for it to cost nothing.
+    """
+    logps = PairLogps(per_pair[1], per_pair[2], *per_pair[5:])
+    values = likelihoods(logps, spec).double()
+    finite = values.isfinite()
+    means = (values.where(finite, 0.0).sum(dim=1) / finite.sum(dim=1)).tolist()  # 0 / 0 is NaN
     return {name: None if math.isnan(mean) else mean for name, mean in zip(COLUMNS, means, strict=True)}

@@ -106,7 +106,8 @@ def train(
             clip = processes.clip if processes else _clip
             norm = clip(model, spec.max_gradient_norm)
             rows.append(_row(step, per_item, batch, float(norm), scheduler.get_last_lr()[0]))
-            rows[-1] |= watch(model, step) if watch else {}
+            rows[-1] |= columns_of(per_item, spec)
+            rows[-1] |= watch(model, step, steps) if watch else {}
             _refuse_non_finite(rows[-1])
             if step == 0:
                 check_start(per_item, batch.items, spec, stored)
@@ -250,5 +251,4 @@ def _row(step: int, per_item: Tensor, batch: Batch, norm: float, learning_rate: 
         "pairs": len(batch.items),
         "tokens": sum(each.tokens for each in batch.items),
         **batch.columns,
-        **columns_of(per_item[5:]),
     }

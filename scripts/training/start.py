@@ -21,7 +21,7 @@ def check_start(
 ) -> None:
     """Raises InputError unless a run's first step has the log-probs, and so the loss, of its reference.
 
-    per_pair: as from ``accumulate`` (5, pairs), before any update. stored: the precision of the reference's log-probs.
+    per_pair: as from ``accumulate`` (9, pairs), before any update. stored: the precision of the reference's log-probs.
     For DPO the loss is then log 2. That holds for every objective and run, as a run's reference is its start.
     """
     apart = per_pair[3:5].abs().double().sum().item() / spec.beta

@@ -26,8 +26,10 @@ from scripts.lib.models import PRECISIONS
 from scripts.lib.packing import group_of, hidden_states, pack, packed_attention, rows_by_tokens
 from scripts.lib.products import large_products
 from scripts.training.compiled import compiled_layers
-from scripts.training.likelihoods import COLUMNS
 from scripts.training.processes import Processes
+
+ROWS = 9
+"""Of what a lesson measures."""
 
 
 class Item(Protocol):
@@ -51,8 +53,8 @@ class Lesson(Protocol):
         ...
 
     def measured(self, items: Sequence[Item], learnt: list[Tensor], unlearnt: list[Tensor]) -> Tensor:
-        """float32 (11, items), the first row differentiable: loss, log-probability of the chosen and of the rejected
-        response, their implicit rewards, and what :mod:`scripts.training.likelihoods` says of them.
+        """float32 (ROWS, items), the first row differentiable: loss, log-probability of the chosen and of the rejected
+        response, their implicit rewards, their log-probabilities under the reference, and their lengths.
 
         learnt, unlearnt: log-probs (tokens,) of those responses of all items, in order.
         """
@@ -74,7 +76,7 @@ def accumulate(
     ``spec.precision``; :func:`head_of`) items are packed, and what an item's responses share counts once; without it
     they are padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
     ``processes``, which all get the same batch, each works on its part.
-    Returns what the lesson measured, float32 (11, items); the order of the items is that of the micro-batches.
+    Returns what the lesson measured, float32 (ROWS, items); the order of the items is that of the micro-batches.
     """
     if head:
         learnt = [lesson.learnt(each) for each in batch]
@@ -98,7 +100,7 @@ def accumulate(
     if processes is None:
         return torch.cat(measured, dim=1)
     processes.add_up(model)
-    none = torch.empty(5 + len(COLUMNS), 0, device=model.device)
+    none = torch.empty(ROWS, 0, device=model.device)
     return processes.columns(torch.cat([none, *measured], dim=1), [len(hand) for hand in hands])
 
 

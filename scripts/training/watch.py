@@ -21,18 +21,18 @@ from scripts.lib.schemas import LIKELIHOODS, RESPONSES
 from scripts.lib.tables import read_table
 from scripts.training.reading import Store
 
-SHARE = 0.02
-"""The largest part of a run's work that watching takes."""
-BACKWARD = 3
-"""The work of training on a token over that of evaluating it: forward and backward against forward alone."""
+SHARE = 0.01
+"""The part of a run's work that watching takes, besides the last step."""
+BACKWARD = 2
+"""The work of training on a token over that of evaluating it: what a pair shares is computed once."""
 COLUMN = LIKELIHOODS[6]
 
 
 class Watch:
-    """The watched responses of a run, evaluated every so many steps.
+    """The watched responses of a run, evaluated every so many steps and at the last one.
 
-    tokens: of all pairs in one epoch, per step. With as many responses as a step has pairs, of the same lengths, a
-    watch is a sixth of a step, and takes place every eighth step.
+    tokens: of a step's pairs, on average. With as many responses as a step has pairs, of the same lengths, a watch is
+    a quarter of a step's work, and takes place every 25th step.
     """
 
     def __init__(self, responses: Sequence[Encoded], spec: Hyperparameters, pad_id: int, tokens: float) -> None:
@@ -41,9 +41,10 @@ class Watch:
         self.pad_id = pad_id
         self.every = max(1, math.ceil(sum(map(len, responses)) / (BACKWARD * SHARE * tokens)))
 
-    def __call__(self, model: PreTrainedModel, step: int) -> dict[str, float | None]:
-        """The column of a step, before its update: the mean log-prob per token, in nats; None between watches."""
-        return {COLUMN: None if step % self.every else self._mean(model)}
+    def __call__(self, model: PreTrainedModel, step: int, steps: int) -> dict[str, float | None]:
+        """The column of a step of so many, before its update: the mean log-prob per token, in nats; None: no watch."""
+        is_watched = step % self.every == 0 or step + 1 == steps
+        return {COLUMN: self._mean(model) if is_watched else None}
 
     @torch.no_grad()
     def _mean(self, model: PreTrainedModel) -> float:

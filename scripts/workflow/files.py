@@ -99,6 +99,12 @@ class Files:
             return []
         return [f"results/scorers/{scorer}/{name}" for name in ["scorer.json", *CLASSIFIER]]
 
+    def scorer_data(self, scorer: str) -> list[str]:
+        """The local files that a scorer reads: its model's, or the solutions that it knows."""
+        entry = self.atlas.scorers[scorer]
+        paths = [getattr(entry, "model", None), *(each.path for each in getattr(entry, "solutions", []))]
+        return [file for path in paths for file in local_files(path)]
+
     def ranker(self, ranker: str) -> list[str]:
         """The files of a ranker: trained here, or in a local folder; empty for a hub id."""
         entry = self.atlas.rankers[ranker]

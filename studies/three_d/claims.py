@@ -42,6 +42,7 @@ from studies.three_d.rewards import forms, reward_models
 from studies.three_d.tables.table7 import pull
 
 FIRST, *OTHERS = SCENARIOS
+SCENARIOS_ALL, SETS_ALL = "in every scenario", "on all kinds of problems"
 Known = Mapping[tuple[str, ...], dict[str, float]]
 
 
@@ -79,6 +80,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "In the first half of training the rejected fall by more than the chosen move",
         "In the first half of training the rejected fall by no more than the chosen move",
         nats,
+        SCENARIOS_ALL,
         parts(drawn("first", lambda row: lead(row, half(row)))),
     )
     found += claims_of(
@@ -87,6 +89,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "At the end the rejected have fallen by more than the chosen have moved",
         "At the end the rejected have fallen by no more than the chosen have moved",
         nats,
+        SCENARIOS_ALL,
         parts(drawn("fastest", lambda row: lead(row, end(row))), leads),
     )
     found += claims_of(
@@ -94,7 +97,8 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "chosen_gradient_vanishes",
         "The gradient by the chosen's likelihood shrinks",
         "The gradient by the chosen's likelihood does not shrink",
-        "of its logarithm",
+        "in natural logarithm",
+        SCENARIOS_ALL,
         parts(drawn("vanishes", lambda row: -pull(steps, row, "chosen", beta)[..., end(row)])),
     )
     found += claims_of(
@@ -102,17 +106,19 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "rejected_gradient_grows",
         "The gradient by the rejected's likelihood grows",
         "The gradient by the rejected's likelihood does not grow",
-        "of its logarithm",
+        "in natural logarithm",
+        SCENARIOS_ALL,
         parts(drawn("grows", lambda row: pull(steps, row, "rejected", beta)[..., end(row)])),
     )
-    if all(steps.watched(row).shape[2] > 1 for row in rows.values()):
+    if all(steps.watched(row).size for row in rows.values()):
         found += claims_of(
             spec,
             "dispersion",
             "Responses that no pair holds become likelier",
             "Responses that no pair holds become no likelier",
             nats,
-            parts(drawn("dispersion", lambda row: steps.watched(row)[..., -2:])),
+            SCENARIOS_ALL,
+            parts(drawn("dispersion", steps.watched)),
         )
     fall = Drawn("fall", {row: -steps.at_end(row, "rejected_change") for row in rows.values()})
     found += claims_of(
@@ -121,6 +127,7 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
         "The rejected fall by more than in scenario 1",
         "The rejected fall by no more than in scenario 1",
         nats,
+        "in each of the others",
         [
             part(
                 slug(name),
@@ -175,6 +182,7 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
         "Scenario 1 gives the most full marks",
         "Scenario 1 does not give the most full marks",
         points,
+        SETS_ALL,
         best,
     )
     if better:
@@ -184,6 +192,7 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
             "Flex-DPO gives more full marks than DPO",
             "Flex-DPO gives no more full marks than DPO",
             points,
+            SETS_ALL,
             better,
         )
     if peak:
@@ -193,6 +202,7 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
             "Full marks peak at a beta of the rejected between those swept",
             "Full marks peak at no beta of the rejected between those swept",
             points,
+            SETS_ALL,
             peak,
         )
     return found

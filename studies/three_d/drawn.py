@@ -20,7 +20,8 @@ class Drawn:
 
     def __init__(self, quantity: str, values: Mapping[Row, np.ndarray]) -> None:
         """values: row -> (draws, seeds, questions or steps); quantity: its name, which seeds the draws."""
-        stacked = np.stack(list(values.values()))
+        shortest = min(each.shape[2] for each in values.values())  # a run whose pairs were cut may have fewer steps
+        stacked = np.stack([each[..., -shortest:] for each in values.values()])
         kinds = [Trained(STUDY, row.variant) for row in values]
         drawn = resampled_means([stacked], kinds, np.random.default_rng(seed_of(STUDY, quantity)))[..., 0]
         means = np.concatenate([stacked.mean(axis=(1, 2, 3))[None], drawn])

@@ -23,6 +23,8 @@ POINTS = ("five_points", "four_or_five")
 """What is measured on a test set, in the tables' words."""
 END = 5
 """The last part of a run is one in END of its steps, at least two."""
+LAST = 2
+"""Watches at the end of a run."""
 Measured = tuple[float, float]
 """A value and its standard error."""
 
@@ -71,10 +73,14 @@ class Steps:
         return np.reshape(found, (self.spec.draws, -1, 1))
 
     def watched(self, row: Row) -> np.ndarray:
-        """(draws, seeds, watches) of the watched responses' change since the first step; empty if none are watched."""
-        values = self.of(row, "watched_token_logp")
-        values = values[..., ~np.isnan(values).any(axis=(0, 1))]
-        return values - values[..., :1]
+        """(draws, seeds, LAST) of the watched responses' change since the first step, at a run's last watches.
+
+        (draws, seeds, 0) if a run has fewer.
+        """
+        found = [_table(self.folder, run)["watched_token_logp"].dropna().to_numpy(float) for run in row.runs]
+        last = LAST if all(len(each) > LAST for each in found) else 0
+        changes = [(each - each[:1])[len(each) - last :] for each in found]
+        return np.reshape(changes, (self.spec.draws, -1, last)) if last else np.empty((self.spec.draws, 1, 0))
 
 
 @cache

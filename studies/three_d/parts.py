@@ -30,8 +30,13 @@ def part(name: str, label: str, estimates: Sequence[Estimate], paper: Sequence[f
     return Part(name, label, judged, estimates, min(known, default=None))
 
 
-def claims_of(spec: Experiments, name: str, subject: str, fails: str, unit: str, parts: Sequence[Part]) -> list[Claim]:
-    """The claim over all parts, if there are several, then each; subject, fails: what is found if it holds or fails."""
+def claims_of(
+    spec: Experiments, name: str, subject: str, fails: str, unit: str, every: str, parts: Sequence[Part]
+) -> list[Claim]:
+    """The claim over all parts, if there are several, then each.
+
+    subject, fails: what is found if it holds or fails. every: all parts, in words.
+    """
 
     def claim(at: str, where: str, judged: Judged, paper: float | None, least: str = "") -> Claim:
         judged = judged.of_runs(spec.draws if spec.draws > 1 else len(spec.seeds))
@@ -58,4 +63,4 @@ def claims_of(spec: Experiments, name: str, subject: str, fails: str, unit: str,
     least = min(parts, key=lambda of: of.statistic.value).label
     known = [of.paper for of in parts if of.paper is not None]
     whole = all_positive([estimate for of in parts for estimate in of.estimate])
-    return [claim(name, " everywhere", whole, min(known, default=None), f"least {least}, "), *each]
+    return [claim(name, f" {every}", whole, min(known, default=None), f"least {least}, "), *each]

@@ -16,13 +16,17 @@ NAMES = {
     "beta_sweep": "Figure 4: Flex-DPO",
     "table2": "Table 2: PPO against DPO on verses and slogans",
     "rm_vs_dpo": "Figures 5 and 7 to 9: reward model against DPO",
-    "table7": "Table 7: log-probs per token, in nats",
 }
-"""The tables of runs, in the page's order, with their captions."""
+"""The tables of answers, with their captions."""
+LIKELIHOODS = {
+    "Table 7: log-probs per token before and after, in nats": ("_change", "_change_se", "_pull", "_pull_se"),
+    "Changes, and how much harder DPO pulls": ("_before", "_after", "_published"),
+}
+"""Caption -> the endings of columns of table7 that are not in it: on the page it is two tables."""
 
 
 def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
-    """The fragment described in scripts/report/section.py. tables: toy_findings, theory, and those of NAMES if any."""
+    """The fragment described in scripts/report/section.py. tables: toy_findings, theory, and if any those of runs."""
     theory = judged(read_theory(tables["theory"]))
     return (
         environment(Path(__file__).parent)
@@ -30,6 +34,11 @@ def render(study: str, tables: dict[str, Path], figures: list[Path]) -> str:
         .render(
             study=study,
             runs={name: (caption, table_of(tables[name])) for name, caption in NAMES.items() if name in tables},
+            likelihoods=[
+                (caption, table_of(tables["table7"], hidden))
+                for caption, hidden in LIKELIHOODS.items()
+                if "table7" in tables
+            ],
             toy=table_of(tables["toy_findings"]),
             theory=theory,
             tally=Counter(verdict for _, verdict, _ in theory),

@@ -17,7 +17,7 @@ from scripts.lib.objectives import PairLogps
 from scripts.lib.schemas import LIKELIHOODS, RESPONSES, TRAINING
 from scripts.lib.tables import read_json, read_table, write_table
 from scripts.training import train as step
-from scripts.training.likelihoods import columns_of, likelihoods
+from scripts.training.likelihoods import columns_of
 from scripts.training.loop import train
 from scripts.training.reading import read_store
 from scripts.training.watch import BACKWARD, SHARE, Watch, read_watched
@@ -33,10 +33,18 @@ def a_watch(data: Data, examples, spec, tokens: float = 1e9) -> Watch:
     return Watch([each.chosen for each in examples[:4]], spec, data.tokenizer.pad_token_id, tokens)
 
 
+def step_of(logps: PairLogps, objective: str) -> dict:
+    """The columns of a step with these log-probs; loss and rewards are not read."""
+    none = torch.full_like(logps.chosen, torch.nan)
+    given = logps.ref_chosen, logps.ref_rejected, logps.chosen_length, logps.rejected_length
+    per_pair = torch.stack([none, logps.chosen, logps.rejected, none, none, *given])
+    return columns_of(per_pair, spec_of(objective=objective))
+
+
 def test_a_step_reports_means_per_token_and_changes_from_the_reference() -> None:
     columns = [[-4.0, -9.0], [-8.0, -2.0], [-6.0, -9.0], [-4.0, -3.0], [2.0, 3.0], [4.0, 1.0]]
     logps = PairLogps(*(torch.tensor(each) for each in columns))
-    found = columns_of(likelihoods(logps, spec_of()))
+    found = step_of(logps, "dpo")
     assert tuple(found) == LIKELIHOODS[:6]
     pulls = LOG_GRADIENTS["dpo"](logps, 0.5)
     expected = [(-2.0 - 3.0) / 2, (-2.0 - 2.0) / 2, (1.0 + 0.0) / 2, (-1.0 + 1.0) / 2, *(each.mean() for each in pulls)]
@@ -46,10 +54,10 @@ def test_a_step_reports_means_per_token_and_changes_from_the_reference() -> None
 def test_a_gradient_of_zero_has_no_logarithm() -> None:
     """slic beyond its margin on one of two pairs, then on both."""
     one = PairLogps(*(torch.tensor(each) for each in ([-1.0, -1.0], [-2.0, -20.0], *[[-1.0, -1.0]] * 4)))
-    found = columns_of(likelihoods(one, spec_of(objective="slic")))
+    found = step_of(one, "slic")
     assert found["rejected_log_gradient"] == pytest.approx(2.0)  # 1 / pi-
     both = PairLogps(*(each[1:] for each in vars(one).values()))
-    assert columns_of(likelihoods(both, spec_of(objective="slic")))["rejected_log_gradient"] is None
+    assert step_of(both, "slic")["rejected_log_gradient"] is None
 
 
 def test_watching_changes_no_weight_and_no_other_column(data) -> None:
@@ -65,18 +73,14 @@ def test_watching_changes_no_weight_and_no_other_column(data) -> None:
 
 def test_it_is_the_mean_log_prob_before_the_update_at_every_so_many_steps(data) -> None:
     examples, spec = data.examples(), spec_of(epochs=3)
-    watch = replace_every(a_watch(data, examples, spec), 4)
+    watch = a_watch(data, examples, spec)
+    watch.every = 5
     with torch.no_grad():
         before = [token_logprobs(data.model, [each], 0)[0].mean().item() for each in watch.responses]
     column = train(data.model, examples, spec, 1, 0, watch=watch)["watched_token_logp"]
-    assert column.notna().tolist() == [at % 4 == 0 for at in range(9)]
+    assert column.dropna().index.tolist() == [0, 5, 8]  # and the last
     assert column[0] == pytest.approx(np.mean(before), abs=1e-5)
     assert column[8] > column[0]  # these are chosen ones
-
-
-def replace_every(watch: Watch, every: int) -> Watch:
-    watch.every = every
-    return watch
 
 
 def test_the_rarer_the_more_it_costs(data) -> None:

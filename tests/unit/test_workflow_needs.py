@@ -8,6 +8,7 @@ from scripts.lib import lineage
 from scripts.workflow.configuration import checked, rooms
 from scripts.workflow.needs import Needs, Studies
 from scripts.workflow.planning import Planning
+from scripts.workflow.world import World
 from tests.configurations import DEFAULT, merged
 from tests.unit.test_lineage import atlas, paths
 
@@ -67,6 +68,7 @@ def test_the_default_runs_watch_samples_of_their_start(studies: Studies) -> None
     assert needs.watched == [f"{name}.watched_{name}@medium" for name in ("open_assistant", "ultrafeedback")]
     (job,) = [each for each in Planning(needs).jobs() if "watched_ultrafeedback" in each["out"]]
     assert job["most"] == needs.atlas.samples["watched_ultrafeedback"].limit and job["separate"] == 0
+    assert World(needs).sample_sets == ["ability"]  # what is watched shows nothing of a base policy's ability
     assert needs.files.watched("ultrafeedback_best_low", "medium") == [
         "results/samples/medium/ultrafeedback.watched_ultrafeedback@medium.responses.parquet"
     ]

@@ -39,7 +39,7 @@ def twin(trained: House, tmp_path: Path) -> House:
 def test_two_policies_two_objectives_and_four_paths_train_24_times(tmp_path: Path) -> None:
     planned = House.build(tmp_path / "house", "iterations").planned("--", "iterations")
     assert planned["train"] == 24 and planned["harness"] == planned["judge"] == 16
-    assert planned["sample_prompt_set"] == 10  # each start once: two policies and eight first iterations
+    assert planned["sample_prompt_set"] == 2 * 10  # each start, for pairs and to watch: two policies, eight runs
     assert planned["ranked"] == 2 + 2 + 8  # off-policy pairs once, on-policy pairs for each start of them
 
 
@@ -124,7 +124,7 @@ def test_a_changed_first_iteration_reruns_what_starts_from_it(twin: House) -> No
     twin.configure("pairs", "off_1", {"seed": 5})
     planned = twin.planned("--", "iterations")
     assert planned["train"] == 3  # off_1, and what goes on from it
-    assert planned["harness"] == 2 and planned["sample_prompt_set"] == 1
+    assert planned["harness"] == 2 and planned["sample_prompt_set"] == 2  # for pairs, and to watch
 
 
 def test_a_lineage_too_long_for_a_file_is_refused_before_any_job(tmp_path: Path) -> None:

@@ -58,8 +58,23 @@ class ScratchScorer(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
+class Solutions(Spec):
+    """Problems with their solutions, one JSON object a line."""
+
+    path: LocalPath
+    prompt: str = Field("problem", description="The column with the problem, as it is asked.")
+    solution: str = Field("solution", description="The column with a solution that ends in the final answer.")
+
+
+class VerifierScorer(Spec):
+    """1 if a response's final answer is that of the problem's solution, else 0; by math-verify."""
+
+    kind: Literal["verifier"]
+    solutions: Distinct[Solutions] = Field(min_length=1)
+
+
 ScorerSpec = Annotated[
-    OracleScorer | GradesScorer | FormScorer | AnnotationScorer | RewardModelScorer | ScratchScorer,
+    OracleScorer | GradesScorer | FormScorer | VerifierScorer | AnnotationScorer | RewardModelScorer | ScratchScorer,
     Field(discriminator="kind"),
 ]
 

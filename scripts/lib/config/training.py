@@ -114,7 +114,7 @@ class TrainingSpec(Hyperparameters):
     watch: dict[Name, SampleSetRef] = Field(
         {},
         description="Prompt set -> sample set without a policy: runs on these prompts report the likelihood of the "
-        "start's own samples along training; in at most 2 % of its time.",
+        "start's own samples along training, for about 1 % of its time.",
     )
 
     @model_validator(mode="after")

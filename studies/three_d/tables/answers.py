@@ -3,10 +3,9 @@
 One row per policy and setting, and for all tables but the first per test set; Table 1 has all questions together. `_se`
 is the standard error over questions and over draws, or seeds where there is one draw; rows share their questions, so
 that two of them do not add up to that of a difference. `_published` is the paper's number. `beta_sweep` says which beta
-the rejected responses have, and repeats the end of the chosen's and rejected's log-probs (table7).
+the rejected responses have.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from scripts.lib import cli
@@ -48,9 +47,10 @@ def made(table: str, answers: Answers, published: dict, betas: dict[str, float])
     """The rows of a table, and its columns."""
     spec = answers.spec
     sets = [ALL] if table == "table1" else [each.name for each in spec.test_sets]
-    more: Callable[[Row], dict] = lambda row: {"beta_rejected": betas[row.variant]} if betas else {}  # noqa: E731
     rows = [
-        cells(row, answers, published, test_set) | more(row) for row in rows_of(table, spec, betas) for test_set in sets
+        cells(row, answers, published, test_set) | {"beta_rejected": betas.get(row.variant)}
+        for row in rows_of(table, spec, betas)
+        for test_set in sets
     ]
     labels = [*LABELS[:3], *([] if table == "table1" else ["test_set"]), *(["beta_rejected"] if betas else [])]
     return rows, [*labels, *LABELS[3:], *columns_of(POINTS)]

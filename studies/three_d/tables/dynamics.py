@@ -30,16 +30,18 @@ def rows_of(row: Row, steps: Steps) -> list[dict[str, object]]:
     columns["watched"] = columns["watched"] - columns["watched"][..., :1]
     draws, seeds, count = columns["chosen"].shape
     return [
-        {"policy": row.base.policy, "setting": row.setting, "draw": draw + 1, "seed": seeds_of(steps)[seed], "step": at}
+        {
+            "policy": row.base.policy,
+            "setting": row.setting,
+            "draw": draw + 1,
+            "seed": steps.spec.seeds[seed],
+            "step": at,
+        }
         | {name: _or_none(values[draw, seed, at]) for name, values in columns.items()}
         for draw in range(draws)
         for seed in range(seeds)
         for at in range(count)
     ]
-
-
-def seeds_of(steps: Steps) -> list[int]:
-    return steps.spec.seeds
 
 
 def _or_none(value: float) -> float | None:

@@ -53,8 +53,8 @@ def cells(row: Row, steps: Steps, published: dict, beta: float, has_pull: bool) 
             values = pull(steps, row, side, beta)
             found[f"{side}_pull"], found[f"{side}_pull_se"] = mean_of(values[..., -change.shape[2] :])
     watched = steps.watched(row)
-    if watched.shape[2] > 1:
-        found["watched_change"], found["watched_change_se"] = mean_of(watched[..., -2:])
+    if watched.size:
+        found["watched_change"], found["watched_change_se"] = mean_of(watched)
     return found
 
 

@@ -169,3 +169,20 @@ def test_a_run_too_short_to_have_ends_is_refused(monkeypatch, tmp_path) -> None:
         write_table(short, tmp_path / f"base.s1.dpo.s{seed}.parquet", TRAINING)
     with pytest.raises(InputError, match="9 steps are too few"):
         Steps(SPEC, tmp_path).of(scenario(SPEC, SPEC.policies[0], "Scenario 1"), "loss")
+
+
+def test_runs_that_are_watched_at_other_steps_are_all_read(tmp_path) -> None:
+    """Draws of a dataset have their own numbers of tokens, by which they are watched."""
+    row = scenario(SPEC, SPEC.policies[0], "Scenario 1")
+    for run, every in zip(row.runs, (8, 7), strict=True):
+        table = training_table(run)
+        column = [-1 + 0.01 * step if step % every == 0 else None for step in range(STEPS)]
+        write_table(table.assign(watched_token_logp=column), tmp_path / f"{run}.parquet", TRAINING)
+    assert Steps(SPEC, tmp_path).watched(row)[0] == pytest.approx(np.array([[0.24, 0.32], [0.28, 0.35]]))
+
+
+def test_runs_that_are_not_watched_have_no_change(tmp_path) -> None:
+    row = scenario(SPEC, SPEC.policies[0], "Scenario 1")
+    for run in row.runs:
+        write_table(training_table(run).drop(columns="watched_token_logp"), tmp_path / f"{run}.parquet", TRAINING)
+    assert Steps(SPEC, tmp_path).watched(row).size == 0

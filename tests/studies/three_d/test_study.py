@@ -8,6 +8,8 @@ import pytest
 
 from scripts.lib.errors import InputError
 from scripts.lib.objectives import OBJECTIVES
+from scripts.lib.world.skills import read, skill_of
+from scripts.sources.world import rows
 from scripts.studies.theorems import read_theory
 from scripts.workflow.configuration import checked, defaults, rooms
 from scripts.workflow.needs import Studies
@@ -87,6 +89,27 @@ def test_experiments_that_cannot_be_are_refused(changes, message) -> None:
         configured(changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weaker": "wekaer"}, "wekaer is no generator of prompt set stories"),
+        ({"samples": "ability"}, "ability answers ultrafeedback, not stories"),
+        ({"chosen": True}, "pairs.scenario_2"),  # on and off need quotes in YAML
+    ],
+)
+def test_pairs_that_are_no_scenario_are_refused(changes, message) -> None:
+    raw = copy.deepcopy(merged(*FILES)) | {"studies": ["three_d"]}
+    raw["pairs"]["scenario_2"] |= changes
+    with pytest.raises(InputError, match=message):
+        checked(raw, FILES)
+
+
+def test_a_source_of_one_skill_asks_for_nothing_else() -> None:
+    source = configured({}).sources["stories"].model_copy(update={"prompts": 50})
+    asked = [row.text("prompt") for row in rows(source)]
+    assert len(set(asked)) == 50 and {skill_of(read(each)) for each in asked} == {"arithmetic"}
+
+
 def test_the_toy_and_the_theory_need_nothing_of_the_world() -> None:
     atlas = configured()
     studies = Studies(atlas, rooms(atlas))
@@ -124,6 +147,7 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     house.configure("three_d", "experiments", few)
     house.configure("sources", "stories", {"prompts": 80})
     house.configure("training", "batch_pairs", 2)
+    house.configure("training", "epochs", 4)  # enough steps to be watched at
     # A policy that solves some of the stories.
     house.configure("sources", "world_demonstrations", {"prompts": 3000, "skills": ["arithmetic"]})
     house.configure("policies", "medium", {"hidden_size": 48, "layers": 2, "heads": 4, "epochs": 3, "batch_size": 16})
@@ -153,7 +177,7 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     assert len(pd.read_csv(tables / "rm_vs_dpo.csv")) == 4
     page = (house.folder / "results/report.html").read_text()
     assert "The toy model, before and after DPO" in page and "Lemma 1" in page
-    assert "Table 7: log-probs per token" in page and "What training does to likelihoods" in page
+    assert "Table 7: log-probs per token before" in page and "What training does to likelihoods" in page
     house.configure("three_d", "toy", "epochs", 30)
     planned = house.planned()
     assert "three_d_toy" in planned and not {"three_d_theory", "train", "scenario"} & set(planned)
