@@ -55,24 +55,27 @@ class ValueHead:
     def __init__(self, hidden: int) -> None:
         self.gram = torch.zeros(hidden + 1, hidden + 1, dtype=torch.float64)
         self.moment = torch.zeros(hidden + 1, dtype=torch.float64)
+        self.weights: Tensor | None = None
 
     def values(self, states: Tensor) -> Tensor:
         """The expected return (tokens,) given hidden states (tokens, hidden) before each token; 0 before any fit."""
-        ridge = RIDGE * torch.eye(len(self.moment), dtype=torch.float64)
-        weights = torch.linalg.solve(self.gram + ridge, self.moment)
-        return (_with_one(states) @ weights).float()
+        if self.weights is None:
+            ridge = RIDGE * torch.eye(len(self.moment), dtype=torch.float64)
+            self.weights = torch.linalg.solve(self.gram + ridge, self.moment)
+        return (_with_one(states) @ self.weights).float()
 
     def learn(self, states: Tensor, found: Tensor) -> None:
         """Take in a draw: hidden states (tokens, hidden) and returns (tokens,)."""
         features = _with_one(states)
         self.gram = MEMORY * self.gram + features.t() @ features
         self.moment = MEMORY * self.moment + features.t() @ found.double().cpu()
+        self.weights = None
 
     def state(self) -> dict[str, Any]:
         return {"gram": self.gram, "moment": self.moment}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.gram, self.moment = state["gram"], state["moment"]
+        self.gram, self.moment, self.weights = state["gram"], state["moment"], None
 
 
 def _with_one(states: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ reference policy's log-probabilities are precomputed, so that no second model is
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,10 +28,11 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import seed_of
 from scripts.lib.models import layers_of
 from scripts.training.checkpoints import Checkpoints
-from scripts.training.lessons import Example, Rollout, lesson_of
+from scripts.training.lessons import Example, lesson_of
 from scripts.training.likelihoods import columns_of
 from scripts.training.processes import Processes, parameter_groups
 from scripts.training.recomputed import checkpointable, recomputed_layers
+from scripts.training.renewal import Batch, Renewal, draws_of, reused
 from scripts.training.start import check_start, refusals_told
 from scripts.training.step import accumulate, head_of
 from scripts.training.watch import Watch
@@ -41,30 +41,6 @@ LOG_EVERY = 10.0
 """Seconds between lines of the log."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a step learns from. columns: what the table says of the samples behind it, if there are any."""
-
-    items: Sequence[Example] | Sequence[Rollout]
-    columns: Mapping[str, float] = field(default_factory=dict)
-
-
-class Renewal(Protocol):
-    """Makes the coming batches from samples of the model: ``every`` batches in a call, each used ``reuse`` times.
-
-    state: what its next call depends on, besides the model; kept in checkpoints, and given back by ``restore``.
-    """
-
-    every: int
-    reuse: int
-
-    def __call__(self, model: PreTrainedModel, step: int, batches: list[list[Example]]) -> list[Batch]: ...
-
-    def state(self) -> dict[str, Any]: ...
-
-    def restore(self, state: dict[str, Any]) -> None: ...
 
 
 def train(
@@ -123,7 +99,7 @@ def train(
         for step in range(len(rows), steps):
             if step in draws:
                 coming = [[examples[index] for index in each] for each in draws[step]]
-                ahead = iter(_reused(renewal(model, step, coming), renewal) if renewal else map(Batch, coming))
+                ahead = iter(reused(renewal(model, step, coming), renewal) if renewal else map(Batch, coming))
             batch = next(ahead)
             with refusals_told(model) if step == 0 else nullcontext():
                 per_item = accumulate(model, batch.items, lesson, spec, pad_id, head, processes)
@@ -182,19 +158,6 @@ def batches(pairs: int, batch_pairs: int, epochs: float, seed: int) -> list[list
         order = np.random.default_rng(seed_of("order of pairs", seed, epoch)).permutation(pairs).tolist()
         steps += [order[start : start + batch_pairs] for start in range(0, pairs, batch_pairs)]
     return steps[:total]
-
-
-def draws_of(steps: Sequence[list[int]], renewal: Renewal | None) -> dict[int, list[list[int]]]:
-    """Gradient step -> the batches that are made before it, of which each is used ``reuse`` times; the end has none."""
-    every, reuse = (renewal.every, renewal.reuse) if renewal else (1, 1)
-    found = {at * reuse: list(steps[at : at + every]) for at in range(0, len(steps), every)}
-    return found | {len(steps) * reuse: []}
-
-
-def _reused(made: list[Batch], renewal: Renewal) -> list[Batch]:
-    """The batches, again and again; samples are drawn for the first time only."""
-    again = [replace(each, columns={**each.columns, "samples": 0}) for each in made]
-    return made + (renewal.reuse - 1) * again
 
 
 def _clip(model: PreTrainedModel, max_norm: float) -> Tensor:

@@ -5,7 +5,7 @@ stays in memory next to the one that is trained, only to compute them.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from scripts.lib.chat import Answer, Encoded
 from scripts.lib.config.sampling import SamplingSpec
 from scripts.lib.encoding import Encoder, Rules
 from scripts.lib.ids import normalise, seed_of
-from scripts.lib.logprobs import token_logprobs
+from scripts.lib.logprobs import token_logprobs, token_states
 from scripts.lib.sampling import TransformersSampler
 from scripts.training.train import Prepared
 
@@ -59,15 +59,22 @@ class Online:
         encoded = Encoder(self.run.tokenizer, Rules(refused="drop")).answers(answers, str)
         return [Encoded([], []) if each is None else each.cut(self.run.spec.max_length) for each in encoded]
 
-    @torch.no_grad()
     def logprobs(self, model: PreTrainedModel, sequences: Sequence[Encoded]) -> list[Tensor]:
         """The log-probs (tokens,) of each response under a model, in nats; sequences may have none."""
+        return self._read(token_logprobs, model, sequences)
+
+    def states(self, sequences: Sequence[Encoded]) -> list[Tensor]:
+        """The reference's hidden states (tokens, hidden) before each token of each response."""
+        return self._read(token_states, self.reference, sequences)
+
+    @torch.no_grad()
+    def _read(self, values_of: Callable, model: PreTrainedModel, sequences: Sequence[Encoded]) -> list[Tensor]:
         found = [torch.empty(0, device=model.device)] * len(sequences)
         some = [at for at, each in enumerate(sequences) if each.response_ids]
         with self.precision(model):
             for places in by_tokens([len(sequences[at]) for at in some], self.run.spec.batch_tokens):
                 batch = [some[at] for at in places]
-                values = token_logprobs(model, [sequences[at] for at in batch], self.run.tokenizer.pad_token_id)
+                values = values_of(model, [sequences[at] for at in batch], self.run.tokenizer.pad_token_id)
                 for at, of_one in zip(batch, values, strict=True):
                     found[at] = of_one
         return found

@@ -11,24 +11,27 @@ from transformers import PreTrainedModel
 from scripts.lib.chat import Answer, Encoded
 from scripts.lib.errors import InputError
 from scripts.lib.ids import response_id
-from scripts.lib.logprobs import token_states
 from scripts.lib.rewards import Scorer
 from scripts.training.advantages import ValueHead, against_the_others, returns, token_rewards
 from scripts.training.lessons import Example, PairLesson, Rollout, lesson_of
-from scripts.training.loop import Batch
 from scripts.training.online import Online
+from scripts.training.renewal import Batch
 from scripts.training.train import Prepared
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample that has tokens and a score. old, ref: its log-probs (tokens,), as in a rollout."""
+    """A sample that has tokens and a score. old, ref: its log-probs (tokens,), as in a rollout.
+
+    states: the reference's hidden states (tokens, hidden) before each token; empty without a value head.
+    """
 
     answer: Answer
     encoded: Encoded
     reward: float
     old: Tensor
     ref: Tensor
+    states: Tensor
 
 
 class Rewarded(Online):
@@ -50,7 +53,16 @@ class Rewarded(Online):
     def __call__(self, model: PreTrainedModel, step: int, batches: list[list[Example]]) -> list[Batch]:
         ids = [[self.prompt_of(each.chosen_id) for each in batch] for batch in batches]
         drawn = self._drawn(model, step, list(dict.fromkeys(key for batch in ids for key in batch)))
-        return [self._batch(step, [(key, drawn[key]) for key in batch if drawn[key]]) for batch in ids]
+        made, seen = [], set()
+        for batch in ids:
+            kept = [(key, drawn[key]) for key in batch if drawn[key]]
+            made.append(self._batch(step, kept, len(set(batch) - seen)))
+            seen |= set(batch)
+        if self.head:
+            samples = [each for of_prompt in drawn.values() for each in of_prompt]
+            found = [returns(each) for each in self._earned(samples)]
+            self.head.learn(torch.cat([each.states for each in samples]), torch.cat(found))
+        return made
 
     def state(self) -> dict[str, Any]:
         return self.head.state() if self.head else {}
@@ -65,7 +77,8 @@ class Rewarded(Online):
         scores = self.scorer.score([(each.prompt, each.response) for each in answers])
         encoded = self.encoded(answers)
         old, ref = (self.logprobs(each, encoded) for each in (model, self.reference))
-        rows = list(zip(answers, encoded, scores, old, ref, strict=True))
+        states = self.states(encoded) if self.head else [torch.empty(0)] * len(encoded)
+        rows = list(zip(answers, encoded, scores, old, ref, states, strict=True))
         count = self.run.spec.online.samples
         return {
             key: [
@@ -76,7 +89,8 @@ class Rewarded(Online):
             for at, key in enumerate(prompt_ids)
         }
 
-    def _batch(self, step: int, drawn: Sequence[tuple[str, list[Sample]]]) -> Batch:
+    def _batch(self, step: int, drawn: Sequence[tuple[str, list[Sample]]], new: int) -> Batch:
+        """A batch of prompts and their samples; new: of how many prompts they are not another batch's as well."""
         if not drawn:
             raise InputError(
                 f"training step {step}",
@@ -88,7 +102,7 @@ class Rewarded(Online):
         columns = {
             "reward": sum(each.reward for each in samples) / len(samples),
             "kl": sum(float((each.old - each.ref).double().sum()) for each in samples) / len(samples),
-            "samples": len(drawn) * self.run.spec.online.samples,
+            "samples": new * self.run.spec.online.samples,
         }
         return Batch(items, columns)
 
@@ -101,36 +115,24 @@ class Rewarded(Online):
         return Example(*keys, best.encoded, worst.encoded, *logps, counts)
 
     def _rollouts(self, drawn: Sequence[list[Sample]]) -> list[Rollout]:
-        beta = self.run.spec.beta
-        earned = [[token_rewards(each.reward, each.old, each.ref, beta) for each in of_prompt] for of_prompt in drawn]
-        if self.head:
-            advantages = self._above_values(drawn, earned)
-        else:
-            advantages = [against_the_others(of_prompt) for of_prompt in earned]
         return [
             Rollout(
                 samples=tuple(each.encoded for each in of_prompt),
                 rewards=tuple(each.reward for each in of_prompt),
                 old=tuple(each.old for each in of_prompt),
                 ref=tuple(each.ref for each in of_prompt),
-                advantages=tuple(worth),
+                advantages=tuple(self._advantages(of_prompt)),
             )
-            for of_prompt, worth in zip(drawn, advantages, strict=True)
+            for of_prompt in drawn
         ]
 
-    @torch.no_grad()
-    def _above_values(self, drawn: Sequence[list[Sample]], earned: Sequence[list[Tensor]]) -> list[list[Tensor]]:
-        """Advantages (tokens,): what a token and all that follow it earn, less what the value head expected there."""
-        found = []
-        with self.precision(self.reference):
-            states = [
-                torch.cat(
-                    token_states(self.reference, [each.encoded for each in of_prompt], self.run.tokenizer.pad_token_id)
-                )
-                for of_prompt in drawn
-            ]
-        for of_prompt, seen in zip(earned, states, strict=True):
-            expected = self.head.values(seen).to(seen.device).split([len(each) for each in of_prompt])
-            found.append([returns(each) - value for each, value in zip(of_prompt, expected, strict=True)])
-        self.head.learn(torch.cat(states), torch.cat([returns(each) for of_prompt in earned for each in of_prompt]))
-        return found
+    def _advantages(self, samples: Sequence[Sample]) -> list[Tensor]:
+        """Of the tokens of one prompt's samples: against the others, or against what the value head expects."""
+        earned = self._earned(samples)
+        if self.head is None:
+            return against_the_others(earned)
+        expected = [self.head.values(each.states).to(each.states.device) for each in samples]
+        return [returns(each) - value for each, value in zip(earned, expected, strict=True)]
+
+    def _earned(self, samples: Sequence[Sample]) -> list[Tensor]:
+        return [token_rewards(each.reward, each.old, each.ref, self.run.spec.beta) for each in samples]

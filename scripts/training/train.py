@@ -28,9 +28,10 @@ from scripts.lib.schemas import PAIRS, TRAINING
 from scripts.lib.tables import card_of, read_table, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.lessons import Example
-from scripts.training.loop import Renewal, train
+from scripts.training.loop import train
 from scripts.training.processes import Processes, joined
 from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
+from scripts.training.renewal import Renewal
 from scripts.training.watch import Watch, read_watched
 
 REPOSITORY = Path(__file__).resolve().parents[2]

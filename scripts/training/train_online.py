@@ -18,8 +18,8 @@ from scripts.lib.errors import InputError
 from scripts.lib.ids import response_id
 from scripts.lib.rewards import SCORER_CARD, scorer_of
 from scripts.training.lessons import Example
-from scripts.training.loop import Batch
 from scripts.training.online import Online
+from scripts.training.renewal import Batch
 from scripts.training.rewarded import Rewarded
 from scripts.training.train import Sampled, parser_of, perform
 

@@ -1,4 +1,4 @@
-"""Step: judges the paper's claims about language models.
+"""Step: judges the paper's claims about language models; those about rewards are in rewards.py.
 
 Statistics were fixed on 2026-11-30, before any run of this study. Log-probs are per token, in nats, and changes are
 from the start's on the same pairs: by log-likelihood DPO's two gradients are equal and opposite (theory.csv), so that a
@@ -17,13 +17,6 @@ mildest (section 4.2). "Scenario 1 shows the slowest decline in likelihood": the
     minus that in scenario 1. Holds above zero.
 best (Table 8). Answers with 5 points after scenario 1 minus those after 2, 3 and 4, by test set, in percent. Holds
     above zero.
-rm_steadier (section 4.4, Figures 5 and 7). "RM training proved to be significantly more stable, whereas DPO training
-    exhibited notable fluctuations." Statistic, by set of pairs: the fluctuation of DPO's held-out accuracy minus that
-    of the reward model's (reward_model/curves.py). Holds above zero.
-dpo_overfits (Figures 8 and 9). "The DPO model demonstrated a higher tendency to overfit": the same for overfit.
-ppo_beats_dpo (Table 2). "DPO underperforms compared to RLHF-PPO on both datasets": the mean over the rules of a set
-    after PPO on the learned reward minus that after DPO, by set, in points of 100. Holds above zero. The paper's is the
-    mean over its columns that are measured here.
 flex_dpo (Table 9). Answers with 5 points after Flex-DPO with the paper's betas minus those after DPO, by test set.
 beta_peak (Figure 4). "As beta- decreases, the performance initially improves, reaches the peak point, and subsequently
     declines": the mean over the betas between the ends of the sweep minus that at the highest, which is DPO, and minus
@@ -37,7 +30,7 @@ import numpy as np
 
 from scripts.lib import cli
 from scripts.lib.claims import Claim, write_claims
-from scripts.studies.files import read_published, read_repeats
+from scripts.studies.files import read_published
 from scripts.studies.statistics.estimates import Estimate
 from studies.three_d import layout
 from studies.three_d.config import Experiments
@@ -45,7 +38,7 @@ from studies.three_d.drawn import Drawn
 from studies.three_d.layout import SCENARIOS, Row
 from studies.three_d.measured import Answers, Steps
 from studies.three_d.parts import Part, claims_of, part
-from studies.three_d.reward_model.curves import changes, gaps, of_seeds, read_curve
+from studies.three_d.rewards import forms, reward_models
 from studies.three_d.tables.table7 import pull
 
 FIRST, *OTHERS = SCENARIOS
@@ -215,56 +208,6 @@ def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: 
     return found
 
 
-def reward_models(spec: Experiments, folder: Path) -> list[Claim]:
-    """rm_steadier and dpo_overfits."""
-    by_set: dict[str, dict[str, Row]] = {}
-    curves = {}
-    for pairs, kind, runs in layout.reward_models(spec):
-        row = Row(spec.policies[-1], kind, tuple(runs), pairs.pairs, kind)
-        by_set.setdefault(pairs.name, {})[kind] = row
-        curves[row] = [read_curve(folder / f"{run}.csv") for run in runs]
-    found = []
-    for name, statistic, subject, fails in (
-        ("rm_steadier", changes, "DPO's held-out accuracy fluctuates more than a reward model's", "no more"),
-        ("dpo_overfits", gaps, "DPO overfits its pairs more than a reward model does", "no more"),
-    ):
-        parts = []
-        for at, rows in enumerate(by_set.values(), start=1):
-            values = {row: of_seeds(curves[row], statistic) for row in rows.values()}
-            least = min(each.shape[1] for each in values.values())
-            drawn = Drawn(
-                f"{name} {at}",
-                {row: each[:, :least].reshape(spec.draws, -1, least) for row, each in values.items()},
-            )
-            parts.append(part(f"set_{at}", f"on set {at}", [drawn.difference(rows["dpo"], rows["rm"])]))
-        fails = subject.replace("more", fails, 1)
-        found += claims_of(spec, name, subject, fails, "percentage points", parts)
-    return found
-
-
-def forms(spec: Experiments, folder: Path, table2: Known) -> list[Claim]:
-    """ppo_beats_dpo."""
-    _, ppo, dpo, *_ = layout.forms(spec)
-    parts = []
-    for name in ("verses", "slogans"):
-        suites = getattr(spec.forms, name)
-        values = {
-            row: np.mean([read_repeats(folder, row.runs, suite, spec.draws) for suite in suites.values()], axis=0)
-            for row in (ppo, dpo)
-        }
-        papers = [np.mean([table2[row.setting,][column] for column in suites]) for row in (ppo, dpo)]
-        paper = 100 * float(papers[0] - papers[1])
-        parts.append(part(name, f"on {name}", [Drawn(f"forms {name}", values).difference(ppo, dpo)], [paper]))
-    return claims_of(
-        spec,
-        "ppo_beats_dpo",
-        "PPO keeps the rules of form better than DPO",
-        "PPO keeps the rules of form no better than DPO",
-        "points of 100",
-        parts,
-    )
-
-
 def moves(table7: Known, model: str, setting: str) -> tuple[float, float] | None:
     """The paper's changes of chosen and rejected in a scenario."""
     of = table7.get((model, setting))
@@ -298,8 +241,7 @@ def main() -> None:
     found = likelihoods(spec, Steps(spec, arguments.training), arguments.beta, table7)
     found += answers(spec, Answers(spec, arguments.evaluations), arguments.betas, table8, table9)
     if spec.forms:
-        table2 = read_published(arguments.published / "table2.csv", ["setting"])
-        found += forms(spec, arguments.evaluations, table2)
+        found += forms(spec, arguments.evaluations, read_published(arguments.published / "table2.csv", ["setting"]))
     if arguments.curves:
         found += reward_models(spec, arguments.curves)
     write_claims(found, arguments.out)

@@ -123,6 +123,10 @@ def test_samples_without_a_score_are_left_out_and_prompts_without_samples_too(da
     assert all(1 <= each <= 4 for each in counts) and min(counts) < 4
     assert all("b" not in data.tokenizer.decode(each.response_ids) for item in batch.items for each in item.samples)
     renewal = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE)), Words(unscored=" "))
+    again = Rewarded(prepared(data, spec_of(objective="reinforce", online=ONLINE)), Words())
+    batches = again(data.model, 0, [data.examples()[:4], data.examples()[2:6]])  # two prompts are in both
+    assert [each.columns["samples"] for each in batches] == [16, 8]
+    assert batches[0].items[2].samples == batches[1].items[0].samples
     with pytest.raises(InputError, match="no sample of its prompts"):
         renewal(data.model, 0, [data.examples()[:1]] * 2)
 

@@ -21,8 +21,9 @@ from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import read_table
 from scripts.training import train as offline
 from scripts.training import train_online as step
-from scripts.training.loop import draws_of, train
+from scripts.training.loop import train
 from scripts.training.reading import read_store
+from scripts.training.renewal import draws_of
 from tests.pairs_data import Data, spec_of
 
 REPOSITORY = Path(__file__).parents[2]

@@ -33,8 +33,8 @@ class HeldOut:
     def __init__(self, margins: Callable[[PreTrainedModel], list[float]], every: int, tie: float = 0.0) -> None:
         self.margins, self.every, self.tie = margins, every, tie
 
-    def __call__(self, model: PreTrainedModel, step: int) -> dict[str, float | None]:
-        """The column of a step, before its update; None between measurements."""
+    def __call__(self, model: PreTrainedModel, step: int, steps: int) -> dict[str, float | None]:
+        """The column of a step of so many, before its update; None between measurements."""
         return {"held_out": None if step % self.every else accuracy(self.margins(model), self.tie)}
 
 

@@ -59,7 +59,7 @@ def train(
         loss = -logsigmoid(chosen - rejected).mean()
         loss.backward()
         right = (chosen > rejected).double().mean().item()
-        rows.append({"step": step, "loss": loss.item(), "accuracy": right, **held_out(model, step)})
+        rows.append({"step": step, "loss": loss.item(), "accuracy": right, **held_out(model, step, len(steps))})
         torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
         optimizer.step()
         scheduler.step()

@@ -49,7 +49,7 @@ def rows_of(
         rows = train(model, seen, spec, seed, pad_id, stored=card.logprob_precision, watch=held_out)[COLUMNS].to_dict(
             "records"
         )
-    end = HeldOut(held_out.margins, 1, tie)(model, 0)
+    end = HeldOut(held_out.margins, 1, tie)(model, 0, len(rows))
     rows = [{**row, "held_out": None if row["held_out"] != row["held_out"] else row["held_out"]} for row in rows]
     return [*rows, {"step": len(rows), "loss": None, "accuracy": None, **end}]
 

@@ -12,7 +12,7 @@ from scripts.lib.schemas import TRAINING
 from scripts.lib.tables import write_table
 from scripts.report import style
 from scripts.studies.files import read_published
-from studies.three_d import claims, layout
+from studies.three_d import layout, rewards
 from studies.three_d.config import Forms
 from studies.three_d.figures import over_optimisation
 from studies.three_d.tables import table2
@@ -71,11 +71,11 @@ def test_rows_and_columns_are_the_papers(records, monkeypatch, tmp_path) -> None
 
 def test_ppo_beats_dpo_where_it_does(records) -> None:
     published = read_published(PUBLISHED / "table2.csv", ["setting"])
-    found = {each.claim: each for each in claims.forms(WITH, records, published)}
+    found = {each.claim: each for each in rewards.forms(WITH, records, published)}
     assert set(found) == {"ppo_beats_dpo", "ppo_beats_dpo.verses", "ppo_beats_dpo.slogans"}
     assert {each.verdict for each in found.values()} == {"holds"}
     assert found["ppo_beats_dpo.verses"].measured == pytest.approx(10.0)
     assert found["ppo_beats_dpo.verses"].published == pytest.approx(7.0)
     assert found["ppo_beats_dpo.slogans"].published == pytest.approx(5.0)
     other = WITH.model_copy(update={"forms": FORMS.model_copy(update={"ppo": "loose", "others": {}})})
-    assert {each.verdict for each in claims.forms(other, records, published)} == {"fails"}
+    assert {each.verdict for each in rewards.forms(other, records, published)} == {"fails"}

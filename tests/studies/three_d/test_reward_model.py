@@ -12,7 +12,7 @@ from scripts.lib.classifiers import outputs
 from scripts.lib.errors import InputError
 from scripts.lib.models import load_causal
 from scripts.report import style
-from studies.three_d import claims, layout
+from studies.three_d import layout, rewards
 from studies.three_d.config import RewardModels
 from studies.three_d.figures import figure5, figure8
 from studies.three_d.reward_model import held_out, reward, run
@@ -128,7 +128,7 @@ def test_the_table_and_the_claims_tell_them_apart(curves, monkeypatch, tmp_path)
         assert (
             len(figure5.figure(tmp_path / "curves.csv").axes) == len(figure8.figure(tmp_path / "curves.csv").axes) == 2
         )
-    found = {each.claim: each for each in claims.reward_models(WITH, curves)}
+    found = {each.claim: each for each in rewards.reward_models(WITH, curves)}
     assert set(found) == {
         f"{name}{part}" for name in ("rm_steadier", "dpo_overfits") for part in ("", ".set_1", ".set_2")
     }
@@ -142,5 +142,5 @@ def test_curves_that_are_alike_decide_nothing(tmp_path) -> None:
     for _, _, runs in layout.reward_models(WITH):
         for name in runs:
             curve(draw.uniform(0.7, 0.8, MEASURED).tolist(), 0.9, tmp_path / f"{name}.csv")
-    found = {each.claim: each.verdict for each in claims.reward_models(WITH, tmp_path)}
+    found = {each.claim: each.verdict for each in rewards.reward_models(WITH, tmp_path)}
     assert found["rm_steadier"] != "holds" and found["dpo_overfits"] != "holds"
