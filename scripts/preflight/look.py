@@ -114,21 +114,22 @@ def taken_for(path: str, split: str, rows: Sequence[Mapping[str, Any]]) -> Label
 
 def outcomes(path: str, two: tuple[str, str], winner: str, rows: Sequence[Mapping[str, Any]]) -> Outcomes:
     """What a winner's column says, by its values in the first rows. Raises InputError for values that say nothing."""
-    values = {str(row[winner]).strip(): row[winner] for row in rows if not blank(row.get(winner))}
+    told = [str(row[winner]).strip().removesuffix(".0") for row in rows if not blank(row.get(winner))]
+    values = list(dict.fromkeys(told))
     if set(values) <= {"0", "1"} and two[0].endswith("0"):
         return Outcomes(first=["0"], second=["1"])
     found = {
         name: [text for text in values if text.lower() in known]
         for name, known in (("first", FIRST), ("second", SECOND), ("tie", TIE))
     }
-    if unknown := [text for text in values if not any(text in told for told in found.values())]:
+    if unknown := [text for text in values if not any(text in known for known in found.values())]:
         raise InputError(
             path,
             f"column {winner} says {', '.join(map(repr, unknown[:5]))}, and which response won is not clear",
             "name what its values mean as outcomes of a source of kind comparisons: docs/sources.md",
         )
     defaults = {"first": [FIRST[0]], "second": [SECOND[0]], "tie": [TIE[0]]}
-    return Outcomes(**{name: told or defaults[name] for name, told in found.items()})
+    return Outcomes(**{name: spelt or defaults[name] for name, spelt in found.items()})
 
 
 def _prompt(names: Sequence[str], taken: Sequence[str]) -> str | None:

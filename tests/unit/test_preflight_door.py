@@ -70,7 +70,7 @@ def test_files_are_taken_for_what_they_are(row, kind, columns):
 
 def test_winners_are_read_as_they_are_written():
     row = {"prompt": "q", "output_1": "a", "output_2": "b"}
-    told = taken(row | {"preference": 1}, row | {"preference": 2}, row | {"preference": "Tie"}).outcomes
+    told = taken(row | {"preference": 1}, row | {"preference": 2.0}, row | {"preference": "Tie"}).outcomes
     assert (told.first, told.second, told.tie) == (["1"], ["2"], ["Tie"])
     counted = {"prompt": "q", "response_0": "a", "response_1": "b"}
     told = taken(counted | {"label": 0}, counted | {"label": 1}).outcomes
