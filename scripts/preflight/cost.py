@@ -8,8 +8,8 @@ from pathlib import Path
 
 from scripts.preflight.configuration import SAMPLES, Asked
 
-SECONDS, SECONDS_A_PAIR = 25.0, 0.0022
-"""Without a model, on two cores: starting, and each pair (docs/preflight.md, measured)."""
+SECONDS, SECONDS_A_PAIR = 20.0, 0.0012
+"""Without a model, on two idle cores: for starting, and for each pair, from the CPU seconds in docs/preflight.md."""
 BYTES_A_TOKEN = 4
 PROBE = 1024
 """Width of the matrix product that measures this machine."""
