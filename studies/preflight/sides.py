@@ -41,7 +41,8 @@ def read_sides(pairs: Path, prompts: Sequence[Path], responses: pd.DataFrame) ->
     lost = found[["source", "chosen_family", "rejected_family"]].isna()
     if lost.any(axis=None):
         row = int(lost.any(axis=1).to_numpy().argmax())
-        what = lost.columns[lost.iloc[row]][0].removesuffix("_family").replace("source", "prompt")
+        first = lost.columns[lost.iloc[row]][0]
+        what = "prompt" if first == "source" else f"{first.removesuffix('_family')} response"
         raise InputError(
             f"{pairs}, row {row}",
             f"its {what} is in none of the tables given",

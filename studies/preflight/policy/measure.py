@@ -44,7 +44,8 @@ def measured(
         rows = rows.assign(**likelihood.own_ranks(rows, samples, likelihoods))
     if samples is not None and scores is not None and samples["response_id"].isin(scores.index).any():
         rows = with_scores(rows, scores).merge(coverage.own_scores(samples, scores), on="prompt_id", how="left")
-        findings += _with_scores(rows, samples, scores)
+        if rows[["own_best", "chosen_score"]].notna().all(axis=1).any():
+            findings += _with_scores(rows, samples, scores)
     if samples is not None:
         findings += likelihood.on_policy(rows)
     findings += [

@@ -94,6 +94,8 @@ def compared(
     model: PreTrainedModel, pairs: list[Pair], pad_id: int, batch_tokens: int, pieces: Pieces | None = None
 ) -> list[list[float]]:
     """OF_HIDDEN of every pair, in packed rows if the model allows it, else pair by pair."""
+    if not pairs:
+        return []
     head = model.get_output_embeddings()
     weight = head.weight.float()
     bias = head.bias.float() if getattr(head, "bias", None) is not None else None
