@@ -1,10 +1,10 @@
 """The paper's claims on the bandit.
 
 Statistics and minimum effects were fixed on 2026-11-29, after a first look at seeds 0 and 1 (README.md) and before any
-other run; those seeds are not judged. A seed draws the reference, the prompts and the samples anew: it is
-a draw of the data, and the unit of every interval. Rewards are in points, 100 times the expected reward. "Own": the
-policy's samples of every gradient step; "fixed": the reference's, drawn once. Means are over the methods of a kind,
-each at the learning rate of its row. All parts are optima, in the configuration's order, where nothing else is said.
+other run; those seeds are not judged. A seed draws the reference, the prompts and the samples anew: it is a draw of the
+data, and the unit of every interval. Rewards are in points, 100 times the expected reward. "Own": the policy's samples
+of every gradient step; "fixed": the reference's, drawn once. Means are over the methods of a kind, each at the learning
+rate of its row. Parts are optima, in the configuration's order, where nothing else is said.
 
 on_policy. On-policy sampling helps: reward with own less reward with fixed samples, all methods. Above 5 points.
 on_policy_far. Most when the optimum is far: that difference for the first optimum less that for the last. Above 5.
@@ -49,12 +49,14 @@ class Rewards:
         table = best.pivot_table(index=key, columns="seed", values="reward")
         self._values = 100 * table[sorted(spec.seeds)]
 
-    def of(self, optimum: str, methods: tuple[str, ...], own: bool, step: int | None = None, reuse: int = 1):
+    def of(
+        self, optimum: str, methods: tuple[str, ...], own: bool, step: int | None = None, reuse: int = 1
+    ) -> np.ndarray:
         """The mean over methods (seeds,): after training, or after some gradient steps."""
         reuse, step = reuse if own else self.spec.offline_reuse, self.spec.steps if step is None else step
         return np.mean([self._values.loc[(optimum, name, own, reuse, step)] for name in methods], axis=0)
 
-    def during(self, optimum: str, methods: tuple[str, ...], own: bool):
+    def during(self, optimum: str, methods: tuple[str, ...], own: bool) -> np.ndarray:
         """The mean over methods and over the measurements after the start (seeds,)."""
         every = self.spec.evaluated_every
         return np.mean([self.of(optimum, methods, own, at) for at in range(every, self.spec.steps + 1, every)], axis=0)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run
+from studies.mode_seeking.bandit.layout import METHODS
 from studies.mode_seeking.config import Config, Language, Source, variant_of
 
 LIKELIHOOD = ("sft", "reward_weighted")
@@ -19,6 +20,11 @@ class Row:
     source: Source
     negative: bool
     runs: tuple[str, ...]
+
+
+def title_of(method: str) -> str:
+    """A method's name in tables: that of the bandit's, or as configured."""
+    return METHODS[method].title if method in METHODS else method
 
 
 def rows(spec: Language, negative: dict[str, bool]) -> list[Row]:

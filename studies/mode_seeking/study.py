@@ -30,7 +30,8 @@ class Room(Study):
         )
         if language is None:
             return f"{told}."
-        methods, rewards = listed(list(language.methods)), listed([each.name for each in language.rewards])
+        methods = listed([layout.title_of(each) for each in language.methods])
+        rewards = listed([each.name for each in language.rewards])
         return f"{told}; {methods} on {language.policy} with the rewards {rewards}, {_counted(language.seeds)}."
 
     @cached_property

@@ -23,16 +23,14 @@ def figure(table: pd.DataFrame) -> style.Figure:
         for name, look in LOOKS.items():
             axis.plot(rows["step"], rows[name], **look)
         axis.axhline(0, color=style.MUTED, linewidth=0.9)
-        axis.set_title(
-            f"{different} token{'s' if different > 1 else ''} of a pair differ{'' if different > 1 else 's'}"
-        )
+        axis.set_title("one token differs" if different == 1 else f"{different} tokens differ")
         axis.set_xlabel("gradient steps")
     axes[0][0].set_ylabel("change of log-prob, nats")
     style.heading(
         drawn,
         "Does pushing the rejected down raise the chosen?",
-        "DPO on fixed pairs of the reference's samples, of nine tokens each. A network ties responses that are alike: "
-        f"the chosen follows a rejected response that is like it. Mean over {table['n_seeds'].max()} seeds.",
+        "DPO on fixed pairs of the reference's samples. A network ties responses that are alike: the chosen follows a "
+        f"rejected response that is like it. Mean over {table['n_seeds'].max()} seeds.",
         [style.entry(name, **look) for name, look in LOOKS.items()],
     )
     return drawn

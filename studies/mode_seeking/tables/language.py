@@ -11,7 +11,7 @@ from scripts.lib.csv_files import write_csv
 from scripts.studies.files import read_repeats
 from scripts.studies.statistics.components import standard_error, units_of
 from studies.mode_seeking.config import Language
-from studies.mode_seeking.layout import Row, rows
+from studies.mode_seeking.layout import Row, rows, title_of
 
 COLUMNS = ["reward", "method", "negative_gradient", "samples_from", "n_seeds"]
 COLUMNS += ["true", "true_se", "proxy", "proxy_se"]
@@ -30,7 +30,7 @@ def table(spec: Language, of_rows: list[Row], evaluations: Path) -> list[dict[st
         for row in own:
             labels = {
                 "reward": reward.name,
-                "method": row.method,
+                "method": title_of(row.method),
                 "negative_gradient": "yes" if row.negative else "no",
                 "samples_from": SAMPLES_FROM[row.source],
                 "n_seeds": len(row.runs),

@@ -85,7 +85,7 @@ def test_the_table_has_both_rewards_of_every_row_after_that_of_the_start(of_rows
     write(tmp_path, of_rows, {"far": 30, "near": 10}, 20)
     found = pd.DataFrame(table(LANGUAGE, of_rows, tmp_path))[COLUMNS]
     assert len(found) == 2 * (1 + 7)
-    start, best = found.iloc[0], found[(found["method"] == "ppo") & (found["reward"] == "far")].iloc[0]
+    start, best = found.iloc[0], found[(found["method"] == "PPO") & (found["reward"] == "far")].iloc[0]
     assert start["method"] == "start" and start["true"] == pytest.approx(-100, abs=9)
     assert best["true"] - start["true"] == pytest.approx(60, abs=2)
     assert best["proxy"] - start["proxy"] == pytest.approx(110, abs=2)
