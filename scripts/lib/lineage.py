@@ -10,8 +10,8 @@ Paths are not made here; each rule writes its own.
 
 from dataclasses import dataclass
 
+from scripts.lib.config.behind import depends_on_start, entry_of, origin_of, over, sample_sets_behind
 from scripts.lib.config.pairs import MixturePairs
-from scripts.lib.config.references import depends_on_start, entry_of, origin_of, over, sample_sets_behind
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.families import families
 

@@ -7,7 +7,7 @@ from typing import Any
 from snakemake.io import contains_wildcard
 
 from scripts.lib import lineage
-from scripts.lib.config.references import entry_of
+from scripts.lib.config.behind import entry_of
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.errors import InputError
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from scripts.lib import lineage
-from scripts.lib.config.references import entry_of, origin_of
+from scripts.lib.config.behind import entry_of, origin_of
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, pairs_for
 from scripts.lib.names import PairsName

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib import lineage
-from scripts.lib.config.references import entry_of
+from scripts.lib.config.behind import entry_of
 from scripts.lib.lineage import Run
 from scripts.workflow.needs import Needs, distinct
 from scripts.workflow.suite_files import SuiteFiles

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from scripts.lib.config.base import Count, Distinct, PairsRef, PolicyRef, Seed, Spec, SuiteRef, VariantRef
-from scripts.lib.config.references import depends_on_start, sample_sets_behind
+from scripts.lib.config.behind import depends_on_start, sample_sets_behind
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Problem, StudyConfig
 

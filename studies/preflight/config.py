@@ -14,7 +14,7 @@ from scripts.lib.config.base import (
     ScorerRef,
     SuiteRef,
 )
-from scripts.lib.config.references import over
+from scripts.lib.config.behind import over
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Problem, StudyConfig
 

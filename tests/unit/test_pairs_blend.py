@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from scripts.lib.config.behind import depends_on_start, sample_sets_behind
 from scripts.lib.config.pairs import RankedPairs
-from scripts.lib.config.references import depends_on_start, problems, sample_sets_behind
+from scripts.lib.config.references import problems
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.errors import InputError
 from scripts.lib.lineage import families_behind, pairs_for, prompt_set_behind
