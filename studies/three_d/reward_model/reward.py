@@ -55,11 +55,14 @@ def train(
     rows = []
     for step, indices in enumerate(steps):
         batch = [pairs[at] for at in indices]
-        chosen, rejected = outputs(model, conversations(batch)).view(-1, 2).unbind(1)
-        loss = -logsigmoid(chosen - rejected).mean()
-        loss.backward()
-        right = (chosen > rejected).double().mean().item()
-        rows.append({"step": step, "loss": loss.item(), "accuracy": right, **held_out(model, step, len(steps))})
+        loss, right = 0.0, 0
+        for part in by_tokens([2 * max(len(each.chosen), len(each.rejected)) for each in batch], spec.batch_tokens):
+            values = outputs(model, conversations([batch[at] for at in part])).view(-1, 2)
+            losses = -logsigmoid(values[:, 0] - values[:, 1]) / len(batch)
+            losses.sum().backward()
+            loss += losses.sum().item()
+            right += int((values[:, 0] > values[:, 1]).sum())
+        rows.append({"step": step, "loss": loss, "accuracy": right / len(batch), **held_out(model, step, len(steps))})
         torch.nn.utils.clip_grad_norm_(model.parameters(), spec.max_gradient_norm)
         optimizer.step()
         scheduler.step()
