@@ -49,7 +49,7 @@ def reward_models(spec: Experiments, folder: Path) -> list[Claim]:
             )
             parts.append(part(f"set_{at}", f"on set {at}", [drawn.difference(rows["dpo"], rows["rm"])]))
         fails = subject.replace(" more ", " no more ")
-        found += claims_of(spec, name, subject, fails, "percentage points", parts)
+        found += claims_of(spec, name, subject, fails, "percentage points", "on each set of pairs", parts)
     return found
 
 
@@ -72,5 +72,6 @@ def forms(spec: Experiments, folder: Path, table2: Mapping[tuple[str, ...], dict
         "PPO keeps the rules of form better than DPO",
         "PPO keeps the rules of form no better than DPO",
         "points of 100",
+        "on verses and on slogans",
         parts,
     )

@@ -142,9 +142,14 @@ NOT_TRIED = {
 """Architectures that are not built here, and why."""
 
 
+def mapped(kind: str) -> set[str]:
+    """The types of models that transformers itself maps to ``kind``, causal or classifier; others may register more."""
+    return {each.model_type for each in KINDS[kind][0] if each.__module__.startswith("transformers.")}
+
+
 def names(kind: str) -> list[str]:
-    """The types of models that transformers maps to ``kind``, causal or classifier, but for those NOT_TRIED."""
-    return sorted({config.model_type for config in KINDS[kind][0]} - NOT_TRIED.keys())
+    """Those of them that are not in NOT_TRIED."""
+    return sorted(mapped(kind) - NOT_TRIED.keys())
 
 
 def config_of(kind: str, name: str) -> PretrainedConfig:
