@@ -1,7 +1,7 @@
 """MkDocs hook: files of the repository to which pages link are pages of the site too.
 
-Markdown comes in as it is, such as the studies' READMEs; other files as text; a folder as its README, or as a list. Links
-between all of them work as they do in the repository. A link to a file that does not exist fails the strict build.
+Markdown comes in as it is, such as the studies' READMEs; other files as text; a folder as its README, or as a list.
+Links between all of them work as they do in the repository. A link to a missing file fails the strict build.
 """
 
 import logging
