@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 PLUGINS := --no-deps --no-build-isolation --editable plugins
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run atlas test test-all test-vllm vllm bench bench-gpu bench-data bench-warm lint schema lock clean
+.PHONY: run atlas test test-all test-vllm vllm bench bench-gpu bench-data bench-warm docs lint schema lock clean
 
 run: .venv/run ## the default study on the didactic world: results/report.html
 	$(BIN)/snakemake --cores $(CORES)
@@ -42,6 +42,9 @@ bench-data: .venv/test ## from sources to pairs, on synthetic text: make bench-d
 bench-warm: .venv/test ## warm starts against cold on the tests' miniature study, three turns in about 10 minutes of two quiet cores
 	$(BIN)/python -m tests.benchmarks.warm $(BENCH)
 
+docs: .venv/test ## the documentation as a site, site/index.html; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,7 +63,7 @@ lock: ## requirements*.txt from requirements*.in, in a fresh environment
 	rm -rf .venv-lock
 
 clean: ## delete everything that is made here except cache/
-	rm -rf results provenance.json logs benchmarks checkpoints .snakemake plan.csv plan_truncation.csv bench
+	rm -rf results provenance.json logs benchmarks checkpoints .snakemake site plan.csv plan_truncation.csv bench
 
 .venv/run: requirements.txt plugins/pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv

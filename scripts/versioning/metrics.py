@@ -1,4 +1,5 @@
 """Makes `results/metrics.json`: the studies in a few numbers, for `dvc metrics diff` and `dvc exp show`.
+And `results/figures/claims.csv`: the measured value of every claim, for `dvc plots show`.
 
 For each study: how many claims about runs hold, and how many theorems; the measured value of every claim; the mean of
 each benchmark over its runs.
@@ -15,6 +16,7 @@ import pandas as pd
 
 from scripts.lib import cli
 from scripts.lib.claims import COLUMNS, VERDICTS, read_claims
+from scripts.lib.csv_files import write_csv
 from scripts.lib.results import read_evaluation
 from scripts.lib.tables import write_json
 
@@ -51,6 +53,14 @@ def metrics(claims: pd.DataFrame, measured: dict[str, list[tuple[str, str]]], ev
     return found
 
 
+def drawn(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """The claims that could be measured, each under its study's name. Without any the file is there, with no rows."""
+    return [
+        {"claim": f"{row.study}: {row.claim}", "measured": float(row.measured)}
+        for row in claims.dropna(subset="measured").itertuples()
+    ]
+
+
 def main() -> None:
     parser = cli.parser_of("scripts.versioning.metrics", __doc__)
     parser.add_argument("--claims", type=Path, help="claims.csv, where a study makes claims")
@@ -61,11 +71,13 @@ def main() -> None:
         help="JSON: study -> [policy, suite] of all that it measures",
     )
     parser.add_argument("--evaluations", type=Path, required=True, help="folder of <policy>/<suite>.json")
+    parser.add_argument("--drawn", type=Path, required=True, help="the claims' values, as CSV")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
     claims = read_claims(arguments.claims) if arguments.claims else pd.DataFrame(columns=COLUMNS)
     write_json(metrics(claims, arguments.measured, arguments.evaluations), arguments.out)
+    write_csv(drawn(claims), ["claim", "measured"], arguments.drawn)
 
 
 if __name__ == "__main__":

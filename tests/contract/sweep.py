@@ -209,7 +209,7 @@ distance may be 1e-4 nats per token in float32, and 0.1 where either is in bfloa
 
 ## Every architecture that transformers makes tiny
 
-```
+```bash title="an hour"
 python -m tests.contract.sweep docs/models.md
 ```
 

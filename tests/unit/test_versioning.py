@@ -10,6 +10,8 @@ from scripts.lib.errors import InputError
 from scripts.versioning import metrics, seen
 from scripts.versioning.artifacts import Artifact, by_folder, check_complete, in_store, parse_summary, stored_files
 from tests.evaluations_data import put
+from tests.workflow.house import ROOT
+from tests.workflow.toy_house import Checkout, copy
 
 SUMMARY = """noise that a Snakefile prints
 output_file\tdate\trule\tlog-file(s)\tstatus\tplan
@@ -96,6 +98,7 @@ def test_metrics_are_of_each_study_its_own(tmp_path: Path, monkeypatch: pytest.M
         "third": [],
     }
     arguments = ["--measured", json.dumps(measured), "--evaluations", str(tmp_path)]
+    arguments += ["--drawn", str(tmp_path / "drawn.csv")]
 
     def made(name: str, *more: str) -> dict:
         monkeypatch.setattr("sys.argv", ["step", *arguments, *more, "--out", str(tmp_path / name)])
@@ -119,4 +122,25 @@ def test_metrics_are_of_each_study_its_own(tmp_path: Path, monkeypatch: pytest.M
         },
         "third": {**nothing, "benchmarks": {}},
     }
+    assert (tmp_path / "drawn.csv").read_text() == "claim,measured\nfirst: a.b,0.5\nsecond: a.b,-1.0\n"
     assert made("none.json")["second"] == {**nothing, "benchmarks": {"gsm8k": 4.0, "mmlu": 3.0}}
+    assert (tmp_path / "drawn.csv").read_text() == "claim,measured\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("figure", [None, "results/figures/what_matters/headline.svg"])
+@pytest.mark.parametrize("claims", ["", "first: a.b,0.5\n"])
+def test_dvc_draws_every_plot_whichever_studies_are_on(tmp_path: Path, figure: str | None, claims: str) -> None:
+    """What a run leaves is all that dvc.yaml names: claims.csv, with or without rows, and the figures there are."""
+    house = Checkout(tmp_path / "house")
+    for part in ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"):
+        copy(ROOT / part, house.folder / part)
+    house("git", "init", "--quiet")
+    (house.folder / "results/figures/what_matters").mkdir(parents=True)
+    (house.folder / "results/figures/claims.csv").write_text(f"claim,measured\n{claims}")
+    if figure:
+        (house.folder / figure).write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    done = house.dvc("plots", "show")
+    assert "failed" not in done.stderr
+    page = (house.folder / "dvc_plots/index.html").read_text()
+    assert ("headline.svg" in page) == bool(figure) and ("first: a.b" in page) == bool(claims)

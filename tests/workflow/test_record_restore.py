@@ -328,7 +328,7 @@ def test_dvc_does_what_its_users_expect(restored: Restored) -> None:
     assert "sharper" in shown and "training.beta" in shown and "claims.first" in shown
     house.dvc("plots", "show", "--out", "plots")
     page = (house.folder / "plots/index.html").read_text()
-    assert "measured" in page and "headline" in page
+    assert "headline" in page
     shutil.rmtree(house.folder / "plots")
 
     house("git", "checkout", "--quiet", "--force", ".")

@@ -1,4 +1,4 @@
-"""The files that the README's configuration names, in small: pairs, a model folder, a benchmark."""
+"""The files that the configuration of docs/your_data.md names, in small: pairs, a model folder, a benchmark."""
 
 import json
 import random
@@ -14,15 +14,15 @@ from scripts.lib.models import save_policy
 from scripts.lib.scratch import tiny_llama_config, train_tokenizer
 from tests.workflow.house import ROOT
 
-README = ROOT / "studies/compare/README.md"
+PAGE = ROOT / "docs/your_data.md"
 WORDS = "what is plus ? so the answer 0 1 2 3 4 5 6 7 8 9"
 MAX_LENGTH = 2048
 
 
 @pytest.fixture(scope="session")
 def configuration() -> str:
-    """The configuration that the README prints."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    """The configuration that the page prints."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return text
 
 

@@ -21,7 +21,7 @@ def raw(configuration) -> dict:
 
 @pytest.fixture
 def refused(raw, tmp_path):
-    """The message for the README's configuration with some of the study's keys changed; None takes one out."""
+    """The message for the documented configuration with some of the study's keys changed; None takes one out."""
 
     def message(**changes) -> str:
         changed = copy.deepcopy(raw)
@@ -41,7 +41,7 @@ def room(raw: dict, **changes):
     return rooms(checked(changed, []))["compare"]
 
 
-def test_the_readme_s_configuration_is_at_most_fifteen_lines(configuration, raw) -> None:
+def test_the_documented_configuration_is_at_most_fifteen_lines(configuration, raw) -> None:
     assert len(configuration.splitlines()) <= 15
     assert max(map(len, configuration.splitlines())) <= 120
     assert raw["standalone"] is True

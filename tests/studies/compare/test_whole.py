@@ -1,4 +1,4 @@
-"""The README's configuration on a user's own files, from nothing to the table: pairs, a model folder, a benchmark."""
+"""The documented configuration on a user's own files, from nothing to the table: pairs, a model folder, a benchmark."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ def house(own_files, configuration, tmp_path) -> House:
 
 
 def test_nothing_of_the_didactic_world_is_run(house) -> None:
-    """The DAG of the README's configuration: the jobs of two datasets, and no name of config.yaml in any file."""
+    """The DAG of that configuration: the jobs of two datasets, and no name of config.yaml in any file."""
     done = house.snakemake("--dry-run", "--quiet", "host", "--", "compare")
     told = done.stdout + done.stderr
     files = " ".join(re.findall(r"^ *(?:input|output): (.*)$", told, re.MULTILINE))
