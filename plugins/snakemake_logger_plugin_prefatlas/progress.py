@@ -10,24 +10,30 @@ NO_PHASE = "targets"
 """The phase of rules without a known phase."""
 
 EXPECTED = {
-    "load": 2.5,
-    "prompts": 1.0,
+    "load": 1.2,
+    "preferences": 1.2,
+    "curate": 0.7,
+    "prompts": 0.5,
     "reference": 1.0,
-    "length_control": 2.0,
-    "score": 0.7,
-    "gap": 0.5,
-    "pretrain": 21.0,
-    "logprobs": 1.4,
-    "train": 2.7,
-    "train_online": 4.8,
-    "harness": 1.6,
-    "sample": 0.7,
-    "sample_prompt_set": 7.0,
-    "judge": 0.6,
-    "table": 0.4,
-    "figure": 0.7,
+    "length_control": 25.0,
+    "score": 0.5,
+    "gap": 0.4,
+    "ranked": 1.0,
+    "pretrain": 95.0,
+    "ranker": 9.0,
+    "logprobs": 1.6,
+    "train": 4.6,
+    "train_online": 9.2,
+    "harness": 5.6,
+    "sample": 2.4,
+    "sample_prompt_set": 8.8,
+    "judge": 0.9,
+    "reward": 0.4,
+    "boundary_score": 1.5,
+    "table": 0.5,
+    "figure": 0.9,
 }
-"""Seconds per job of the default study (two cores, 29 November 2026), for a folder's first run; their ratios count."""
+"""Seconds per job on the didactic world (two cores, 30 November 2026), for a folder's first run; their ratios count."""
 PRIOR_JOBS = 3
 """How many finished jobs of a rule an expected duration counts as."""
 
