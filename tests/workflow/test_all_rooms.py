@@ -15,6 +15,6 @@ def test_all_rooms_build_one_dag(tmp_path: Path) -> None:
     count = Counter(path for files in made for path in files.split(", "))
     assert set(count.values()) == {1}
     trained = [path.split("/")[2] for path in count if re.fullmatch(r"results/training/.+\.parquet", path)]
-    assert len(trained) > 100 and {name.split(".")[0] for name in trained} == {"weak", "medium", "strong"}
-    for study in ("what_matters", "alignment_stages", "three_d", "mode_seeking"):
+    assert len(trained) > 100 and {name.split(".")[0] for name in trained} == {"weak", "medium", "strong", "writer"}
+    for study in ("what_matters", "alignment_stages", "three_d", "mode_seeking", "preflight"):
         assert f"results/sections/{study}.html" in count
