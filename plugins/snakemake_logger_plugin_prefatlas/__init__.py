@@ -110,6 +110,7 @@ class LogHandler(LogHandlerBase):
         self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb" and not self.common_settings.dryrun
         self.colour = self.live and not self.common_settings.nocolor and "NO_COLOR" not in os.environ
         self.drawn = 0
+        self.durations = DURATIONS.absolute()
         self.stopped = threading.Event()
         if self.live:
             threading.Thread(target=self._tick, daemon=True).start()
@@ -124,8 +125,8 @@ class LogHandler(LogHandlerBase):
 
     def close(self) -> None:
         self.stopped.set()
-        if any(self.progress.done.values()) and DURATIONS.parent.is_dir():
-            write_durations(self.progress.durations(), DURATIONS)
+        if any(self.progress.done.values()) and self.durations.parent.is_dir():
+            write_durations(self.progress.durations(), self.durations)
         with self.lock:
             self.drawn = 0
         super().close()
@@ -136,7 +137,7 @@ class LogHandler(LogHandlerBase):
             self.own.emit(record)
         elif event == LogEvent.RUN_INFO:
             phases = json.loads(os.environ.get("PREFATLAS_PHASES", "{}"))
-            self.progress.plan(record.__dict__["stats"], phases, read_durations(DURATIONS))
+            self.progress.plan(record.__dict__["stats"], phases, read_durations(self.durations))
             self._print(f"{self.progress.counts[1]} jobs to do")
         elif event == LogEvent.JOB_INFO:
             data = record.__dict__

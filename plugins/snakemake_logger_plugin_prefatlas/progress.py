@@ -157,9 +157,10 @@ class Progress:
 
 
 def read_durations(path: Path) -> dict[str, float]:
-    """What an earlier run left, or EXPECTED."""
+    """What earlier runs left; EXPECTED for the rules of which they had no job."""
     with suppress(OSError, ValueError, AttributeError, TypeError):
-        return {str(rule): float(seconds) for rule, seconds in json.loads(path.read_text(encoding="utf-8")).items()}
+        left = json.loads(path.read_text(encoding="utf-8")).items()
+        return EXPECTED | {str(rule): float(seconds) for rule, seconds in left}
     return dict(EXPECTED)
 
 
