@@ -84,6 +84,8 @@ class Length:
     -|words - target| / scale; words are what whitespace separates. The paper's are of the same kind, in tokens.
     """
 
+    threads = None
+
     def __init__(self, target: float, scale: float) -> None:
         self.target, self.scale = target, scale
 
@@ -94,12 +96,16 @@ class Length:
 class Grades:
     """The didactic world's grades, for the last user turn."""
 
+    threads = None
+
     def score(self, items: Sequence[Item]) -> list[float | None]:
         return [float(grade(_last_user_turn(prompt), response)) for prompt, response in items]
 
 
 class Form:
     """The didactic world's rules of form; a response to a prompt that does not ask for the part has no score."""
+
+    threads = None
 
     def __init__(self, part: str) -> None:
         self.part = part

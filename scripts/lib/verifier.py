@@ -18,6 +18,8 @@ MARK = "####"
 class Verifier:
     """1 for a response whose final answer is that of the prompt's solution, else 0; None without a solution."""
 
+    threads = None
+
     def __init__(self, spec: VerifierScorer) -> None:
         self.solutions: dict[str, str] = {}
         for each in spec.solutions:

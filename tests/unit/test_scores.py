@@ -2,11 +2,13 @@
 
 import json
 import random
+from typing import get_args
 
 import pandas as pd
 import pytest
 
 from scripts.lib.classifiers import save_classifier
+from scripts.lib.config.scorers import ScorerSpec
 from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.rankers import SEPARATOR
@@ -43,6 +45,45 @@ def rankings(data: Data, monkeypatch, model_dir, name: str = "rankings", **chang
     monkeypatch.setattr("sys.argv", ["rank", *flags])
     rank.main()
     return read_table(out, RANKINGS)
+
+
+KINDS = {
+    "oracle": ("copying", {}),
+    "length": ("copying", {"words": 5}),
+    "grades": ("arithmetic", {}),
+    "form": ("verses", {}),
+    "verifier": ("arithmetic", {"solutions": [{"path": "solutions.jsonl"}]}),
+    "annotation": ("copying", {"annotation": "rank"}),
+}
+"""Kind of scorer without a model -> the skill that it is tried on, and its entry."""
+
+
+def test_every_kind_is_tried() -> None:
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(get_args(ScorerSpec)[0])}
+    assert kinds == {*KINDS, "reward_model", "scratch"}  # these two below
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_scorer_of_any_kind_scores_a_family(kind, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    skill, entry = KINDS[kind]
+    data = Data(tmp_path, prompts=0)
+    for text in make_prompts(6, 3, skills=[skill]):
+        of_prompt = prompt_id(user(text))
+        data.prompts.append({"prompt_id": of_prompt, "prompt": user(text), "source": "world", "split": "train"})
+        response = respond(text, 0.9, random.Random(0))
+        row = {"response_id": response_id(of_prompt, response), "prompt_id": of_prompt, "response": response}
+        data.responses.append(row | {"family": "world.one"})
+    solutions = [{"problem": each["prompt"][0]["content"], "solution": "#### 3"} for each in data.prompts]
+    (tmp_path / "solutions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in solutions))
+    ranks = [{"response_id": each["response_id"], "annotation": "rank", "score": 1.0} for each in data.responses]
+    for name, rows, schema in (
+        ("prompts", data.prompts, PROMPTS),
+        ("responses", data.responses, RESPONSES),
+        ("annotations", ranks, ANNOTATIONS),
+    ):
+        write_table(pd.DataFrame(rows), data.path(name), schema)
+    assert len(scores(data, monkeypatch, {"kind": kind} | entry, family="world.one")) == 6
 
 
 def test_oracle_scores_a_world_family_in_its_order(tmp_path, monkeypatch):
