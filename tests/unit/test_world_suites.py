@@ -34,6 +34,12 @@ def test_questions_are_distinct_stable_and_in_the_language(suite: str) -> None:
     assert len(set(asked) & set(make_prompts(2000, seed=1))) < 0.15 * len(asked)
 
 
+def test_a_skill_that_has_no_more_prompts_is_refused() -> None:
+    with pytest.raises(InputError, match="for slogans"):
+        make_prompts(9000, seed=1, skills=("slogans",))
+    assert len(make_prompts(6000, seed=7, skills=("verses", "slogans"))) == 6000  # studies/three_d/didactic.yaml
+
+
 def test_unknown_suites_are_refused() -> None:
     with pytest.raises(InputError, match="world_gsm8k"):
         questions("world_hellaswag", 3)

@@ -15,6 +15,8 @@ LISTS = {"copying": "copy", "reversing": "reverse", "sorting": "sort"}
 OTHERS = {"arithmetic": StoryTask, "facts": FactTask, "choices": ChoiceTask}
 SKILLS = (*LISTS, "form", *OTHERS)
 """The skills of prompts for which none are named."""
+PATIENCE = 1000
+"""Prompts in a row that are there already, before a skill is taken to have no more."""
 WRITING = {"verses": VerseTask, "slogans": SloganTask}
 """The skills that are asked for by name alone."""
 
@@ -48,10 +50,21 @@ def read(prompt: str) -> Task:
 
 
 def make_prompts(count: int, seed: int, skills: tuple[str, ...] = SKILLS) -> list[str]:
-    """``count`` different prompts, cycling through the skills; equal seeds give equal prompts in equal order."""
+    """``count`` different prompts, cycling through the skills; equal seeds give equal prompts in equal order.
+
+    Raises InputError if a skill has not so many.
+    """
     rng = random.Random(f"prompts {seed}")
     prompts: dict[str, None] = {}
+    repeats = 0
     while len(prompts) < count:
-        skill = skills[len(prompts) % len(skills)]
+        skill, known = skills[len(prompts) % len(skills)], len(prompts)
         prompts.setdefault(ask(skill, rng).prompt)
+        repeats = repeats + 1 if len(prompts) == known else 0
+        if repeats > PATIENCE:
+            raise InputError(
+                f"{count} prompts",
+                f"the world has hardly more than {sum(skill_of(read(each)) == skill for each in prompts)} for {skill}",
+                "ask for fewer, or name more skills",
+            )
     return list(prompts)

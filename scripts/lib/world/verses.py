@@ -37,6 +37,7 @@ FILLERS = (
 )
 TITLES = (("my", "our", "one", "this"), ("song", "walk", "dream", "sea", "road"))
 QUALITIES = ("cheap", "strong", "new", "fine", "fast", "clean", "light", "round")
+QUALITIES += ("soft", "bright", "calm", "quick", "smart", "warm")
 CLAIMS = ("always", "now", "for", "you", "best", "ever", "more", "joy")
 ROW, COLON, END = "/", ":", "the end"
 ROWS, WORDS, LENGTHS = (2, 3, 4), (3, 4, 5), (4, 5, 6, 7)
