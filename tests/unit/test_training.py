@@ -151,7 +151,7 @@ def test_a_packed_step_is_a_padded_one(model, name, batch, budget) -> None:
         found.append((per_pair[:, order], torch.cat([each.grad.flatten() for each in model.parameters()])))
     (padded, plain), (values, mine) = found
     torch.testing.assert_close(values, padded, rtol=1e-5, atol=1e-5)
-    assert (mine - plain).norm() <= 1e-5 * plain.norm() + 1e-5  # equal sides: only rounding is left
+    assert (mine - plain).norm() <= 1e-5 * plain.norm() + 1e-4  # equal sides: rounding, times a slope
 
 
 @settings(max_examples=12)
