@@ -52,7 +52,7 @@ def harness_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, ba
 
 @contextmanager
 def templates_compiled_once() -> Iterator[None]:
-    """lm-eval compiles its Jinja templates for every question anew, a third of the time that a small policy takes."""
+    """lm-eval compiles its Jinja templates again for every question, a third of the time that a small policy takes."""
     environment = lm_eval.utils.env
     environment.from_string = cache(environment.from_string)
     try:

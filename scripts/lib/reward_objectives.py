@@ -58,7 +58,7 @@ def reinforce(samples: SampleLogps) -> Tensor:
     """REINFORCE: the loss (samples,) of each sample: -sum_t A_t log pi_theta(y_t | x, y_<t).
 
     Williams 1992. With the leave-one-out baseline this is RLOO (Kool et al. 2019; Ahmadian et al. 2024, "Back to
-    Basics", eq. 8). Samples that are used for several steps are not weighted anew: the gradient is then biased.
+    Basics", eq. 8). Samples that are used for several steps keep their weights: the gradient is then biased.
     """
     return -samples.per_sample(samples.advantages * samples.logps)
 

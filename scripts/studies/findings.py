@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from scripts.lib.claims import Claim
 from scripts.studies.verdicts import Judged
 
 
@@ -46,6 +47,39 @@ def finding(words: Words, judged: Judged, n_draws: int, margin: float | None = N
         return f"{words.topic}: too near the margin to tell, measured {numbers}, the margin is {margin:.{places}f}."
     could = f"{seen} times as wide" if is_share else f"of {seen}, not of {margin:.{places}f}"
     return f"{words.topic}: too small to see here, measured {numbers}, could have confirmed a margin {could}."
+
+
+def claim_of(
+    study: str,
+    name: str,
+    statement: str,
+    words: Words,
+    judged: Judged,
+    published: float | None,
+    n_seeds: int,
+    n_draws: int,
+    margin: float | None = None,
+) -> Claim:
+    """A row of claims.csv about training runs. n_seeds: per draw of the data; margin: as in ``finding``.
+
+    Undecided where nothing was repeated: neither draws nor, on one draw, seeds.
+    """
+    judged = judged.of_runs(n_draws if n_draws > 1 else n_seeds)
+    return Claim(
+        study=study,
+        claim=name,
+        statement=statement,
+        finding=finding(words, judged, n_draws, margin),
+        published=published,
+        measured=judged.value,
+        ci_low=judged.low,
+        ci_high=judged.high,
+        smallest=judged.smallest,
+        n_seeds=n_seeds,
+        n_draws=n_draws,
+        kind="finding",
+        verdict=judged.verdict,
+    )
 
 
 def signed(value: float, places: int) -> str:

@@ -74,10 +74,7 @@ def train(
     """
     _refuse_what_it_lacks(model, spec)
     model.eval()
-    sides = [side for each in examples for side in (each.chosen, each.rejected)]
-    reason = reason_against(model, spec.max_length if renewal else max(map(len, sides)), pad_id)
-    if reason:
-        log.info("pairs are padded, not packed: %s", reason)
+    packs = _can_pack(model, examples, None if renewal is None else spec.max_length, pad_id)
     if processes:
         processes.shard(model, spec.precision)
     lesson = lesson_of(spec)
@@ -86,9 +83,9 @@ def train(
     optimizer, scheduler = optimization(parameter_groups(model, spec.weight_decay), spec, steps)
     rows: list[dict[str, Any]] = []
     progress = _Progress(steps)
-    head = None if reason else head_of(model, spec)
+    head = head_of(model, spec) if packs else None
     # On a CPU, freed memory comes back one page at a time; FSDP2 cannot set its parts to zero.
-    anew = processes is not None or model.device.type != "cpu"
+    to_none = processes is not None or model.device.type != "cpu"
 
     if checkpoints and (state := checkpoints.newest(mapped=processes is not None)):
         rows = _restore(state, model, optimizer, scheduler, renewal, processes)
@@ -113,7 +110,7 @@ def train(
                 check_start(per_item, batch.items, spec, stored)
             optimizer.step()
             scheduler.step()
-            optimizer.zero_grad(set_to_none=anew)
+            optimizer.zero_grad(set_to_none=to_none)
             progress.report(rows[-1])
             if checkpoints and len(rows) in draws and len(rows) - saved >= spec.checkpoint_every:
                 state = _state(model, optimizer, scheduler, rows, renewal, processes)
@@ -128,6 +125,15 @@ def _refuse_what_it_lacks(model: PreTrainedModel, spec: Hyperparameters) -> None
         raise InputError("--spec", f"{type(model).__name__} has no gradient checkpointing", "set it to false")
     if spec.compile and not layers_of(model):
         raise InputError("--spec", f"transformers names no layers of {type(model).__name__}", "set compile to false")
+
+
+def _can_pack(model: PreTrainedModel, examples: Sequence[Example], longest: int | None, pad_id: int) -> bool:
+    """Whether rows of several responses change nothing, up to ``longest`` tokens; None: to the longest of these."""
+    sides = [side for each in examples for side in (each.chosen, each.rejected)]
+    reason = reason_against(model, longest or max(map(len, sides)), pad_id)
+    if reason:
+        log.info("pairs are padded, not packed: %s", reason)
+    return not reason
 
 
 def optimization(groups: list[dict[str, Any]], spec: Hyperparameters, steps: int) -> tuple[Optimizer, LRScheduler]:

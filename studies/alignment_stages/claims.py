@@ -13,7 +13,7 @@ injection (section 5.4, Table 3). "A score less than 0.5 indicates the policy in
 fine_tuning. "Otherwise, it is in preference fine-tuning stage": the mean of on − off over all others.
 prediction. The score is of use if it names the better data more often than a constant does. Statistic: the share of
     initial policies for which it does (a hit, as in predictions.csv), minus the larger of the shares of always
-    off-policy and always on-policy. Holds above zero. The hits of every draw of the answers are counted anew.
+    off-policy and always on-policy. Holds above zero. The hits are counted in every draw of the answers.
 diversity (section 4.3, Table 2). "High diversity is more effective for models in the preference injection stage":
     the mean, over the initial policies of Table 2 with a score below 0.5, of the increase with off-policy data minus
     that with a strong policy's data. Holds above zero. No claim if there are none.

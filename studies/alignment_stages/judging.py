@@ -7,7 +7,7 @@ import numpy as np
 
 from scripts.lib.claims import Claim
 from scripts.lib.ids import seed_of
-from scripts.studies.findings import Words, finding
+from scripts.studies.findings import Words, claim_of
 from scripts.studies.statistics.resampling import Trained, resampled_means
 from scripts.studies.verdicts import Judged
 from studies.alignment_stages.config import Config
@@ -50,19 +50,4 @@ class Judging:
 
     def claim(self, name: str, statement: str, words: Words, judged: Judged, published: float | None) -> Claim:
         spec = self.spec
-        judged = judged.of_runs(spec.draws if spec.draws > 1 else len(spec.seeds))
-        return Claim(
-            study=STUDY,
-            claim=name,
-            statement=statement,
-            finding=finding(words, judged, spec.draws),
-            published=published,
-            measured=judged.value,
-            ci_low=judged.low,
-            ci_high=judged.high,
-            smallest=judged.smallest,
-            n_seeds=len(spec.seeds),
-            n_draws=spec.draws,
-            kind="finding",
-            verdict=judged.verdict,
-        )
+        return claim_of(STUDY, name, statement, words, judged, published, len(spec.seeds), spec.draws)

@@ -1,7 +1,7 @@
 """The paper's claims on the bandit.
 
 Statistics and minimum effects were fixed on 2026-11-29, after a first look at seeds 0 and 1 (README.md) and before any
-other run; those seeds are not judged. A seed draws the reference, the prompts and the samples anew: it is a draw of the
+other run; those seeds are not judged. A seed draws its own reference, prompts and samples: it is a draw of the
 data, and the unit of every interval. Rewards are in points, 100 times the expected reward. "Own": the policy's samples
 of every gradient step; "fixed": the reference's, drawn once. Means are over the methods of a kind, each at the learning
 rate of its row. Parts are optima, in the configuration's order, where nothing else is said.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scripts.lib.claims import Claim
-from scripts.studies.findings import Words, finding
+from scripts.studies.findings import Words, claim_of
 from scripts.studies.statistics.direction import exceeding
 from scripts.studies.statistics.estimates import Estimate
 from studies.mode_seeking.bandit.layout import STUDY
@@ -36,19 +36,6 @@ def _claim(
     topic, holds = told.topic + of_part, told.holds + of_part
     bar = f"{told.above:g} {told.unit}".replace("-", "−")
     words = Words(topic, holds, f"{topic}: not above {bar}", told.unit, least)
-    judged = exceeding(estimates, told.above).of_runs(max(draws, seeds))
-    return Claim(
-        study=STUDY,
-        claim=f"{name}.{part}" if part else name,
-        statement=f"{holds} (above {bar})",
-        finding=finding(words, judged, draws),
-        published=None,
-        measured=judged.value,
-        ci_low=judged.low,
-        ci_high=judged.high,
-        smallest=judged.smallest,
-        n_seeds=seeds,
-        n_draws=draws,
-        kind="finding",
-        verdict=judged.verdict,
-    )
+    whole = f"{name}.{part}" if part else name
+    judged = exceeding(estimates, told.above)
+    return claim_of(STUDY, whole, f"{holds} (above {bar})", words, judged, None, seeds, draws)

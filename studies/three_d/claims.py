@@ -46,87 +46,91 @@ SCENARIOS_ALL, SETS_ALL = "in every scenario", "on all kinds of problems"
 Known = Mapping[tuple[str, ...], dict[str, float]]
 
 
+PROPERTIES = {
+    "rejected_first": (
+        "In the first half of training the rejected fall by {} than the chosen move",
+        ("more", "no more"),
+        "nats a token",
+    ),
+    "rejected_fastest": (
+        "At the end the rejected have fallen by {} than the chosen have moved",
+        ("more", "no more"),
+        "nats a token",
+    ),
+    "chosen_gradient_vanishes": (
+        "The gradient by the chosen's likelihood {}",
+        ("shrinks", "does not shrink"),
+        "in natural logarithm",
+    ),
+    "rejected_gradient_grows": (
+        "The gradient by the rejected's likelihood {}",
+        ("grows", "does not grow"),
+        "in natural logarithm",
+    ),
+    "dispersion": ("Responses that no pair holds become {}", ("likelier", "no likelier"), "nats a token"),
+}
+"""Claim -> what is found, with its word if it holds and if it fails, and the unit."""
+
+
 def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> list[Claim]:
     """Properties 1 to 3, and that scenario 1 is the mildest."""
     base = spec.policies[-1]
     rows = {name: layout.scenario(spec, base, name) for name in SCENARIOS}
-
-    def drawn(quantity: str, values: Callable[[Row], np.ndarray]) -> dict[str, Estimate]:
-        found = Drawn(quantity, {row: values(row) for row in rows.values()})
-        return {name: found.estimate(row) for name, row in rows.items()}
-
-    def parts(estimates: Mapping[str, Estimate], paper: Mapping[str, float | None] | None = None) -> list[Part]:
-        return [
-            part(slug(name), f"in {name.lower()}", [of], [(paper or {}).get(name)]) for name, of in estimates.items()
-        ]
-
-    def lead(row: Row, at: slice) -> np.ndarray:
-        rejected, chosen = (steps.of(row, f"{side}_change") for side in ("rejected", "chosen"))
-        return (-rejected - np.abs(chosen))[..., at]
-
-    def half(row: Row) -> slice:
-        return slice(1, max(3, steps.of(row, "loss").shape[2] // 2))
-
-    def end(row: Row) -> slice:
-        return slice(-steps.at_end(row, "loss").shape[2], None)
-
     moved = {name: moves(table7, base.model or "", name) for name in SCENARIOS}
     leads = {name: None if of is None else -of[1] - abs(of[0]) for name, of in moved.items()}
     falls = {name: None if of is None else -of[1] for name, of in moved.items()}
-    nats = "nats a token"
-    found = claims_of(
-        spec,
-        "rejected_first",
-        "In the first half of training the rejected fall by more than the chosen move",
-        "In the first half of training the rejected fall by no more than the chosen move",
-        nats,
-        SCENARIOS_ALL,
-        parts(drawn("first", lambda row: lead(row, half(row)))),
-    )
-    found += claims_of(
-        spec,
-        "rejected_fastest",
-        "At the end the rejected have fallen by more than the chosen have moved",
-        "At the end the rejected have fallen by no more than the chosen have moved",
-        nats,
-        SCENARIOS_ALL,
-        parts(drawn("fastest", lambda row: lead(row, end(row))), leads),
-    )
-    found += claims_of(
-        spec,
-        "chosen_gradient_vanishes",
-        "The gradient by the chosen's likelihood shrinks",
-        "The gradient by the chosen's likelihood does not shrink",
-        "in natural logarithm",
-        SCENARIOS_ALL,
-        parts(drawn("vanishes", lambda row: -pull(steps, row, "chosen", beta)[..., end(row)])),
-    )
-    found += claims_of(
-        spec,
-        "rejected_gradient_grows",
-        "The gradient by the rejected's likelihood grows",
-        "The gradient by the rejected's likelihood does not grow",
-        "in natural logarithm",
-        SCENARIOS_ALL,
-        parts(drawn("grows", lambda row: pull(steps, row, "rejected", beta)[..., end(row)])),
-    )
+
+    def parts(quantity: str, values: Callable[[Row], np.ndarray], paper: Mapping[str, float | None]) -> list[Part]:
+        found = Drawn(quantity, {row: values(row) for row in rows.values()})
+        return [
+            part(slug(name), f"in {name.lower()}", [found.estimate(row)], [paper.get(name)])
+            for name, row in rows.items()
+        ]
+
+    measured = {
+        "rejected_first": parts("first", lambda row: lead(steps, row)[..., half(steps, row)], {}),
+        "rejected_fastest": parts("fastest", lambda row: lead(steps, row)[..., end(steps, row)], leads),
+        "chosen_gradient_vanishes": parts(
+            "vanishes", lambda row: -pull(steps, row, "chosen", beta)[..., end(steps, row)], {}
+        ),
+        "rejected_gradient_grows": parts(
+            "grows", lambda row: pull(steps, row, "rejected", beta)[..., end(steps, row)], {}
+        ),
+    }
     if all(steps.watched(row).size for row in rows.values()):
-        found += claims_of(
-            spec,
-            "dispersion",
-            "Responses that no pair holds become likelier",
-            "Responses that no pair holds become no likelier",
-            nats,
-            SCENARIOS_ALL,
-            parts(drawn("dispersion", steps.watched)),
-        )
+        measured["dispersion"] = parts("dispersion", steps.watched, {})
+    found = []
+    for name, of in measured.items():
+        text, (holds, fails), unit = PROPERTIES[name]
+        found += claims_of(spec, name, text.format(holds), text.format(fails), unit, SCENARIOS_ALL, of)
+    return found + mildest(spec, steps, rows, falls)
+
+
+def lead(steps: Steps, row: Row) -> np.ndarray:
+    """By how much the rejected fall more than the chosen move, at every step of every run."""
+    rejected, chosen = (steps.of(row, f"{side}_change") for side in ("rejected", "chosen"))
+    return -rejected - np.abs(chosen)
+
+
+def half(steps: Steps, row: Row) -> slice:
+    """The first half of the steps, without the first, at which nothing has changed."""
+    return slice(1, max(3, steps.of(row, "loss").shape[2] // 2))
+
+
+def end(steps: Steps, row: Row) -> slice:
+    """The last fifth of the steps."""
+    return slice(-steps.at_end(row, "loss").shape[2], None)
+
+
+def mildest(spec: Experiments, steps: Steps, rows: Mapping[str, Row], falls: Mapping[str, float | None]) -> list[Claim]:
+    """The claim of that name. rows, falls: of each scenario, the runs, and how far the paper's rejected fall."""
     fall = Drawn("fall", {row: -steps.at_end(row, "rejected_change") for row in rows.values()})
-    found += claims_of(
+    return claims_of(
         spec,
         "mildest",
         "The rejected fall by more than in scenario 1",
         "The rejected fall by no more than in scenario 1",
-        nats,
+        "nats a token",
         "in each of the others",
         [
             part(
@@ -138,7 +142,6 @@ def likelihoods(spec: Experiments, steps: Steps, beta: float, table7: Known) -> 
             for name in OTHERS
         ],
     )
-    return found
 
 
 def answers(spec: Experiments, of: Answers, betas: Mapping[str, float], table8: Known, table9: Known) -> list[Claim]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.lib.claims import Claim
-from scripts.studies.findings import Words, finding
+from scripts.studies.findings import Words, claim_of
 from scripts.studies.statistics.direction import all_positive, positive
 from scripts.studies.statistics.estimates import Estimate
 from scripts.studies.verdicts import Judged
@@ -39,23 +39,9 @@ def claims_of(
     """
 
     def claim(at: str, where: str, judged: Judged, paper: float | None, least: str = "") -> Claim:
-        judged = judged.of_runs(spec.draws if spec.draws > 1 else len(spec.seeds))
         words = Words(f"{subject}{where}", f"{subject}{where}", f"{fails}{where}", unit, least)
-        return Claim(
-            study=STUDY,
-            claim=at,
-            statement=f"{subject}{where} ({unit})",
-            finding=finding(words, judged, spec.draws),
-            published=paper,
-            measured=judged.value,
-            ci_low=judged.low,
-            ci_high=judged.high,
-            smallest=judged.smallest,
-            n_seeds=len(spec.seeds),
-            n_draws=spec.draws,
-            kind="finding",
-            verdict=judged.verdict,
-        )
+        statement = f"{subject}{where} ({unit})"
+        return claim_of(STUDY, at, statement, words, judged, paper, len(spec.seeds), spec.draws)
 
     each = [claim(f"{name}.{of.name}", f", {of.label}", of.statistic, of.paper) for of in parts]
     if len(parts) == 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.lib.claims import Claim
-from scripts.studies.findings import Words, finding
+from scripts.studies.findings import Words, claim_of
 from scripts.studies.verdicts import Judged
 from studies.what_matters.answers import Means
 from studies.what_matters.layout import STUDY
@@ -29,23 +29,9 @@ def found(
     margin: float | None = None,
 ) -> Found:
     """published: NaN if the paper has no such number. margin: of a claim of equivalence, as findings.py has it."""
-    judged = judged.of_runs(means.repeats)
-    claim = Claim(
-        study=STUDY,
-        claim=name,
-        statement=statement,
-        finding=finding(words, judged, means.n_draws, margin),
-        published=None if np.isnan(published) else float(published),
-        measured=judged.value,
-        ci_low=judged.low,
-        ci_high=judged.high,
-        smallest=judged.smallest,
-        n_seeds=means.n_seeds,
-        n_draws=means.n_draws,
-        kind="finding",
-        verdict=judged.verdict,
-    )
-    return Found(claim, judged.p)
+    paper = None if np.isnan(published) else float(published)
+    claim = claim_of(STUDY, name, statement, words, judged, paper, means.n_seeds, means.n_draws, margin)
+    return Found(claim, judged.of_runs(means.repeats).p)
 
 
 def least_known(values: np.ndarray) -> float:
