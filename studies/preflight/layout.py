@@ -5,8 +5,8 @@ from studies.preflight.config import Config
 PAGE, SUMMARY = "results/preflight.html", "results/preflight.json"
 
 
-def folder(spec: Config) -> str:
-    return f"results/preflight/{spec.pairs}"
+def folder(dataset: str) -> str:
+    return f"results/preflight/{dataset}"
 
 
 def parts(spec: Config) -> list[str]:
@@ -14,9 +14,9 @@ def parts(spec: Config) -> list[str]:
     return ["text", *(["scorer"] if spec.scorer else []), *(["policy"] if spec.policy else [])]
 
 
-def findings(spec: Config) -> list[str]:
-    return [f"{folder(spec)}/{part}.json" for part in parts(spec)]
+def findings(spec: Config, dataset: str) -> list[str]:
+    return [f"{folder(dataset)}/{part}.json" for part in parts(spec)]
 
 
-def measures(spec: Config) -> list[str]:
-    return [f"{folder(spec)}/{part}.parquet" for part in parts(spec)]
+def measures(spec: Config, dataset: str) -> list[str]:
+    return [f"{folder(dataset)}/{part}.parquet" for part in parts(spec)]
