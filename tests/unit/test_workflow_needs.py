@@ -7,11 +7,11 @@ import pytest
 
 from scripts.lib import lineage
 from scripts.studies.register import STUDIES
-from scripts.workflow.configuration import checked, rooms
+from scripts.workflow.configuration import checked, defaults, rooms
 from scripts.workflow.needs import Needs, Studies
 from scripts.workflow.planning import Planning
 from scripts.workflow.world import World
-from tests.configurations import DEFAULT, layers, merged
+from tests.configurations import DEFAULT, OVERLAYS, layers, merged
 from tests.unit.test_lineage import atlas, paths
 
 
@@ -155,3 +155,20 @@ def test_all_rooms_together_train_no_run_twice() -> None:
 
     twice = {key: count for key, count in Counter(map(what, runs)).items() if count > 1}
     assert len(runs) > 100 and not twice
+
+
+@pytest.mark.parametrize("overlay", [each for each in OVERLAYS if each.stem.endswith("draws")], ids=str)
+def test_each_of_several_draws_is_as_large_as_the_default_data(overlay: Path) -> None:
+    files = layers(overlay)
+    config = checked(merged(*files), files)
+    shipped = defaults(Path(), {"studies": config.studies})[::-1]
+    default = checked(merged(*shipped) | {"studies": config.studies}, shipped)
+    found = set()
+    for run in Studies(config, rooms(config)).all.runs:
+        draws, name = lineage.draws_in(run.pairs), lineage.prompt_set_behind(config, lineage.without_draw(run.pairs))
+        kept, kept_by_default = config.prompt_sets[name], default.prompt_sets[name]
+        assert kept.limit == (kept_by_default.limit and draws * kept_by_default.limit)
+        for source in kept.sources:
+            assert config.sources[source].prompts == draws * default.sources[source].prompts
+        found |= {(draws, name)}
+    assert len(found) > 1 and min(found)[0] > 1
