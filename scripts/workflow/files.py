@@ -27,6 +27,11 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(names) or "(?!)"
 
 
+def each_below_its_own(names: Mapping[str, Iterable[str]]) -> str:
+    """A wildcard constraint that matches each folder's own names, directly below a folder of that name."""
+    return one_of(rf"(?<=/{folder}/)({one_of(of_it)})" for folder, of_it in names.items())
+
+
 def spec(section: Mapping[str, Any], name: str) -> str:
     """One entry of the configuration, as JSON for a step. Threads are no trigger: Snakemake passes them on."""
     return section[name].model_dump_json(exclude={"threads"})

@@ -10,7 +10,7 @@ from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, pairs_for
 from scripts.lib.names import PairsName
 from scripts.lib.study import Study
-from scripts.workflow.files import Files, of_kind
+from scripts.workflow.files import Files, each_below_its_own, of_kind
 from scripts.workflow.lineages import runs_behind
 
 
@@ -205,13 +205,13 @@ class Studies:
         return [{"name": name, "title": room.title, "lead": room.lead} for name, room in self.rooms.items()]
 
     @property
-    def tables(self) -> list[str]:
-        """The names of all tables that a study's own step makes."""
-        return distinct(name for room in self.rooms.values() for name in room.tables)
+    def tables(self) -> str:
+        """A wildcard constraint: the tables that a study's own step makes, each in that study's folder alone."""
+        return each_below_its_own({name: room.tables for name, room in self.rooms.items()})
 
     @property
-    def figures(self) -> list[str]:
-        return distinct(name for room in self.rooms.values() for name in room.figures)
+    def figures(self) -> str:
+        return each_below_its_own({name: room.figures for name, room in self.rooms.items()})
 
     @cached_property
     def boundaries(self) -> list[str]:
