@@ -1,11 +1,12 @@
-"""Plans a study before it runs: responses to score and sample, reference forwards, training, questions, and time.
+"""Plans a study before it runs: responses to score and sample, forward passes, training, questions, and time.
 
 Counts are over the curated prompt sets; nothing else needs to exist. It is assumed that a pairs dataset has one pair
 per prompt, and that a response yet to be sampled is as long as the prompt set's average. Tokens are UTF-8 bytes / 4, a
 good approximation for English and most tokenizers. `separate` is what the study's runs would need one by one: each
-scores all responses behind its pairs, samples its own responses and computes the references of its own pairs. `cached`
-is what exists under results/; only snakemake -n can tell whether it is up to date. Hours are for what is not cached,
-from the throughputs of a machine stated in the configuration.
+scores all responses behind its pairs, samples its own responses and computes the references of its own pairs; and what
+each study needs besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can tell
+whether it is up to date. Hours are for what is not cached, from the throughputs of a machine stated in the
+configuration.
 """
 
 import math
@@ -31,7 +32,7 @@ Kind = Literal["score", "sample", "logprobs", "train", "ask"]
 QUANTITIES: dict[Kind, str] = {
     "score": "scored responses",
     "sample": "sampled responses",
-    "logprobs": "reference forwards (responses)",
+    "logprobs": "forward passes (responses)",
     "train": "training pairs",
     "ask": "questions of lm-eval",
 }
@@ -43,7 +44,8 @@ class Job(Spec):
 
     of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs per row. most: rows, if not all are
     worked on. length: of one unit of work, relative to a row: a question includes its few-shot examples. share: of a
-    job, if one job makes several outputs. separate: how often separate runs would do it, as a multiple.
+    job, if one job makes several outputs. separate: how often separate runs would do it, as a multiple; the references
+    of runs' own pairs are counted apart, by their training.
     """
 
     kind: Kind
@@ -104,7 +106,7 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
         row = {
             "work": work,
             "needed": round(sum(count.values())),
-            "separate": round(references if kind == "logprobs" else sum(count[job.out] * job.separate for job in own)),
+            "separate": round(sum(count[job.out] * job.separate for job in own) + references * (kind == "logprobs")),
             "cached": round(sum(count.values()) - sum(count[job.out] for job in left)),
             "tokens_needed": round(sum(tokens.values())),
             "tokens_left": round(sum(tokens[job.out] for job in left)),
@@ -147,7 +149,7 @@ def main() -> None:
     parser.add_argument(
         "--texts",
         type=Path,
-        nargs="+",
+        nargs="*",
         required=True,
         help="folders with prompts.parquet and, except for questions, the responses to them",
     )

@@ -1,11 +1,13 @@
 """The jobs to plan: every output of the studies that needs a model, in the form of scripts/studies/plan.py."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.lib import lineage
 from scripts.lib.config.behind import entry_of
 from scripts.lib.lineage import Run
+from scripts.lib.study import Work
 from scripts.workflow.needs import Needs, distinct
 from scripts.workflow.suite_files import SuiteFiles
 
@@ -13,18 +15,26 @@ Job = dict[str, Any]
 
 
 class Planning:
-    """The jobs behind the needs of some studies."""
+    """The jobs behind the needs of some studies, and what models do for their own rules."""
 
-    def __init__(self, needs: Needs) -> None:
+    def __init__(self, needs: Needs, work: Sequence[Work] = ()) -> None:
         self.needs = needs
+        self.work = work
         self.atlas = needs.atlas
         self.files = needs.files
         self.suite_files = SuiteFiles(needs.files)
 
     def jobs(self) -> list[Job]:
-        references = [self._work_of("logprobs", path) for path in self._logprobs()]
+        references = [self._work_of("logprobs", path) | {"separate": 0} for path in self._logprobs()]
         trained = [self._training(run) for run in self.needs.runs]
-        return self._scoring() + self._sampling() + references + trained + self._asking()
+        jobs = self._scoring() + self._sampling() + references + trained + self._asking()
+        made = {job["out"]: job for job in jobs}
+        for each in self.work:  # a study by itself would do all of its work
+            counted = self._counted(each.of)
+            times = each.times * counted.get("times", 1)
+            new = {"kind": each.kind, "out": each.out, "separate": 0} | counted | {"times": times}
+            made.setdefault(each.out, new)["separate"] += 1
+        return list(made.values())
 
     def cuts(self) -> list[dict[str, Any]]:
         """The pairs that runs learn from, once for each policy, length and truncation, in order of first use."""
@@ -53,7 +63,8 @@ class Planning:
     def counted_sets(self) -> list[str]:
         """The folders of the prompt sets behind the studies, held-out ones too."""
         held_out = [self.atlas.evaluation.suites[suite].pairs for suite in self.needs.suites_of("preference")]
-        names = distinct([*self.needs.prompt_sets, *self.files.prompt_sets_behind(held_out)])
+        worked = [each.of.partition("/")[0].partition(".")[0] for each in self.work]
+        names = distinct([*self.needs.prompt_sets, *self.files.prompt_sets_behind(held_out), *worked])
         return [f"results/prompt_sets/{name}" for name in names]
 
     def counted_suites(self, *kinds: str) -> list[str]:
