@@ -7,6 +7,7 @@ Steps:          cli, errors, keys, parent, devices, fingerprint, pieces (partial
 LLMs that cost: endpoint, asking (estimates, one request each), answers (stored)
 Models:         models, chat, batching, packing, logprobs, sampling, classifiers, rewards (scorers), rankers, pair_rm
                 and pair_rm_text, scratch, vllm_backend
+With solutions: solutions (of problems), verifier, llm_grades
 Training:       objectives, head, embedding, gradients, products
 World:          world (the didactic world)
 """

@@ -119,4 +119,4 @@ class SuiteFiles:
         scorer = self.atlas.scorers[name]
         if getattr(scorer, "backend", None) == "vllm":  # its environment has no alpaca-eval
             scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
-        return ["--scorer", scorer.model_dump_json(exclude={"threads"}), *folder]
+        return ["--scorer", scorer.model_dump_json(exclude={"threads"}), *folder, *self.files.verdicts(name)]
