@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.evaluation.control_files import MINIMAL, LengthControl, fitted, published
-from scripts.evaluation.llm_judges import Row, llm_judge
+from scripts.evaluation.llm_judges import llm_judge
 from scripts.evaluation.local_judges import annotator_of, judged, quieten
 from scripts.evaluation.rates import WinRates, in_order, win_rates
 from scripts.evaluation.suite_files import ALPACA_EVAL, Instruction, read_instructions
-from scripts.evaluation.verdicts import Verdicts, judged_once
+from scripts.evaluation.verdicts import Row, Verdicts, judged_once
 from scripts.lib import cli
 from scripts.lib.config.endpoints import Paid
 from scripts.lib.config.evaluation import JudgeSpec, WinRateSuite

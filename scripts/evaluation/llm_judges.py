@@ -18,16 +18,13 @@ from alpaca_eval import constants, utils
 from alpaca_eval.annotators import PairwiseAnnotator
 from alpaca_eval.annotators.pairwise_evaluator import SinglePairwiseAnnotator
 
-from scripts.lib.asking import Llm, filled
+from scripts.evaluation.verdicts import LlmJudge, Row
+from scripts.lib.asking import filled
 from scripts.lib.config.evaluation import AnnotatorJudge, OpenAIJudge
 from scripts.lib.endpoint import client_of
 from scripts.lib.errors import InputError
 
 FIELDS = ("instruction", "output_1", "output_2")
-Row = tuple[str, str, str]
-"""(instruction, first output, second output)."""
-LlmJudge = Llm[float | None]
-"""It answers with the preference for the second output, in [1, 2]; None if it chose neither."""
 
 
 def llm_judge(spec: AnnotatorJudge | OpenAIJudge) -> LlmJudge:

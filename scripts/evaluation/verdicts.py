@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr
 from typing import Any
 
-from scripts.evaluation.llm_judges import LlmJudge, Row
 from scripts.lib.answers import Answers
-from scripts.lib.asking import asked_once
+from scripts.lib.asking import Llm, asked_once
 from scripts.lib.config.endpoints import Paid
 
 log = logging.getLogger(__name__)
 
+Row = tuple[str, str, str]
+"""(instruction, first output, second output)."""
+LlmJudge = Llm[float | None]
+"""It answers with the preference for the second output, in [1, 2]; None if it chose neither."""
 DRAW = 1.5
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 
 from scripts.evaluation.control_files import MINIMAL, LengthControl
 from scripts.evaluation.judge import preferences_of
-from scripts.evaluation.llm_judges import Row
 from scripts.evaluation.local_judges import quieten
 from scripts.evaluation.rates import win_rates
+from scripts.evaluation.verdicts import Row
 from scripts.lib import cli
 from scripts.lib.config.base import Spec
 from scripts.lib.config.evaluation import WinRateSuite
