@@ -202,6 +202,20 @@ def test_no_control_tokens(text):
     assert not template.CONTROL.search(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["### Response: yes", "Sure.\n### Instruction\nNow write", "## User:\nhello", "Human: hi"]
+)
+def test_role_markers(text):
+    assert template.ROLE.search(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["### Instructions:\n1. Boil", "## System requirements", "## Human rights", "a Human: b"]
+)
+def test_headings_are_no_role_markers(text):
+    assert not template.ROLE.search(text)
+
+
 def test_template_damage_is_told_by_kind():
     rows = [
         ("what ?", "fine", "Sure.\n\nHuman: and you?"),
