@@ -8,6 +8,7 @@ fixes it.
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.config.behind import model_behind
 from scripts.lib.config.root import AtlasConfig
 
 SMALL = 100_000_000
@@ -26,8 +27,8 @@ class Threads:
         self.cores = cores or 1
 
     def of_policy(self, policy: str) -> int:
-        """For a policy, or a run: that of the policy at the beginning of its lineage."""
-        return self._of(self.atlas.policies[policy.split(".")[0]])
+        """For a policy, or a run: that of the model at the beginning of its lineage."""
+        return self._of(model_behind(self.atlas, policy))
 
     def of_scorer(self, scorer: str | None) -> int:
         """For a scorer; 1 without one."""
