@@ -21,7 +21,7 @@ class Steps(Spec):
     epochs: Positive = 2
     precision: Precision = Field("bfloat16", description="Of the forward and backward pass; weights stay in float32.")
     batch_tokens: Count = Field(
-        16384, description="Tokens a micro-batch; what a pair's responses share counts once where pairs can be packed."
+        16384, description="Tokens a micro-batch; what a prompt's responses share counts once where they can be packed."
     )
     gradient_checkpointing: bool = Field(
         False, description="Keep each layer's input alone and compute the layer again in backward: less memory, slower."
