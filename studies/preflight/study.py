@@ -4,7 +4,7 @@ import json
 
 from scripts.lib.config.scorers import AnnotationScorer
 from scripts.lib.lineage import families_behind, prompt_set_behind, sampled_family
-from scripts.lib.study import Step, Study
+from scripts.lib.study import Step, Study, Work
 from studies.preflight import layout
 from studies.preflight.config import Config
 
@@ -19,6 +19,18 @@ class Room(Study):
     def lead(self) -> str:
         models = [f"the {kind} {name}" for kind in ("scorer", "policy") if (name := getattr(self.spec, kind))]
         return f"{self.spec.pairs}, by its text{''.join(f', by {model}' for model in models)}."
+
+    @property
+    def work(self) -> list[Work]:
+        """Samples, scores and log-probs of the families, and one forward of either side of every pair for overlap."""
+        policy, scorer = self.spec.policy, self.spec.scorer
+        found = [Work("sample", f"results/samples/{policy}/{each}.parquet", each) for each in self.own]
+        found += [Work("score", f"results/scores/{scorer}/{each}.parquet", each) for each in self.judged]
+        if policy:
+            families = [*self.families, *self.own]
+            found += [Work("logprobs", f"results/logprobs/{policy}/{each}.parquet", each) for each in families]
+            found += [Work("logprobs", layout.overlap(self.spec), f"{self.prompt_set}/prompts", times=2)]
+        return found
 
     @property
     def made(self) -> list[str]:
@@ -47,7 +59,11 @@ class Room(Study):
     @property
     def sources(self) -> list[str]:
         """The sources of the dataset's prompts, by their names."""
-        return self.atlas.prompt_sets[prompt_set_behind(self.atlas, self.spec.pairs)].sources
+        return self.atlas.prompt_sets[self.prompt_set].sources
+
+    @property
+    def prompt_set(self) -> str:
+        return prompt_set_behind(self.atlas, self.spec.pairs)
 
     @property
     def labelled(self) -> list[str]:
@@ -85,6 +101,6 @@ class Room(Study):
     @property
     def named(self) -> str:
         """The entries that recommendations name, as JSON (studies/preflight/advice/recommend.py)."""
-        entries = {"pairs": self.spec.pairs, "prompt_set": prompt_set_behind(self.atlas, self.spec.pairs)}
+        entries = {"pairs": self.spec.pairs, "prompt_set": self.prompt_set}
         entries |= {key: getattr(self.spec, key) for key in ("scorer", "samples")}
         return json.dumps(entries)

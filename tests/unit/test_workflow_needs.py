@@ -65,6 +65,18 @@ def test_the_plan_counts_every_output_that_a_model_works_for(studies: Studies) -
     assert all(share == pytest.approx(1) for share in asked.values()) and len(asked) == 57  # one job each
 
 
+def test_the_default_preflight_adds_one_forward_pass_to_the_study(studies: Studies) -> None:
+    """Its scores, samples and log-probs are those of the runs; by itself it would make them, too."""
+    runs = {job["out"]: job for job in Planning(studies.all).jobs()}
+    both = {job["out"]: job for job in Planning(studies.all, studies.work).jobs()}
+    (added,) = [job for out, job in both.items() if out not in runs]
+    overlap = "results/preflight/ultrafeedback_comparisons/overlap.parquet"
+    assert added == {"kind": "logprobs", "out": overlap, "of": "ultrafeedback/prompts", "times": 2, "separate": 1}
+    shared = [out for out, job in runs.items() if both[out] == job | {"separate": job.get("separate", 1) + 1}]
+    assert len(shared) == len(studies.work) - 1 == 6 + 6 + 1  # of five generators and the policy: scores, log-probs
+    assert all(both[out] == job for out, job in runs.items() if out not in shared)
+
+
 def test_the_default_runs_watch_samples_of_their_start(studies: Studies) -> None:
     needs = studies.all
     assert needs.watched == [f"{name}.watched_{name}@medium" for name in ("open_assistant", "ultrafeedback")]
