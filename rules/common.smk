@@ -128,4 +128,6 @@ wildcard_constraints:
     base=START,
     given=one_of(of_kind(atlas.policies, "given")),
     scratch=one_of(of_kind(atlas.policies, "scratch")),
+    supervised=one_of(of_kind(atlas.policies, "supervised")),
+    conversations=one_of(of_kind(atlas.sources, "conversations")),
     policy=START,

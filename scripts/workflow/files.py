@@ -7,7 +7,7 @@ from typing import Any
 from snakemake.io import contains_wildcard
 
 from scripts.lib import lineage
-from scripts.lib.config.behind import entry_of
+from scripts.lib.config.behind import entry_of, model_behind
 from scripts.lib.config.endpoints import Endpoint, Paid
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.errors import InputError
@@ -164,8 +164,8 @@ class Files:
         return ["--scorer", spec(self.atlas.scorers, name), *folder]
 
     def root_of(self, policy: str) -> Any:
-        """The configuration's entry of the policy at the beginning of a lineage."""
-        return self.atlas.policies[policy.split(".")[0]]
+        """The configuration's entry of the model at the beginning of a lineage."""
+        return model_behind(self.atlas, policy)
 
     # Families: their prompts, responses and scores
 

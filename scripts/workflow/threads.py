@@ -8,6 +8,7 @@ fixes it.
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.config.behind import model_behind
 from scripts.lib.config.endpoints import Endpoint
 from scripts.lib.config.root import AtlasConfig
 
@@ -27,8 +28,8 @@ class Threads:
         self.cores = cores or 1
 
     def of_policy(self, policy: str) -> int:
-        """For a policy, or a run: that of the policy at the beginning of its lineage."""
-        return self._of(self.atlas.policies[policy.split(".")[0]])
+        """For a policy, or a run: that of the model at the beginning of its lineage."""
+        return self._of(model_behind(self.atlas, policy))
 
     def of_scorer(self, scorer: str | None) -> int:
         """For a scorer; 1 without one."""
