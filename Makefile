@@ -39,7 +39,7 @@ bench-gpu: ## the training step at the shape of Llama 3.1 8B on one GPU, offline
 bench-data: .venv/test ## from sources to pairs, on synthetic text: make bench-data BENCH="--prompts 64000 --responses 9"
 	$(BIN)/python -m tests.benchmarks.data_phases $(BENCH)
 
-bench-warm: .venv/test ## warm starts against cold on the tests' miniature study, three turns in about 10 minutes of two quiet cores
+bench-warm: .venv/test ## warm starts against cold on the tests' miniature study, three turns in about 7 minutes of two quiet cores
 	$(BIN)/python -m tests.benchmarks.warm $(BENCH)
 
 docs: .venv/test ## the documentation as a site, site/index.html; a link that leads nowhere fails

@@ -83,7 +83,7 @@ studies = Studies(atlas, configuration.rooms(atlas))
 needs = studies.all
 world = World(needs)
 threads = Threads(atlas, workflow.resource_settings.cores if workflow.local_exec else None)
-planning = Planning(needs)
+planning = Planning(needs, studies.work)
 asked_together = harness.rules(
     harness.together(
         {policy: needs.asked(policy) for policy in needs.policies}
@@ -128,4 +128,6 @@ wildcard_constraints:
     base=START,
     given=one_of(of_kind(atlas.policies, "given")),
     scratch=one_of(of_kind(atlas.policies, "scratch")),
+    supervised=one_of(of_kind(atlas.policies, "supervised")),
+    conversations=one_of(of_kind(atlas.sources, "conversations")),
     policy=START,

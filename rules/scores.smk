@@ -6,6 +6,7 @@ Needs: results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, anno
        results/pairs/{dataset}.parquet to rank
 Makes: results/scores/{scorer}/{family}.parquet
        results/rankings/{ranker}/{dataset}.parquet
+Keeps: cache/verdicts/, the answers of LLMs that grade (rules/evaluation.smk)
 A killed job of rule score resumes from checkpoints/scores/.
 """
 
@@ -32,6 +33,7 @@ rule score:
         contents=lambda w: contents.at(*files.scorer_paths(w.scorer)),
         spec=lambda w: spec(atlas.scorers, w.scorer),
         model=lambda w: f"--model-dir results/scorers/{w.scorer}" if files.scorer(w.scorer) else "",
+        verdicts=lambda w: files.verdicts(w.scorer),
     shell:
         r"""
         python -m scripts.scores.score \
@@ -42,6 +44,7 @@ rule score:
             --responses {input.responses} \
             --annotations {input.annotations} \
             {params.model} \
+            {params.verdicts} \
             --checkpoints checkpoints/scores/{wildcards.scorer}/{wildcards.family} \
             --out {output} \
             2>{log}

@@ -4,6 +4,7 @@ Needs: hub datasets, local files, or the didactic world, as config `sources` say
        results/suites/{suite}/prompts.parquet of the suites whose prompts a prompt set must not contain
 Makes: results/data/{source}/prompts.parquet, responses.parquet, annotations.parquet, card.json
        results/data/{source}/preferences.parquet, preferences.card.json of sources whose rows are pairs
+       results/data/{source}/conversations.parquet, conversations.card.json of sources of whole conversations
        results/prompt_sets/{prompt_set}/prompts.parquet, responses.parquet, annotations.parquet, card.json
 """
 
@@ -63,6 +64,34 @@ rule preferences:
             --name {wildcards.source} \
             --spec {params.spec:q} \
             --out {output.preferences} \
+            --card {output.card} \
+            2>{log}
+        """
+
+
+rule conversations:
+    """Read the whole conversations of a source, to supervise policies on."""
+    input:
+        lambda w: local_files(atlas.sources[w.conversations].path),
+    output:
+        table="results/data/{conversations}/conversations.parquet",
+        card="results/data/{conversations}/conversations.card.json",
+    log:
+        "logs/sources/conversations/{conversations}.log",
+    benchmark:
+        "benchmarks/sources/conversations/{conversations}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code.of("scripts.sources.demonstrations"),
+        contents=lambda w: contents.at(atlas.sources[w.conversations].path),
+        spec=lambda w: spec(atlas.sources, w.conversations),
+    shell:
+        r"""
+        python -m scripts.sources.demonstrations \
+            --name {wildcards.conversations} \
+            --spec {params.spec:q} \
+            --out {output.table} \
             --card {output.card} \
             2>{log}
         """

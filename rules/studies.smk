@@ -23,7 +23,7 @@ rule table:
         "benchmarks/studies/{study}/{table}.tsv"
     wildcard_constraints:
         study=one_of(studies.rooms),
-        table=one_of(studies.tables),
+        table=studies.tables,
     conda:
         "../envs/workflow.yaml"
     params:
@@ -85,7 +85,7 @@ rule figure:
         "benchmarks/studies/{study}/figures/{figure}.tsv"
     wildcard_constraints:
         study=one_of(studies.rooms),
-        figure=one_of(studies.figures),
+        figure=studies.figures,
     conda:
         "../envs/workflow.yaml"
     params:

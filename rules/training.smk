@@ -1,15 +1,17 @@
 """Training: the policies that runs start from, the runs, and the small models that score and rank.
 
-Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{prompt_set}/ to learn from (scratch)
+Needs: a Hugging Face model (policies of kind given), or results/prompt_sets/{prompt_set}/ to learn from (scratch), or
+       results/data/{source}/conversations.parquet (supervised)
        results/pairs/{dataset}.parquet, and for runs results/logprobs/{base}/{family}.parquet as the reference
        results/samples/{base}/{family}.responses.parquet to watch (training.watch)
 Makes: results/policies/{policy}/policy.json and, for what is trained here, the model's files next to it
+       results/training/{supervised}.parquet, one row per step, and what the policy learns from (.card.json)
        results/training/{run}.parquet, one row per step, and what the run learns from (.card.json)
        results/scorers/{scorer}/, results/rankers/{ranker}/
-Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Their checkpoints are in
-checkpoints/, outside results/. A run takes as many processes as the resource gpu says (docs/several_gpus.md), which is
-not a trigger. train_online, for variants with an online section, draws responses from the policy itself, and scores them
-if the section names a scorer.
+Runs are named {base}.{dataset}.{variant}.s{seed}; {base} is a policy or another run. Checkpoints of runs and of
+supervised policies are in checkpoints/, outside results/. Both take as many processes as the resource gpu says
+(docs/several_gpus.md), which is not a trigger. train_online, for variants with an online section, draws responses from
+the policy itself, and scores them if the section names a scorer.
 """
 
 
@@ -67,6 +69,41 @@ rule pretrain:
             --prompts {input.prompts} \
             --responses {input.responses} \
             --out results/policies/{wildcards.scratch} \
+            2>{log}
+        """
+
+
+rule supervise:
+    """Supervise a policy on whole conversations."""
+    input:
+        policy=lambda w: files.policy(atlas.policies[w.supervised].start),
+        demonstrations=lambda w: f"results/data/{atlas.policies[w.supervised].demonstrations}/conversations.parquet",
+    output:
+        expand("results/policies/{{supervised}}/{file}", file=["policy.json", *MODEL]),
+        steps="results/training/{supervised}.parquet",
+        card="results/training/{supervised}.card.json",
+    log:
+        "logs/training/supervise/{supervised}.log",
+    benchmark:
+        "benchmarks/training/supervise/{supervised}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: lambda w: threads.of_policy(w.supervised)
+    params:
+        code=code.of("scripts.training.supervise"),
+        spec=lambda w: spec(atlas.policies, w.supervised),
+        start=lambda w: atlas.policies[w.supervised].start,
+        python=lambda w, resources: python_for(resources.get("gpu", 1)),
+    shell:
+        r"""
+        {params.python} scripts.training.supervise \
+            --name {wildcards.supervised} \
+            --spec {params.spec:q} \
+            --policy results/policies/{params.start}/policy.json \
+            --demonstrations {input.demonstrations} \
+            --checkpoints checkpoints/{wildcards.supervised} \
+            --log {output.steps} \
+            --out results/policies/{wildcards.supervised} \
             2>{log}
         """
 

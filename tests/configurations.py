@@ -8,7 +8,7 @@ import yaml
 from scripts.workflow.configuration import defaults
 
 SHARED = Path("config.yaml")
-OVERLAYS = [path for path in sorted(Path("studies").glob("*/*.yaml")) if path.name != "didactic.yaml"]
+OVERLAYS = [path for path in sorted(Path("studies").rglob("*.yaml")) if path.name != "didactic.yaml"]
 
 
 def layers(overlay: Path | None = None) -> list[Path]:

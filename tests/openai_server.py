@@ -1,10 +1,11 @@
-"""A small OpenAI-compatible endpoint on loopback that prefers the longer output and can be made to fail."""
+"""A small OpenAI-compatible endpoint on loopback. Prefers the longer output, or writes texts; can be made to fail."""
 
 import json
 import math
 import re
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,7 +18,10 @@ def wins(first: str, second: str) -> float:
 
 
 class Endpoint:
-    """Counts requests. healthy: requests answered before it fails with ``status``; delay: per request, in s."""
+    """Counts requests. healthy: requests answered before it fails with ``status``; delay: per request, in s.
+
+    written: prompt -> the text of an answer and why it ends, in place of a preference.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -29,6 +33,7 @@ class Endpoint:
         self.logprobs = True
         self.delay = 0.0
         self.url = ""
+        self.written: Callable[[str], tuple[str | None, str]] | None = None
 
     @property
     def answered(self) -> int:
@@ -40,6 +45,8 @@ class Endpoint:
                 self.failed += 1
                 return self.status, {"error": {"message": f"cannot serve {authorization} now", "type": "server"}}
             self.asked.append({**body, "authorization": authorization})
+        if self.written:
+            return 200, completion(body, *self.written(body["messages"][-1]["content"]), None)
         first, second = OUTPUT.findall(body["messages"][-1]["content"])
         share = wins(first, second)
         likely = [
@@ -47,21 +54,20 @@ class Endpoint:
             for token, part in zip(self.tokens, (1 - share, share), strict=True)
         ]
         content = [{**max(likely, key=lambda each: each["logprob"]), "top_logprobs": likely}]
-        return 200, {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": body["model"],
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": "length",
-                    "message": {"role": "assistant", "content": content[0]["token"]},
-                    "logprobs": {"content": content} if self.logprobs else None,
-                }
-            ],
-            "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
-        }
+        return 200, completion(body, content[0]["token"], "length", {"content": content} if self.logprobs else None)
+
+
+def completion(body: dict, text: str | None, finish: str, logprobs: dict | None) -> dict:
+    """The body of an answer with one choice."""
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [{"index": 0, "finish_reason": finish, "message": message, "logprobs": logprobs}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
+    }
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Progress of a run on the terminal: phases, jobs done, time left. `snakemake --logger prefatlas`.
 
 On a terminal, a block at the bottom is redrawn: one bar per phase, what is running, the time left. Elsewhere every
-finished job is one line. Both print an error in full: rule, files, command, the end of its log. Snakemake's own log
-under .snakemake/log is unchanged, and so is a dry run's output. The environment variable PREFATLAS_PHASES, a JSON
-object, gives the phase of each rule; without it there is one phase.
+finished job is one line. Both print an error in full: rule, files, command, the end of its log; after Ctrl-C none, for
+its jobs were told to end. Snakemake's own log under .snakemake/log is unchanged, and so is a dry run's output. The
+environment variable PREFATLAS_PHASES, a JSON object, gives the phase of each rule; without it there is one phase.
 """
 
 import json
@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from logging import WARNING, LogRecord
+from logging import ERROR, WARNING, LogRecord
 from pathlib import Path
 
 from snakemake.logging import ColorizingTextHandler
@@ -45,6 +45,8 @@ NOISE = (
     "Building DAG of jobs",
     "Conda environments: ignored",
 )
+INTERRUPTED = "Terminating processes on user request"
+"""How Snakemake's message begins when it ends its jobs because of Ctrl-C."""
 SHOWN_OTHERWISE = (
     LogEvent.GROUP_INFO,
     LogEvent.PROGRESS,
@@ -110,6 +112,7 @@ class LogHandler(LogHandlerBase):
         self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb" and not self.common_settings.dryrun
         self.colour = self.live and not self.common_settings.nocolor and "NO_COLOR" not in os.environ
         self.drawn = 0
+        self.interrupted = False
         self.durations = DURATIONS.absolute()
         self.stopped = threading.Event()
         if self.live:
@@ -135,6 +138,8 @@ class LogHandler(LogHandlerBase):
         if self.common_settings.dryrun:
             self.own.setFormatter(self.formatter)
             self.own.emit(record)
+        elif self.interrupted and record.levelno >= ERROR:
+            pass
         elif event == LogEvent.RUN_INFO:
             phases = json.loads(os.environ.get("PREFATLAS_PHASES", "{}"))
             self.progress.plan(record.__dict__["stats"], phases, read_durations(self.durations))
@@ -157,6 +162,7 @@ class LogHandler(LogHandlerBase):
         elif event in SHOWN_OTHERWISE:
             pass
         elif (text := self.format(record)) and text != "None":
+            self.interrupted |= text.startswith(INTERRUPTED)
             if record.levelno >= WARNING:
                 self._print(text, YELLOW if record.levelno == WARNING else RED)
             elif event is not None or not text.startswith(NOISE):

@@ -14,8 +14,7 @@ Win rates:
     judge           step: judges a policy's outputs and computes its win rates
     local_judges    free judges that run locally
     llm_judges      LLM judges behind an API: prompts and clients
-    paid_requests   asking an LLM judge: cost estimate, budget, one request per pair
-    verdicts        stored verdicts of LLM judges
+    verdicts        asking an LLM judge: stored verdicts, one request per pair
     judging_cost    command: the estimated cost of an LLM judge
     rates           win rate and length-controlled win rate from judgements
     control_files   the two files of length control: published, given, or fitted

@@ -14,12 +14,12 @@ import pandas as pd
 from scripts.evaluation.control_files import MINIMAL, LengthControl, fitted, published
 from scripts.evaluation.llm_judges import llm_judge
 from scripts.evaluation.local_judges import annotator_of, judged, quieten
-from scripts.evaluation.paid_requests import judged_once
 from scripts.evaluation.rates import WinRates, in_order, win_rates
 from scripts.evaluation.suite_files import ALPACA_EVAL, Instruction, read_instructions
-from scripts.evaluation.verdicts import Row, Verdicts
+from scripts.evaluation.verdicts import Row, Verdicts, judged_once
 from scripts.lib import cli
-from scripts.lib.config.evaluation import JudgeSpec, PaidJudge, WinRateSuite
+from scripts.lib.config.endpoints import Paid
+from scripts.lib.config.evaluation import JudgeSpec, WinRateSuite
 from scripts.lib.config.scorers import ScorerSpec
 from scripts.lib.errors import InputError
 from scripts.lib.results import Evaluation, evaluation, write_evaluation
@@ -64,7 +64,7 @@ def control_of(suite: WinRateSuite, folder: Path | None) -> LengthControl:
     """The length control that is available for this suite and judge."""
     if folder is not None:
         return fitted(folder)
-    if isinstance(suite.judge, PaidJudge) and suite.data.startswith(ALPACA_EVAL):
+    if isinstance(suite.judge, Paid) and suite.data.startswith(ALPACA_EVAL):
         return published()
     return LengthControl(MINIMAL)
 
@@ -81,7 +81,7 @@ def preferences_of(
 
     Raises InputError without the one that the judge needs.
     """
-    if not isinstance(judge, PaidJudge):
+    if not isinstance(judge, Paid):
         return judged(annotator_of(judge, scorer), rows)
     if verdicts is None:
         raise InputError("--verdicts", f"a judge of kind {judge.kind} costs money", "add --verdicts")

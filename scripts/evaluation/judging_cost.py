@@ -9,26 +9,15 @@ from pathlib import Path
 from scripts.evaluation.judge import outputs_of, rows_of
 from scripts.evaluation.llm_judges import llm_judge
 from scripts.evaluation.local_judges import quieten
-from scripts.evaluation.paid_requests import Estimate, estimate, unjudged
 from scripts.evaluation.suite_files import read_instructions
-from scripts.evaluation.verdicts import Row, Verdicts
+from scripts.evaluation.verdicts import Verdicts, pairs_of
 from scripts.lib import cli
-from scripts.lib.config.evaluation import PaidJudge, WinRateSuite
+from scripts.lib.asking import estimates, table_of
+from scripts.lib.config.endpoints import Paid
+from scripts.lib.config.evaluation import WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.schemas import SAMPLES
 from scripts.lib.tables import read_table
-
-
-def estimates(spec: PaidJudge, rows_of_each: dict[str, list[Row]], folder: Path) -> dict[str, Estimate]:
-    """The estimate for each list of rows, given that the lists before it have been judged."""
-    judge = llm_judge(spec)
-    verdicts = Verdicts(folder, judge.identity)
-    known = verdicts.read()
-    found = {}
-    for name, rows in rows_of_each.items():
-        found[name] = estimate(spec, judge, rows, verdicts, known)
-        known |= {verdicts.key(row): None for row in unjudged(rows, verdicts, known)}
-    return found
 
 
 def main() -> None:
@@ -42,19 +31,16 @@ def main() -> None:
     quieten()
 
     judge = arguments.spec.judge
-    if not isinstance(judge, PaidJudge):
+    if not isinstance(judge, Paid):
         raise InputError("--spec", f"a judge of kind {judge.kind} costs nothing", "ask for an LLM judge's cost only")
     instructions = read_instructions(arguments.prompts, arguments.reference)
     rows = {
-        str(path): rows_of(instructions, outputs_of(read_table(path, SAMPLES), instructions, path))
+        str(path): pairs_of(rows_of(instructions, outputs_of(read_table(path, SAMPLES), instructions, path)))
         for path in arguments.samples
     }
-    found = estimates(judge, rows, arguments.verdicts)
-    for path, each in found.items():
-        sys.stdout.write(f"{path}: {each}\n")
-    costs = [each.cost for each in found.values() if each.cost is not None]
-    total = f", about {sum(costs):.4f} in the prices' currency" if costs else ", no prices"
-    sys.stdout.write(f"in all: {sum(each.to_ask for each in found.values())} to ask{total}\n")
+    llm = llm_judge(judge)
+    found = estimates(judge, llm, rows, Verdicts(arguments.verdicts, llm.identity))
+    sys.stdout.write(f"{table_of(found)}\n")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,10 @@
 | openai      | the openai library's client, at any endpoint; the rest as weighted_alpaca_eval_gpt4_turbo does: |
 |             | the order of the outputs drawn by instruction, m's share of the probability of m and M        |
 
-Keys are read from the environment only. Nothing is sent, and no key is needed, before :attr:`LlmJudge.connect`.
+Keys are read from the environment only.
 """
 
-import os
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +18,13 @@ from alpaca_eval import constants, utils
 from alpaca_eval.annotators import PairwiseAnnotator
 from alpaca_eval.annotators.pairwise_evaluator import SinglePairwiseAnnotator
 
-from scripts.evaluation.verdicts import Row
+from scripts.evaluation.verdicts import LlmJudge, Row
+from scripts.lib.asking import filled
 from scripts.lib.config.evaluation import AnnotatorJudge, OpenAIJudge
+from scripts.lib.endpoint import client_of
 from scripts.lib.errors import InputError
 
 FIELDS = ("instruction", "output_1", "output_2")
-Ask = Callable[[Row], float | None]
-"""One pair -> the preference for its second output, in [1, 2]; None if the answer chose neither. May be called from
-several threads. Any exception means that there was no answer."""
-
-
-@dataclass(frozen=True)
-class LlmJudge:
-    """identity: all that determines a verdict. template: the prompt. max_tokens: the longest answer."""
-
-    identity: dict[str, Any]
-    template: str
-    max_tokens: int
-    connect: Callable[[], Ask]
 
 
 def llm_judge(spec: AnnotatorJudge | OpenAIJudge) -> LlmJudge:
@@ -114,14 +100,8 @@ def _of_endpoint(spec: OpenAIJudge) -> LlmJudge:
     )
 
 
-def _asking(spec: OpenAIJudge, template: str) -> Ask:
-    if not os.environ.get("OPENAI_API_KEY"):
-        raise InputError(
-            "OPENAI_API_KEY", "not set", "set it in the environment; any word does for an endpoint that asks for none"
-        )
-    import openai
-
-    client = openai.OpenAI(base_url=spec.base_url, max_retries=5, timeout=120.0)
+def _asking(spec: OpenAIJudge, template: str) -> Callable[[Row], float | None]:
+    client = client_of(spec)
 
     def complete(prompts: Sequence[list[dict[str, str]]], **_settings: Any) -> dict:
         [messages] = prompts
@@ -176,11 +156,6 @@ class _Chat(SinglePairwiseAnnotator):
         turns = utils.prompt_to_chatml(prompt_template or self.prompt_template)
         rows = df_to_annotate[list(FIELDS)].to_dict("records")
         return [[turn | {"content": filled(turn["content"], row)} for turn in turns] for row in rows], df_to_annotate
-
-
-def filled(template: str, row: dict[str, str]) -> str:
-    """A template with a pair filled in. Text that looks like a field is left as it is."""
-    return re.sub(r"\{(instruction|output_1|output_2)\}", lambda field: row[field[1]], template)
 
 
 def _found(name: str, problem: str) -> Path:

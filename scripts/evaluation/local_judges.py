@@ -18,6 +18,7 @@ import pandas as pd
 from alpaca_eval.annotators import PairwiseAnnotator
 
 from scripts.lib.config.evaluation import JudgeSpec, ScorerJudge, WorldJudge
+from scripts.lib.endpoint import quieten_clients
 from scripts.lib.errors import InputError
 from scripts.lib.keys import without_secrets
 from scripts.lib.rewards import Scorer
@@ -60,8 +61,7 @@ class _Asked:
 def quieten() -> None:
     """Keep the package's and its clients' messages, and any key, out of a step's log; the package logs to the root."""
     logging.getLogger().addFilter(_tell)
-    for client in ("httpx", "httpx2", "openai"):
-        logging.getLogger(client).setLevel(logging.WARNING)
+    quieten_clients()
 
 
 def _tell(record: logging.LogRecord) -> bool:

@@ -35,15 +35,18 @@ def prompt_table(suite: str, texts: Iterable[str]) -> pd.DataFrame:
     return table.assign(source=suite, split="test").drop_duplicates("prompt_id", ignore_index=True)
 
 
-def harness_texts(name: str, suite: HarnessSuite, data: Path | None) -> list[str]:
-    """The questions' texts; for tasks whose options are the question, the options."""
+def harness_texts(name: str, suite: HarnessSuite, data: Path | None, asked: bool) -> list[str]:
+    """The questions' texts; for tasks whose options are the question, the options.
+
+    asked: whether a policy will be asked them; then what its answers' scoring needs must be here.
+    """
     if suite.data == "world":
         return [prompt_of(row) for row in read_rows(_made(name, data))[: suite.limit]]
 
     from scripts.evaluation.tasks import load_tasks, task_manager  # ten seconds that the world does not need
 
     texts = []
-    loaded = load_tasks(task_manager({name: suite}), name, suite, data)
+    loaded = load_tasks(task_manager({name: suite}), name, suite, data, scored=asked)
     for _, task in sorted(loaded["tasks"].items()):
         for _, doc in task.doc_iterator(limit=suite.limit):
             text = task.doc_to_text(doc)
@@ -144,6 +147,7 @@ def main() -> None:
     parser.add_argument("--suite", required=True, help="its name")
     parser.add_argument("--spec", type=cli.spec_of(SuiteSpec), required=True, help="JSON of the suite")
     parser.add_argument("--data", type=Path, help="the file of its questions, where they are made here")
+    parser.add_argument("--asked", action="store_true", help="a policy will be asked the questions")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--reference", type=Path, help="a win-rate suite's reference outputs are written here")
     arguments = parser.parse_args()
@@ -152,7 +156,7 @@ def main() -> None:
     if isinstance(spec, WinRateSuite) != (arguments.reference is not None):
         parser.error("--reference goes with win-rate suites, and they need it")
     if isinstance(spec, HarnessSuite):
-        texts = harness_texts(arguments.suite, spec, arguments.data)
+        texts = harness_texts(arguments.suite, spec, arguments.data, arguments.asked)
     elif isinstance(spec, RewardSuite):
         texts = reward_texts(arguments.suite, spec, arguments.data)
     else:

@@ -64,11 +64,13 @@ def task_manager(suites: Mapping[str, HarnessSuite]) -> TaskManager:
     )
 
 
-def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path | None = None) -> TaskDict:
+def load_tasks(
+    manager: TaskManager, name: str, suite: HarnessSuite, data: Path | None = None, scored: bool = True
+) -> TaskDict:
     """The tasks of one suite, with their data; ``data`` replaces the data that the suite names.
 
-    Raises InputError if there is no such task, if its data is missing (with the remedy), or if the task needs a package
-    or file that is missing.
+    scored: whether answers will be scored, or only questions read. Raises InputError if there is no such task, if its
+    data is missing (with the remedy), or if the task or its scoring needs a package or file that is missing.
     """
     path = data or (None if suite.data in (None, "world") else Path(suite.data))
     if path is None and suite.data == "world":
@@ -104,7 +106,7 @@ def load_tasks(manager: TaskManager, name: str, suite: HarnessSuite, data: Path 
         )
     for task in loaded["tasks"].values():
         task.set_fewshot_seed(DEFAULT_OTHER_SEED)
-    if suite.data != "world" and "ifeval" in suite.task:
+    if scored and suite.data != "world" and "ifeval" in suite.task:
         _prepare_ifeval(
             name, [doc for task in loaded["tasks"].values() for _, doc in task.doc_iterator(limit=suite.limit)]
         )

@@ -13,6 +13,7 @@ from scripts.lib.chat import Answer, Encoded, encode_all, encode_prompts, tried
 from scripts.lib.ids import Messages
 from scripts.lib.spelling import is_spelt
 from scripts.lib.templates import Refused, template_in
+from scripts.lib.turns import Turns, encode_turns
 
 ROWS = 4096
 """Rows that are encoded in one call of the tokenizer."""
@@ -58,6 +59,10 @@ class Encoder:
         return self._all(
             answers, encode_all, lambda each: [each.response, *(turn["content"] for turn in each.prompt)], place
         )
+
+    def turns(self, conversations: Sequence[Messages], place: Place) -> list[Turns | None]:
+        """Each whole conversation, uncut; None where dropped. Raises InputError naming the row."""
+        return self._all(conversations, encode_turns, lambda each: [turn["content"] for turn in each], place)
 
     def conversations(
         self,

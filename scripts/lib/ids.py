@@ -16,10 +16,18 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()[:20]
 
 
+def _spelt(turns: Messages) -> str:
+    return json.dumps([[turn["role"], normalise(turn["content"])] for turn in turns], ensure_ascii=False)
+
+
 def prompt_id(prompt: Messages) -> str:
     """Id of a prompt, from its messages' roles and normalised contents."""
-    turns = [[turn["role"], normalise(turn["content"])] for turn in prompt]
-    return _digest("prompt", json.dumps(turns, ensure_ascii=False))
+    return _digest("prompt", _spelt(prompt))
+
+
+def conversation_id(conversation: Messages) -> str:
+    """Id of a whole conversation, likewise."""
+    return _digest("conversation", _spelt(conversation))
 
 
 def response_id(of_prompt: str, response: str, finished: bool = True) -> str:

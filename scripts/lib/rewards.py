@@ -5,6 +5,7 @@
 | oracle       | the didactic world's true reward                                              |
 | length       | minus its distance from a number of words                                     |
 | grades       | its grade of an answer to an arithmetic story, 1 to 5                         |
+| llm_grades   | the grade that an LLM gives it, 1 to 5, having seen the problem's solution    |
 | verifier     | whether its final answer is that of the problem's solution                    |
 | form         | how well verses or a slogan of the didactic world keep the form asked for     |
 | annotation   | the score that came with the data, looked up by the response's id             |
@@ -29,6 +30,7 @@ from scripts.lib.config.scorers import (
     FormScorer,
     GradesScorer,
     LengthScorer,
+    LlmGradesScorer,
     OracleScorer,
     RewardModelScorer,
     ScorerSpec,
@@ -216,12 +218,17 @@ class RewardModel:
 
 
 def scorer_of(
-    spec: ScorerSpec, annotations: Path | None = None, model_dir: Path | None = None, pieces: Pieces | None = None
+    spec: ScorerSpec,
+    annotations: Path | None = None,
+    model_dir: Path | None = None,
+    pieces: Pieces | None = None,
+    verdicts: Path | None = None,
 ) -> Scorer:
     """The scorer described by ``spec``.
 
     annotations: table to look up (kind annotation). model_dir: folder of the trained model (kind scratch).
-    pieces: where a model stores finished outputs, for one call to score.
+    pieces: where a model stores finished outputs, for one call to score. verdicts: folder in which an LLM's answers are
+    kept (kind llm_grades).
     """
     match spec:
         case OracleScorer():
@@ -230,6 +237,12 @@ def scorer_of(
             return Length(spec.words, spec.scale)
         case GradesScorer():
             return Grades()
+        case LlmGradesScorer():
+            from scripts.lib.llm_grades import LlmGrades
+
+            if verdicts is None:
+                raise InputError("--verdicts", f"{spec.model} costs money", "add --verdicts, a folder for its answers")
+            return LlmGrades(spec, verdicts)
         case VerifierScorer():
             from scripts.lib.verifier import Verifier
 

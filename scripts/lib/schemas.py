@@ -57,6 +57,12 @@ RESPONSES = Schema(
     defaults={"finished": True},
 )
 """finished: false for a sample that was cut short, which has no end of its turn to learn."""
+CONVERSATIONS = Schema(
+    "conversations",
+    {"conversation_id": pa.string(), "conversation": MESSAGES},
+    key=("conversation_id",),
+)
+"""Questions and answers in turn, perhaps after a system turn; the last turn is an answer."""
 ANNOTATIONS = Schema(
     "annotations",
     {"response_id": pa.string(), "annotation": pa.string(), "score": pa.float64()},
@@ -165,6 +171,21 @@ TRAINING = Schema(
 )
 """samples: responses that the policy gave for this step. reward, kl: their mean score by the run's scorer, if it has
 one, and their mean log-ratio to the reference, in nats a response; of the last draw, for steps that use it again."""
+
+SUPERVISION = Schema(
+    "supervision",
+    {
+        "step": pa.int32(),
+        "loss": pa.float64(),
+        "gradient_norm": pa.float64(),
+        "learning_rate": pa.float64(),
+        "conversations": pa.int32(),
+        "tokens": pa.int64(),
+        "learnt_tokens": pa.int64(),
+    },
+    key=("step",),
+)
+"""loss: nats per learnt token, before the step's update. tokens: of the conversations, learnt or only read."""
 
 
 def _preferences_are_between_1_and_2(table: pa.Table) -> tuple[int, str] | None:

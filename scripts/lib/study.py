@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from scripts.lib.config.base import Spec
 from scripts.lib.config.root import AtlasConfig
@@ -28,6 +28,20 @@ class Step:
     module: str
     reads: Sequence[str] = ()
     arguments: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a model does for a study apart from its runs and their evaluations: one file, for ``snakemake plan``.
+
+    out: the file. of: a family, or ``<prompt set>/prompts``, each with an average response. times: how often it is
+    worked through.
+    """
+
+    kind: Literal["score", "sample", "logprobs"]
+    out: str
+    of: str
+    times: int = 1
 
 
 class Study(ABC):
@@ -63,6 +77,11 @@ class Study(ABC):
     def figures(self) -> dict[str, Step]:
         """Figure -> how results/figures/<study>/<figure>.svg and .png are made (``--out`` takes both)."""
         return {}
+
+    @property
+    def work(self) -> list[Work]:
+        """What models do for the study's own rules; what other studies or its runs need, too, is done once."""
+        return []
 
     @property
     def made(self) -> list[str]:

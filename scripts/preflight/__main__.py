@@ -11,15 +11,17 @@ Exit codes:
   1    not done: the file or a model cannot be used, or a step failed; the message says what to do
   2    the command line is not understood
   3    done, and something must be fixed before training
-  130  interrupted; the same command goes on where it stopped
+  130  interrupted by Ctrl-C or kill; the same command goes on where it stopped
 """
 
 import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from scripts.lib import cli
@@ -32,6 +34,8 @@ from scripts.preflight.look import Look, look
 DONE, FAILED, BAD, INTERRUPTED = 0, 1, 3, 130
 PAGE, SUMMARY = Path("results/preflight.html"), Path("results/preflight.json")
 SHOWN = ("bad", "warn")
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks a process to end: Ctrl-C, ``kill``, a terminal that is closed."""
 
 
 def say(text: str) -> None:
@@ -67,6 +71,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _suite(text: str) -> tuple[str, str | None]:
+    """An argparse type: a task of lm-eval, and after = the file of its questions."""
+    task, _, data = text.partition("=")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", task):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with the name of a task: write gsm8k=test.jsonl")
+    return task, data or None
+
+
 def refuse_missing(model: str | None) -> None:
     """Raises InputError for what is neither a folder nor written like a hub id, owner/name."""
     if model and not Path(model).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model):
@@ -74,12 +86,32 @@ def refuse_missing(model: str | None) -> None:
 
 
 def snakemake(configuration_file: Path, cores: int) -> int:
-    """Run the target with the progress display; returns Snakemake's exit code."""
+    """Run the target with the progress display; returns Snakemake's exit code.
+
+    Snakemake has a process group of its own: a terminal's Ctrl-C reaches this process alone, as ``kill`` does, and is
+    handed on to Snakemake and its steps once. Raises KeyboardInterrupt when they have ended and the folder is unlocked.
+    """
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(configuration_file)]
-    return subprocess.run([*command, "--", "preflight"], stdout=sys.stderr).returncode
+    process = subprocess.Popen([*command, "--", "preflight"], stdout=sys.stderr, process_group=0)
+    asked: list[int] = []
+
+    def hand_on(number: int, _: object) -> None:
+        asked.append(number)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+
+    before = {number: signal.signal(number, hand_on) for number in ENDING}
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
+    return code
 
 
-def main() -> int:
+def parser() -> argparse.ArgumentParser:
     parser = cli.parser_of("scripts.preflight", __doc__)
     parser.add_argument("file", help="pairs as json, jsonl, csv or parquet (also .gz); a folder of such; or a hub id")
     parser.add_argument("--split", default="train", help="of a folder or a hub id (default: train)")
@@ -89,18 +121,33 @@ def main() -> int:
         "--max-length", type=_count, default=1024, help="tokens at which training will cut (default: 1024)"
     )
     parser.add_argument(
+        "--suite",
+        type=_suite,
+        action="append",
+        default=[],
+        metavar="TASK[=FILE]",
+        help="an evaluation that the prompts must not contain, as lm-eval calls it, and its questions in place of "
+        "the hub's: a file, folder or zip; may be given several times",
+    )
+    parser.add_argument(
         "--configuration", type=Path, default=Path("mine.yaml"), help="what to write (default: mine.yaml)"
     )
     parser.add_argument("--cores", type=_count, default=len(os.sched_getaffinity(0)), help="default: all")
     parser.add_argument("--plan", action="store_true", help="say what would be done and what it costs, and stop")
     parser.add_argument("--json", action="store_true", help="print results/preflight.json to standard output")
-    arguments = parser.parse_args()
+    return parser
 
+
+def main() -> int:
+    arguments = parser().parse_args()
     if not Path("Snakefile").exists():
         raise InputError(Path.cwd(), "has no Snakefile", "run this in the folder of the repository")
     for model in (arguments.policy, arguments.scorer):
         refuse_missing(model)
-    asked = Asked(arguments.policy, arguments.scorer, arguments.max_length)
+    for task, data in arguments.suite:
+        if data and not Path(data).exists():
+            raise InputError(data, "no such file or folder", f"give the questions of {task}: docs/suites.md")
+    asked = Asked(arguments.policy, arguments.scorer, arguments.max_length, dict(arguments.suite))
     found = look(arguments.file, arguments.split)
     say("\n".join(introduction(arguments.file, found)))
     say(f"cost: {cost(found.rows, found.row_bytes, asked)}")

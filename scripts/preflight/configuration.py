@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,23 @@ from scripts.lib.tables import write_text
 MARK = "# Written by python -m scripts.preflight"
 SAMPLES = {"samples": 4, "temperature": 1.0, "max_new_tokens": 512}
 """The policy's own responses to each prompt: enough to see whether the data holds better ones."""
+METRICS = {"gsm8k": "exact_match,flexible-extract", "ifeval": "prompt_level_loose_acc,none"}
+"""By the beginning of a task's name, for a study that asks the suite; preflight reads only its questions."""
+OTHER_METRIC = "acc,none"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line asks for. policy, scorer: folders or hub ids; max_length: tokens at which training cuts."""
+    """What the command line asks for.
+
+    policy, scorer: folders or hub ids. max_length: tokens at which training cuts. suites: a task of lm-eval -> the file
+    of its questions, or None for the hub's.
+    """
 
     policy: str | None
     scorer: str | None
     max_length: int
+    suites: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def name_of(path: str) -> str:
@@ -41,6 +50,7 @@ def configuration(source: BaseModel, asked: Asked) -> dict[str, Any]:
     looked_at |= {"policy": "policy"} if asked.policy else {}
     looked_at |= {"scorer": "scorer"} if asked.scorer else {}
     looked_at |= {"samples": "own"} if samples else {}
+    looked_at |= {"suites": list(asked.suites)} if asked.suites else {}
     found = {
         "standalone": True,
         "studies": ["preflight"],
@@ -51,10 +61,16 @@ def configuration(source: BaseModel, asked: Asked) -> dict[str, Any]:
         "policies": {"policy": policy} if asked.policy else {},
         "samples": samples,
         "training": {"max_length": asked.max_length},
-        "evaluation": {"suites": {}},
+        "evaluation": {"suites": {task: suite(task, data) for task, data in asked.suites.items()}},
         "preflight": looked_at,
     }
     return {key: value for key, value in found.items() if value or key in ("policies", "evaluation")}
+
+
+def suite(task: str, data: str | None) -> dict[str, str]:
+    """A suite's entry. data: the file of its questions; None: the hub's."""
+    metric = next((each for start, each in METRICS.items() if task.startswith(start)), OTHER_METRIC)
+    return {"kind": "harness", "task": task, **({"data": data} if data else {}), "metric": metric}
 
 
 def text_of(found: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Scores every response of a family, once per scorer.
 
 Responses for which the scorer has no score (no such annotation, a prompt that fills max_length, a conversation that the
-chat template refuses) have no row; the log counts them, and so do the cards of tables made from the scores.
+chat template refuses, an LLM that gives no grade) have no row; the log counts them, and so do the cards of tables made
+from the scores.
 """
 
 import logging
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--responses", type=Path, required=True, help="the prompt set's responses")
     parser.add_argument("--annotations", type=Path, required=True, help="the prompt set's annotations")
     parser.add_argument("--model-dir", type=Path, help="folder of a reward model trained here")
+    parser.add_argument("--verdicts", type=Path, help="folder in which an LLM's answers are kept")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for this job alone; empty at its end")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -50,7 +52,7 @@ def main() -> None:
         texts = texts_of_family(arguments.prompts, arguments.responses, arguments.family)
         responses, ids = len(texts), texts["response_id"].tolist()
         pieces = Pieces(arguments.checkpoints, _digest(arguments.spec, arguments.model_dir, ids))
-        scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir, pieces)
+        scorer = scorer_of(arguments.spec, arguments.annotations, arguments.model_dir, pieces, arguments.verdicts)
         scores, threads = scores_of(scorer, texts), scorer.threads
     log.info("%s: %d responses scored, %d left out", arguments.family, len(scores), responses - len(scores))
     if scores.empty:

@@ -1,11 +1,13 @@
-"""Plans a study before it runs: responses to score and sample, reference forwards, training, questions, and time.
+"""Plans a study before it runs: responses to score and sample, forward passes, training, questions, and time.
 
 Counts are over the curated prompt sets; nothing else needs to exist. It is assumed that a pairs dataset has one pair
 per prompt, and that a response yet to be sampled is as long as the prompt set's average. Tokens are UTF-8 bytes / 4, a
 good approximation for English and most tokenizers. `separate` is what the study's runs would need one by one: each
-scores all responses behind its pairs, samples its own responses and computes the references of its own pairs. `cached`
-is what exists under results/; only snakemake -n can tell whether it is up to date. Hours are for what is not cached,
-from the throughputs of a machine stated in the configuration.
+scores all responses behind its pairs, samples its own responses and computes the references of its own pairs; and what
+each study needs besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can tell
+whether it is up to date. Hours are for what is not cached, from the throughputs of a machine stated in the
+configuration; requests to LLMs take a machine of their own, and none of these hours. Their tokens are those of prompts,
+answers and instructions, without reference answers.
 """
 
 import math
@@ -27,13 +29,14 @@ from scripts.lib.tables import read_table
 from scripts.studies import truncation
 from scripts.studies.truncation import BYTES_A_TOKEN, Cut, effect
 
-Kind = Literal["score", "sample", "logprobs", "train", "ask"]
+Kind = Literal["score", "sample", "logprobs", "train", "ask", "request"]
 QUANTITIES: dict[Kind, str] = {
     "score": "scored responses",
     "sample": "sampled responses",
-    "logprobs": "reference forwards (responses)",
+    "logprobs": "forward passes (responses)",
     "train": "training pairs",
     "ask": "questions of lm-eval",
+    "request": "requests to LLMs",
 }
 COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left", "jobs_left"]
 
@@ -42,8 +45,9 @@ class Job(Spec):
     """One output of the DAG and the amount of work in it.
 
     of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs per row. most: rows, if not all are
-    worked on. length: of one unit of work, relative to a row: a question includes its few-shot examples. share: of a
-    job, if one job makes several outputs. separate: how often separate runs would do it, as a multiple.
+    worked on. length: of one unit of work, relative to a row: a question includes its few-shot examples. added: tokens
+    beyond that, such as an LLM's instructions. share: of a job, if one job makes several outputs. separate: how often
+    separate runs would do it, as a multiple; the references of runs' own pairs are counted apart, by their training.
     """
 
     kind: Kind
@@ -52,6 +56,7 @@ class Job(Spec):
     times: float = 1.0
     most: int | None = None
     length: float = 1.0
+    added: float = 0.0
     share: float = 1.0
     separate: float = 1.0
 
@@ -99,19 +104,21 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
                 raise InputError(job.out, f"works through {job.of}, which is not counted", "give its prompts")
         count = {job.out: min(texts[job.of].rows, job.most or math.inf) * job.times for job in own}
         sides = 2 if kind == "train" else 1  # a pair is two sequences
-        tokens = {job.out: sides * count[job.out] * job.length * texts[job.of].tokens for job in own}
+        tokens = {job.out: sides * count[job.out] * (job.length * texts[job.of].tokens + job.added) for job in own}
         left = [job for job in own if not Path(job.out).exists()]
         row = {
             "work": work,
             "needed": round(sum(count.values())),
-            "separate": round(references if kind == "logprobs" else sum(count[job.out] * job.separate for job in own)),
+            "separate": round(sum(count[job.out] * job.separate for job in own) + references * (kind == "logprobs")),
             "cached": round(sum(count.values()) - sum(count[job.out] for job in left)),
             "tokens_needed": round(sum(tokens.values())),
             "tokens_left": round(sum(tokens[job.out] for job in left)),
             "jobs_left": round(sum(job.share for job in left)),
         }
         for name, machine in hardware.items():
-            seconds = [job.share * machine.start_seconds + tokens[job.out] / getattr(machine, kind) for job in left]
+            speed = math.inf if kind == "request" else getattr(machine, kind)
+            start = 0.0 if kind == "request" else machine.start_seconds
+            seconds = [job.share * start + tokens[job.out] / speed for job in left]
             rounds = math.ceil(row["jobs_left"] / machine.devices)
             row[f"{name}_device_hours"] = sum(seconds) / 3600
             row[f"{name}_hours"] = max(sum(seconds) / machine.devices, rounds * min(seconds, default=0.0)) / 3600
@@ -147,7 +154,7 @@ def main() -> None:
     parser.add_argument(
         "--texts",
         type=Path,
-        nargs="+",
+        nargs="*",
         required=True,
         help="folders with prompts.parquet and, except for questions, the responses to them",
     )

@@ -81,8 +81,15 @@ class Rollout:
         return float(self.ref[self.worst].double().sum())
 
 
+ROWS = 9
+"""Of what is measured: loss, log-probability of the chosen and of the rejected response, their implicit rewards, their
+log-probabilities under the reference, and their lengths."""
+
+
 class PairLesson:
     """Pairs under an objective of objectives.py."""
+
+    rows = ROWS
 
     def __init__(self, objective: Callable[[PairLogps], Tensor], spec: Hyperparameters) -> None:
         self.objective, self.spec = objective, spec
@@ -105,6 +112,8 @@ class PairLesson:
 
 class SampleLesson:
     """Rollouts under an objective of reward_objectives.py; the loss of a prompt is the mean over its samples."""
+
+    rows = ROWS
 
     def __init__(self, objective: Callable[[SampleLogps], Tensor], spec: Hyperparameters) -> None:
         self.objective, self.spec = objective, spec

@@ -1,14 +1,12 @@
 """Before its first update a run is its own reference, and must say what is stored of it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.training import Hyperparameters
-from scripts.lib.errors import InputError, in_short
+from scripts.lib.errors import InputError
 from scripts.training.lessons import Example, Rollout, loss_at_reference
 
 PER_TOKEN: dict[Precision, float] = {"float32": 1e-4, "bfloat16": 0.1}
@@ -34,16 +32,3 @@ def check_start(
             "delete the policy's folder in results/logprobs and run snakemake again; if the loss stays, the model does "
             "not say the same twice, and cannot be trained against what it said",
         )
-
-
-@contextmanager
-def refusals_told(model: PreTrainedModel) -> Iterator[None]:
-    """Raises InputError for what a model's own code refuses: training outside train mode, or a feature it lacks."""
-    try:
-        yield
-    except (AssertionError, NotImplementedError) as error:
-        raise InputError(
-            f"training step 0 of {type(model).__name__}",
-            f"the model refuses it ({in_short(error)})",
-            "give another model: runs train in eval mode, in which there is no dropout",
-        ) from error

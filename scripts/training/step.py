@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from scripts.lib.batching import by_tokens, deal
 from scripts.lib.chat import Encoded
-from scripts.lib.config.training import Hyperparameters
+from scripts.lib.config.steps import Steps
 from scripts.lib.head import Head
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import PRECISIONS
@@ -27,9 +27,6 @@ from scripts.lib.packing import group_of, hidden_states, pack, packed_attention,
 from scripts.lib.products import large_products
 from scripts.training.compiled import compiled_layers
 from scripts.training.processes import Processes
-
-ROWS = 9
-"""Of what a lesson measures."""
 
 
 class Item(Protocol):
@@ -42,7 +39,9 @@ class Item(Protocol):
 
 
 class Lesson(Protocol):
-    """What items are and what their loss is."""
+    """What items are and what their loss is. rows: how many numbers it measures of each."""
+
+    rows: int
 
     def learnt(self, item: Item) -> list[Encoded]:
         """The responses through whose log-probs the loss has a gradient."""
@@ -53,8 +52,7 @@ class Lesson(Protocol):
         ...
 
     def measured(self, items: Sequence[Item], learnt: list[Tensor], unlearnt: list[Tensor]) -> Tensor:
-        """float32 (ROWS, items), the first row differentiable: loss, log-probability of the chosen and of the rejected
-        response, their implicit rewards, their log-probabilities under the reference, and their lengths.
+        """float32 (rows, items); the first row is the loss, and differentiable.
 
         learnt, unlearnt: log-probs (tokens,) of those responses of all items, in order.
         """
@@ -65,7 +63,7 @@ def accumulate(
     model: PreTrainedModel,
     batch: Sequence[Item],
     lesson: Lesson,
-    spec: Hyperparameters,
+    spec: Steps,
     pad_id: int,
     head: Head | None,
     processes: Processes | None = None,
@@ -76,7 +74,7 @@ def accumulate(
     ``spec.precision``; :func:`head_of`) items are packed, and what an item's responses share counts once; without it
     they are padded, and padding counts too. The division into micro-batches changes the sum only by rounding. With
     ``processes``, which all get the same batch, each works on its part.
-    Returns what the lesson measured, float32 (ROWS, items); the order of the items is that of the micro-batches.
+    Returns what the lesson measured, float32 (rows, items); the order of the items is that of the micro-batches.
     """
     if head:
         learnt = [lesson.learnt(each) for each in batch]
@@ -100,11 +98,11 @@ def accumulate(
     if processes is None:
         return torch.cat(measured, dim=1)
     processes.add_up(model)
-    none = torch.empty(ROWS, 0, device=model.device)
+    none = torch.empty(lesson.rows, 0, device=model.device)
     return processes.columns(torch.cat([none, *measured], dim=1), [len(hand) for hand in hands])
 
 
-def head_of(model: PreTrainedModel, spec: Hyperparameters) -> Head:
+def head_of(model: PreTrainedModel, spec: Steps) -> Head:
     """The model's head for the steps of a run; it keeps its buffer between them."""
     return Head(model.get_output_embeddings(), PRECISIONS[spec.precision])
 
@@ -117,7 +115,7 @@ def _micro_batches(hand: Sequence[int], tokens: Sequence[int], budget: int, pack
 
 
 def _padded(
-    model: PreTrainedModel, items: Sequence[Item], lesson: Lesson, spec: Hyperparameters, pad_id: int, of: float
+    model: PreTrainedModel, items: Sequence[Item], lesson: Lesson, spec: Steps, pad_id: int, of: float
 ) -> Tensor:
     learnt, unlearnt = ([each for item in items for each in side(item)] for side in (lesson.learnt, lesson.unlearnt))
     with _precision(model, spec):
@@ -128,7 +126,7 @@ def _padded(
 
 
 def _packed(
-    model: PreTrainedModel, head: Head, items: Sequence[Item], lesson: Lesson, spec: Hyperparameters, of: float
+    model: PreTrainedModel, head: Head, items: Sequence[Item], lesson: Lesson, spec: Steps, of: float
 ) -> Tensor:
     learnt = [lesson.learnt(item) for item in items]
     unlearnt = [lesson.unlearnt(item) for item in items]
@@ -153,7 +151,7 @@ def _packed(
 
 @torch.no_grad()
 def _forward_only(
-    model: PreTrainedModel, head: Head, groups: Sequence[Sequence[Encoded]], spec: Hyperparameters
+    model: PreTrainedModel, head: Head, groups: Sequence[Sequence[Encoded]], spec: Steps
 ) -> list[list[Tensor]]:
     """The log-probs (tokens,) of each response of each group."""
     kept = [group for group in groups if group]
@@ -167,7 +165,7 @@ def _forward_only(
     return [[next(values) for _ in group] for group in groups]
 
 
-def _precision(model: PreTrainedModel, spec: Hyperparameters) -> torch.autocast:
+def _precision(model: PreTrainedModel, spec: Steps) -> torch.autocast:
     """Autocast; without its cache if layers are recomputed, so that no bfloat16 copy of all weights is kept."""
     return torch.autocast(
         model.device.type,

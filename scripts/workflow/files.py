@@ -7,7 +7,8 @@ from typing import Any
 from snakemake.io import contains_wildcard
 
 from scripts.lib import lineage
-from scripts.lib.config.behind import entry_of
+from scripts.lib.config.behind import entry_of, model_behind
+from scripts.lib.config.endpoints import Endpoint, Paid
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.errors import InputError
 
@@ -25,6 +26,11 @@ def of_kind(section: Mapping[str, Any], *kinds: str) -> list[str]:
 def one_of(names: Iterable[str]) -> str:
     """A wildcard constraint that matches only these names."""
     return "|".join(names) or "(?!)"
+
+
+def each_below_its_own(names: Mapping[str, Iterable[str]]) -> str:
+    """A wildcard constraint that matches each folder's own names, directly below a folder of that name."""
+    return one_of(rf"(?<=/{folder}/)({one_of(of_it)})" for folder, of_it in names.items())
 
 
 def spec(section: Mapping[str, Any], name: str) -> str:
@@ -107,8 +113,13 @@ class Files:
     def scorer_paths(self, scorer: str | None) -> list[str]:
         """Where a scorer's model is that is not trained here, or the solutions that it knows."""
         entry = self.atlas.scorers.get(scorer)
-        paths = [getattr(entry, "model", None), *(each.path for each in getattr(entry, "solutions", []))]
+        model = None if isinstance(entry, Endpoint) else getattr(entry, "model", None)
+        paths = [model, *(each.path for each in getattr(entry, "solutions", []))]
         return [path for path in paths if path]
+
+    def verdicts(self, scorer: str | None) -> list[str]:
+        """The flag for the folder of an LLM's answers; empty for scorers that are free."""
+        return ["--verdicts", "cache/verdicts"] if isinstance(self.atlas.scorers.get(scorer), Paid) else []
 
     def scorer_data(self, scorer: str) -> list[str]:
         """The local ones of these files."""
@@ -140,9 +151,9 @@ class Files:
         return online.scorer if online else None
 
     def training_scorer_files(self, variant: str) -> list[str]:
-        """The files of it, if it is a reward model trained here or a local folder."""
+        """The files of it: a reward model, or the solutions that it knows."""
         name = self.training_scorer(variant)
-        return [*self.scorer(name), *local_files(getattr(self.atlas.scorers[name], "model", None))] if name else []
+        return [*self.scorer(name), *self.scorer_data(name)] if name else []
 
     def training_scorer_flags(self, variant: str) -> list[str]:
         """The flags for it."""
@@ -153,8 +164,8 @@ class Files:
         return ["--scorer", spec(self.atlas.scorers, name), *folder]
 
     def root_of(self, policy: str) -> Any:
-        """The configuration's entry of the policy at the beginning of a lineage."""
-        return self.atlas.policies[policy.split(".")[0]]
+        """The configuration's entry of the model at the beginning of a lineage."""
+        return model_behind(self.atlas, policy)
 
     # Families: their prompts, responses and scores
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from scripts.lib.config.behind import model_behind
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.config.studies import Location, Problem
 from scripts.lib.lineage import Run, lineage_of, pairs_for, sample_sets_behind, sampled_family
@@ -30,7 +31,7 @@ def problems(atlas: AtlasConfig, rooms: Mapping[str, Study]) -> Iterator[Problem
 
 
 def _problems_of(atlas: AtlasConfig, run: Run, at: Location) -> Iterator[Problem]:
-    base = atlas.policies[run.policy]
+    base = model_behind(atlas, run.policy)
     variant = atlas.training.variant(run.variant)
     if getattr(base, "trust_remote_code", False):
         yield (

@@ -9,8 +9,8 @@ from scripts.lib.config.behind import entry_of, origin_of
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, pairs_for
 from scripts.lib.names import PairsName
-from scripts.lib.study import Study
-from scripts.workflow.files import Files, of_kind
+from scripts.lib.study import Study, Work
+from scripts.workflow.files import Files, each_below_its_own, of_kind
 from scripts.workflow.lineages import runs_behind
 
 
@@ -205,13 +205,13 @@ class Studies:
         return [{"name": name, "title": room.title, "lead": room.lead} for name, room in self.rooms.items()]
 
     @property
-    def tables(self) -> list[str]:
-        """The names of all tables that a study's own step makes."""
-        return distinct(name for room in self.rooms.values() for name in room.tables)
+    def tables(self) -> str:
+        """A wildcard constraint: the tables that a study's own step makes, each in that study's folder alone."""
+        return each_below_its_own({name: room.tables for name, room in self.rooms.items()})
 
     @property
-    def figures(self) -> list[str]:
-        return distinct(name for room in self.rooms.values() for name in room.figures)
+    def figures(self) -> str:
+        return each_below_its_own({name: room.figures for name, room in self.rooms.items()})
 
     @cached_property
     def boundaries(self) -> list[str]:
@@ -221,6 +221,11 @@ class Studies:
         measured = [(policy, suite) for policy, suite in self.all.measured if suite in of_kind(suites, "boundary")]
         asked = distinct([*((policy, suite) for policy, suite in named if policy), *measured])
         return [f"results/evaluations/{policy}/{suite}.json" for policy, suite in asked]
+
+    @property
+    def work(self) -> list[Work]:
+        """What models do for the studies' own rules."""
+        return [each for room in self.rooms.values() for each in room.work]
 
     def targets(self, study: str) -> list[str]:
         """The final files of one study; empty for an inactive study."""

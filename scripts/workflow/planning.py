@@ -1,30 +1,46 @@
 """The jobs to plan: every output of the studies that needs a model, in the form of scripts/studies/plan.py."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.lib import lineage
+from scripts.lib.asking import BYTES_A_TOKEN
 from scripts.lib.config.behind import entry_of
+from scripts.lib.config.endpoints import Paid
 from scripts.lib.lineage import Run
+from scripts.lib.llm_grades import TEMPLATE
+from scripts.lib.study import Work
 from scripts.workflow.needs import Needs, distinct
 from scripts.workflow.suite_files import SuiteFiles
 
 Job = dict[str, Any]
+INSTRUCTIONS = len(TEMPLATE) / BYTES_A_TOKEN
+"""Tokens of what an LLM is told besides problem, solution and answer."""
 
 
 class Planning:
-    """The jobs behind the needs of some studies."""
+    """The jobs behind the needs of some studies, and what models do for their own rules."""
 
-    def __init__(self, needs: Needs) -> None:
+    def __init__(self, needs: Needs, work: Sequence[Work] = ()) -> None:
         self.needs = needs
+        self.work = work
         self.atlas = needs.atlas
         self.files = needs.files
         self.suite_files = SuiteFiles(needs.files)
 
     def jobs(self) -> list[Job]:
-        references = [self._work_of("logprobs", path) for path in self._logprobs()]
+        references = [self._work_of("logprobs", path) | {"separate": 0} for path in self._logprobs()]
         trained = [self._training(run) for run in self.needs.runs]
-        return self._scoring() + self._sampling() + references + trained + self._asking()
+        jobs = self._scoring() + self._sampling() + references + trained + self._asking() + self._requesting()
+        made = {job["out"]: job for job in jobs}
+        for each in self.work:  # a study by itself would do all of its work
+            counted = self._counted(each.of)
+            times = each.times * counted.get("times", 1)
+            asked = {"kind": "request", "added": INSTRUCTIONS} if self._is_asked(each) else {"kind": each.kind}
+            new = asked | {"out": each.out, "separate": 0} | counted | {"times": times}
+            made.setdefault(each.out, new)["separate"] += 1
+        return list(made.values())
 
     def cuts(self) -> list[dict[str, Any]]:
         """The pairs that runs learn from, once for each policy, length and truncation, in order of first use."""
@@ -53,7 +69,8 @@ class Planning:
     def counted_sets(self) -> list[str]:
         """The folders of the prompt sets behind the studies, held-out ones too."""
         held_out = [self.atlas.evaluation.suites[suite].pairs for suite in self.needs.suites_of("preference")]
-        names = distinct([*self.needs.prompt_sets, *self.files.prompt_sets_behind(held_out)])
+        worked = [each.of.partition("/")[0].partition(".")[0] for each in self.work]
+        names = distinct([*self.needs.prompt_sets, *self.files.prompt_sets_behind(held_out), *worked])
         return [f"results/prompt_sets/{name}" for name in names]
 
     def counted_suites(self, *kinds: str) -> list[str]:
@@ -88,7 +105,21 @@ class Planning:
 
     def _scoring(self) -> list[Job]:
         asked = [path for run in self.needs.runs for path in self.needs.scores_of(run)]
-        return [self._work_of("score", path) | {"separate": asked.count(path)} for path in distinct(asked)]
+        return [
+            (self._requests(path) if self._is_paid(path) else self._work_of("score", path))
+            | {"separate": asked.count(path)}
+            for path in distinct(asked)
+        ]
+
+    def _is_paid(self, path: str) -> bool:
+        """Whether scores are an LLM's."""
+        return isinstance(self.atlas.scorers[Path(path).parent.name], Paid)
+
+    def _is_asked(self, work: Work) -> bool:
+        return work.kind == "score" and self._is_paid(work.out)
+
+    def _requests(self, path: str) -> Job:
+        return self._work_of("request", path) | {"added": INSTRUCTIONS}
 
     def _sampling(self) -> list[Job]:
         """For pairs, with the share that a separate run would sample itself; and for win rates and rewards."""
@@ -137,3 +168,17 @@ class Planning:
             }
             for policy, suite in asked
         ]
+
+    def _requesting(self) -> list[Job]:
+        """Grades of the samples of suites, which several suites may share, and verdicts of LLM judges."""
+        suites = self.atlas.evaluation.suites
+        graded, judged = {}, []
+        for policy, suite in self.needs.measured:
+            out, entry = f"results/evaluations/{policy}/{suite}.json", suites[suite]
+            if entry.kind == "reward" and isinstance(self.atlas.scorers[entry.scorer], Paid):
+                of = self.suite_files.sampled_suite(suite)
+                job = {"kind": "request", "out": out, "of": f"{of}/prompts", "times": suites[of].sampling.samples}
+                graded.setdefault((policy, of, entry.scorer), job | {"added": INSTRUCTIONS})
+            elif entry.kind == "win_rate" and isinstance(entry.judge, Paid):
+                judged.append({"kind": "request", "out": out, "of": f"{suite}/prompts"})
+        return [*graded.values(), *judged]

@@ -1,7 +1,7 @@
 """Paths of the files of suites by the configuration: what they ask, of whom, and who judges."""
 
 from scripts.lib import lineage
-from scripts.lib.config.evaluation import PaidJudge
+from scripts.lib.config.endpoints import Paid
 from scripts.lib.errors import InputError
 from scripts.workflow.files import Files, local_files, spec
 
@@ -80,7 +80,7 @@ class SuiteFiles:
 
     def is_paid(self, suite: str) -> bool:
         """Whether a suite's judge is an LLM behind an API."""
-        return isinstance(self.suites[suite].judge, PaidJudge)
+        return isinstance(self.suites[suite].judge, Paid)
 
     def fits_length_control(self, suite: str) -> bool:
         """Whether length control is fitted here: for the didactic world, whose judge has no published files."""
@@ -119,4 +119,4 @@ class SuiteFiles:
         scorer = self.atlas.scorers[name]
         if getattr(scorer, "backend", None) == "vllm":  # its environment has no alpaca-eval
             scorer = scorer.model_copy(update={"backend": "transformers", "engine": None})
-        return ["--scorer", scorer.model_dump_json(exclude={"threads"}), *folder]
+        return ["--scorer", scorer.model_dump_json(exclude={"threads"}), *folder, *self.files.verdicts(name)]

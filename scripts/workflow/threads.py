@@ -8,6 +8,8 @@ fixes it.
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.config.behind import model_behind
+from scripts.lib.config.endpoints import Endpoint
 from scripts.lib.config.root import AtlasConfig
 
 SMALL = 100_000_000
@@ -16,7 +18,7 @@ WEIGHTS = ("*.safetensors", "*.bin")
 
 
 class Threads:
-    """The threads of the steps of one configuration.
+    """The threads of the steps of one configuration; 1 for a model that is served elsewhere.
 
     cores: of Snakemake on this machine; None where a cluster's profile says how many processors a job requests.
     """
@@ -26,8 +28,8 @@ class Threads:
         self.cores = cores or 1
 
     def of_policy(self, policy: str) -> int:
-        """For a policy, or a run: that of the policy at the beginning of its lineage."""
-        return self._of(self.atlas.policies[policy.split(".")[0]])
+        """For a policy, or a run: that of the model at the beginning of its lineage."""
+        return self._of(model_behind(self.atlas, policy))
 
     def of_scorer(self, scorer: str | None) -> int:
         """For a scorer; 1 without one."""
@@ -39,7 +41,8 @@ class Threads:
 
     def _of(self, entry: Any) -> int:
         asked = getattr(entry, "threads", None)
-        return asked or (self.cores if is_large(getattr(entry, "model", None)) else 1)
+        model = None if isinstance(entry, Endpoint) else getattr(entry, "model", None)
+        return asked or (self.cores if is_large(model) else 1)
 
 
 def is_large(model: str | None) -> bool:

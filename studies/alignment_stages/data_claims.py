@@ -13,6 +13,7 @@ from studies.alignment_stages.config import Base
 from studies.alignment_stages.discrepancy import says_off
 from studies.alignment_stages.judging import STUDY, Judging
 from studies.alignment_stages.layout import BLEND, COMPARED, FOREIGN, OFF, ON, Row, compared, row, trained_from
+from studies.alignment_stages.stage_claims import in_stage
 
 LEAST_LIKELIER = 84.32
 """The lowest of the paper's nine shares of Table 8, in points."""
@@ -21,21 +22,9 @@ LEAST_LIKELIER = 84.32
 def characteristics(of: Judging) -> list[Claim]:
     """diversity and quality, each if any initial policy of Table 2 is in its stage."""
     found = []
-    names = {OFF: "off-policy data", FOREIGN: "a strong policy's data"}
-    for name, data, other, injected in (("diversity", OFF, FOREIGN, True), ("quality", FOREIGN, OFF, False)):
-        members = [start for start in compared(of.spec) if of.is_injected(start) == injected]
-        if not members:
-            continue
-        statistic = Estimate.of(np.mean([of.difference(start, data, other) for start in members], axis=0))
-        where = f"initial policies of Table 2 with a boundary score {'below' if injected else 'of at least'} 0.5"
-        words = Words(
-            f"{names[data].capitalize()} over {names[other]} for {where}",
-            f"{len(members)} {where} gain more from {names[data]} than from {names[other]}",
-            f"{len(members)} {where} gain no more from {names[data]} than from {names[other]}",
-            "points",
-        )
-        statement = f"The {where} gain more from {names[data]} than from {names[other]} (points, mean)"
-        found.append(of.claim(name, statement, words, positive(statistic), published_mean(of, data, other, injected)))
+    for name, injected, data, other in (("diversity", True, OFF, FOREIGN), ("quality", False, FOREIGN, OFF)):
+        paper = published_mean(of, data, other, injected)
+        found += in_stage(of, name, compared(of.spec), "initial policies of Table 2", injected, data, other, paper)
     return found
 
 

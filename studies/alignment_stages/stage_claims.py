@@ -11,9 +11,11 @@ from scripts.studies.statistics.estimates import Estimate
 from scripts.studies.verdicts import Judged
 from studies.alignment_stages.discrepancy import PREDICTORS, SCORE, says_off
 from studies.alignment_stages.judging import Judging
-from studies.alignment_stages.layout import OFF, ON, row, switched
+from studies.alignment_stages.layout import FOREIGN, OFF, ON, Row, row, switched
 from studies.alignment_stages.predictions import of_paper
 from studies.alignment_stages.published_numbers import Published
+
+DATA = {OFF: "off-policy data", ON: "on-policy data", FOREIGN: "a strong policy's data"}
 
 
 def discrepancy(of: Judging) -> list[Claim]:
@@ -56,23 +58,41 @@ def discrepancy(of: Judging) -> list[Claim]:
     ]
 
 
+def in_stage(
+    of: Judging,
+    name: str,
+    starts: Sequence[Row],
+    whose: str,
+    injected: bool,
+    data: str,
+    other: str,
+    paper: float | None,
+) -> list[Claim]:
+    """Those of the initial policies that are in a stage gain more from some data than from other; none if none is.
+
+    whose: the starts in words. injected: the stage below 0.5, or the other. paper: the published mean difference.
+    """
+    members = [start for start in starts if of.is_injected(start) == injected]
+    if not members:
+        return []
+    statistic = Estimate.of(np.mean([of.difference(start, data, other) for start in members], axis=0))
+    where = f"{whose} with a boundary score {'below' if injected else 'of at least'} 0.5"
+    more = f"more from {DATA[data]} than from {DATA[other]}"
+    words = Words(
+        f"{DATA[data].capitalize()} over {DATA[other]} for {where}",
+        f"{len(members)} {where} gain {more}",
+        f"{len(members)} {where} gain no {more}",
+        "points",
+    )
+    return [of.claim(name, f"The {where} gain {more} (points, mean)", words, positive(statistic), paper)]
+
+
 def stages(of: Judging) -> list[Claim]:
     """injection and fine_tuning, each if any initial policy is in its stage."""
     found = []
-    for name, data, other, injected in (("injection", OFF, ON, True), ("fine_tuning", ON, OFF, False)):
-        members = [start for start in switched(of.spec) if of.is_injected(start) == injected]
-        if not members:
-            continue
-        statistic = Estimate.of(np.mean([of.difference(start, data, other) for start in members], axis=0))
-        where = f"initial policies with a boundary score {'below' if injected else 'of at least'} 0.5"
-        words = Words(
-            f"{data.capitalize()}-policy over {other}-policy data for {where}",
-            f"{len(members)} {where} gain more from {data}-policy data",
-            f"{len(members)} {where} gain no more from {data}-policy data",
-            "points",
-        )
-        statement = f"The {where} gain more from {data}-policy than from {other}-policy data (points, mean)"
-        found.append(of.claim(name, statement, words, positive(statistic), published_mean(of.published, injected)))
+    for name, injected, data, other in (("injection", True, OFF, ON), ("fine_tuning", False, ON, OFF)):
+        paper = published_mean(of.published, injected)
+        found += in_stage(of, name, switched(of.spec), "initial policies", injected, data, other, paper)
     return found
 
 

@@ -9,6 +9,11 @@ def folder(dataset: str) -> str:
     return f"results/preflight/{dataset}"
 
 
+def overlap(dataset: str) -> str:
+    """What the policy's last hidden layer says of every pair."""
+    return f"{folder(dataset)}/overlap.parquet"
+
+
 def parts(spec: Config) -> list[str]:
     """The parts that the configuration allows; rules.smk has a rule for each."""
     return ["text", *(["scorer"] if spec.scorer else []), *(["policy"] if spec.policy else [])]

@@ -4,10 +4,11 @@ The step that advises writes ``results/preflight/<dataset>/advice.json``: a list
 :class:`Recommendation`; the page shows them in this order, those of kind advice first.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from scripts.lib.errors import InputError
 from scripts.lib.tables import read_json, write_json
@@ -34,6 +35,22 @@ class Recommendation:
     evidence: str = ""
     unknown: str = ""
     table: Sequence[Mapping[str, object]] = ()
+
+
+class Prediction(Protocol):
+    """A number with its 95 % interval; NaN where an end is unknown."""
+
+    value: float
+    low: float
+    high: float
+
+
+def predicted(gain: Prediction | None, unit: str) -> dict[str, float | str | None]:
+    """The fields of a recommendation that a prediction fills; None for what is unknown."""
+    if gain is None:
+        return {}
+    numbers = {"gain": gain.value, "ci_low": gain.low, "ci_high": gain.high}
+    return {**{name: None if math.isnan(each) else each for name, each in numbers.items()}, "unit": unit}
 
 
 def write_recommendations(recommendations: Iterable[Recommendation], path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 
 from scripts.lib.config.scorers import AnnotationScorer
 from scripts.lib.lineage import families_behind, prompt_set_behind, sampled_family
-from scripts.lib.study import Step, Study
+from scripts.lib.study import Step, Study, Work
 from studies.preflight import layout
 from studies.preflight.config import Config
 
@@ -23,6 +23,19 @@ class Room(Study):
     def lead(self) -> str:
         models = [f"the {kind} {name}" for kind in ("scorer", "policy") if (name := getattr(self.spec, kind))]
         return f"{self.spec.pairs}, by its text{''.join(f', by {model}' for model in models)}."
+
+    @property
+    def work(self) -> list[Work]:
+        """Samples, scores and log-probs of the families, and one forward of either side of every pair for overlap."""
+        policy, scorer, pairs = self.spec.policy, self.spec.scorer, self.spec.pairs
+        found = [Work("sample", f"results/samples/{policy}/{each}.parquet", each) for each in self.own]
+        found += [Work("score", f"results/scores/{scorer}/{each}.parquet", each) for each in self.judged(pairs)]
+        if policy:
+            families = [*self.families(pairs), *self.own]
+            found += [Work("logprobs", f"results/logprobs/{policy}/{each}.parquet", each) for each in families]
+            prompts = f"{prompt_set_behind(self.atlas, pairs)}/prompts"
+            found += [Work("logprobs", layout.overlap(pairs), prompts, times=2)]
+        return found
 
     @property
     def made(self) -> list[str]:

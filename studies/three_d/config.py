@@ -1,7 +1,7 @@
 """The study's key in the configuration."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -74,9 +74,15 @@ class PairSet(Spec):
     pairs: PairsRef
 
 
+PartSeeds = Annotated[
+    Distinct[Seed] | None, Field(min_length=1, description="Seeds of this part alone; none: those of the experiments.")
+]
+
+
 class RewardModels(Spec):
     """Reward models against DPO: one start, the same pairs, the hyperparameters of the scenarios' variant."""
 
+    seeds: PartSeeds = None
     sets: Distinct[PairSet] = Field(min_length=1)
     held_out: PositiveFraction = Field(0.25, description="The share of the prompts, by their ids.")
     every: Count = Field(4, description="Steps between measurements on held-out pairs.")
@@ -88,6 +94,7 @@ Part = Literal["row_number", "words_per_row", "rhythm", "title", "word_count", "
 class Forms(Spec):
     """PPO against DPO (Table 2): one policy, its own pairs, and a reward model of these pairs."""
 
+    seeds: PartSeeds = None
     policy: Base
     pairs: PairsRef = Field(description="Of the policy's own samples.")
     dpo: VariantRef

@@ -9,7 +9,7 @@ from itertools import product
 
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, in_draw
-from studies.three_d.config import Base, Experiments, PairSet
+from studies.three_d.config import Base, Experiments, Forms, PairSet, RewardModels
 
 SCENARIOS = {"Scenario 1": "on_on", "Scenario 2": "off_on", "Scenario 3": "on_off", "Scenario 4": "off_off"}
 """The paper's name -> the field of the configuration: chosen, then rejected, on- or off-policy."""
@@ -34,11 +34,13 @@ class Row:
     variant: str = ""
 
 
-def trained(spec: Experiments, base: Base, setting: str, pairs: str, variant: str) -> Row:
-    """The row of one policy on some pairs."""
+def trained(
+    spec: Experiments, base: Base, setting: str, pairs: str, variant: str, seeds: Sequence[int] | None = None
+) -> Row:
+    """The row of one policy on some pairs. seeds: those of the experiments, if none are given."""
     runs = tuple(
         Run(base.policy, in_draw(pairs, draw, spec.draws), variant, seed).name
-        for draw, seed in product(range(1, spec.draws + 1), spec.seeds)
+        for draw, seed in product(range(1, spec.draws + 1), seeds or spec.seeds)
     )
     return Row(base, setting, runs, pairs, variant)
 
@@ -77,13 +79,10 @@ def reward_models(spec: Experiments) -> list[tuple[PairSet, str, list[str]]]:
     """(pairs, kind, the names of its curves) of every set and kind of model; by draw of the data, then by seed."""
     if spec.reward_models is None:
         return []
-    base, draws = spec.policies[-1].policy, range(1, spec.draws + 1)
+    base = spec.policies[-1].policy
+    repeats = list(product(range(1, spec.draws + 1), seeds_of(spec, spec.reward_models)))
     return [
-        (
-            each,
-            kind,
-            [curve(base, in_draw(each.pairs, draw, spec.draws), kind, s) for draw in draws for s in spec.seeds],
-        )
+        (each, kind, [curve(base, in_draw(each.pairs, draw, spec.draws), kind, seed) for draw, seed in repeats])
         for each in spec.reward_models.sets
         for kind in MODELS
     ]
@@ -97,8 +96,16 @@ def forms(spec: Experiments) -> list[Row]:
     variants = {"PPO": of.ppo, "DPO": of.dpo, **of.others}
     return [
         Row(of.policy, "Base", (of.policy.policy,)),
-        *(trained(spec, of.policy, setting, of.pairs, variant) for setting, variant in variants.items()),
+        *(
+            trained(spec, of.policy, setting, of.pairs, variant, seeds_of(spec, of))
+            for setting, variant in variants.items()
+        ),
     ]
+
+
+def seeds_of(spec: Experiments, part: Forms | RewardModels | None) -> list[int]:
+    """The seeds of a part of the experiments: its own, if it has any."""
+    return (part and part.seeds) or spec.seeds
 
 
 def curve(policy: str, pairs: str, kind: str, seed: int) -> str:

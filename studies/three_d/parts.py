@@ -31,17 +31,25 @@ def part(name: str, label: str, estimates: Sequence[Estimate], paper: Sequence[f
 
 
 def claims_of(
-    spec: Experiments, name: str, subject: str, fails: str, unit: str, every: str, parts: Sequence[Part]
+    spec: Experiments,
+    name: str,
+    subject: str,
+    fails: str,
+    unit: str,
+    every: str,
+    parts: Sequence[Part],
+    seeds: Sequence[int] | None = None,
 ) -> list[Claim]:
     """The claim over all parts, if there are several, then each.
 
-    subject, fails: what is found if it holds or fails. every: all parts, in words.
+    subject, fails: what is found if it holds or fails. every: all parts, in words. seeds: those of the experiments, if
+    none are given.
     """
 
     def claim(at: str, where: str, judged: Judged, paper: float | None, least: str = "") -> Claim:
         words = Words(f"{subject}{where}", f"{subject}{where}", f"{fails}{where}", unit, least)
         statement = f"{subject}{where} ({unit})"
-        return claim_of(STUDY, at, statement, words, judged, paper, len(spec.seeds), spec.draws)
+        return claim_of(STUDY, at, statement, words, judged, paper, len(seeds or spec.seeds), spec.draws)
 
     each = [claim(f"{name}.{of.name}", f", {of.label}", of.statistic, of.paper) for of in parts]
     if len(parts) == 1:

@@ -34,7 +34,7 @@ def reward_models(spec: Experiments, folder: Path) -> list[Claim]:
         row = Row(spec.policies[-1], kind, tuple(runs), pairs.pairs, kind)
         by_set.setdefault(pairs.name, {})[kind] = row
         curves[row] = [read_curve(folder / f"{run}.csv") for run in runs]
-    found = []
+    found, seeds = [], layout.seeds_of(spec, spec.reward_models)
     for name, statistic, subject in (
         ("rm_steadier", changes, "DPO's held-out accuracy fluctuates more than a reward model's"),
         ("dpo_overfits", gaps, "DPO overfits its pairs more than a reward model does"),
@@ -49,7 +49,7 @@ def reward_models(spec: Experiments, folder: Path) -> list[Claim]:
             )
             parts.append(part(f"set_{at}", f"on set {at}", [drawn.difference(rows["dpo"], rows["rm"])]))
         fails = subject.replace(" more ", " no more ")
-        found += claims_of(spec, name, subject, fails, "percentage points", "on each set of pairs", parts)
+        found += claims_of(spec, name, subject, fails, "percentage points", "on each set of pairs", parts, seeds)
     return found
 
 
@@ -74,4 +74,5 @@ def forms(spec: Experiments, folder: Path, table2: Mapping[tuple[str, ...], dict
         "points of 100",
         "on verses and on slogans",
         parts,
+        layout.seeds_of(spec, spec.forms),
     )

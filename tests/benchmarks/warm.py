@@ -1,6 +1,6 @@
 """`make bench-warm`: one table of the tests' miniature study with warm starts and cold, in turns on one machine.
 
-Both run the same 55 jobs from an empty folder, from sources to Table 4. Cold is the same checkout with the least number
+Both run the same 56 jobs from an empty folder, from sources to Table 4. Cold is the same checkout with the least number
 of jobs for a warm process out of reach. Turns alternate which comes first. Every turn's files must be equal byte for
 byte. Raw figures: the elapsed seconds of each call, and of each job as Snakemake's own benchmark has them.
 """

@@ -80,7 +80,7 @@ def test_small_groups_what_slurm_groups_and_more() -> None:
 def test_rules_that_hold_a_large_model_ask_for_a_gpu() -> None:
     asked = profile("slurm")["set-resources"]
     models = {"score", "rank", "ranked", "logprobs", "train", "train_online", "sample", "sample_prompt_set"}
-    models |= {"sample_shard", "harness", "boundary_score"}
+    models |= {"supervise", "sample_shard", "harness", "boundary_score"}
     assert {rule for rule, each in asked.items() if each.get("gpu")} == models | {"pretrain", "reward_model", "ranker"}
 
 

@@ -264,4 +264,5 @@ def test_a_suites_prompts_are_what_its_task_asks(tmp_path, task):
     suite = suite_of(task, "acc,none", data="world", limit=9)
     manager = TaskManager(include_path=WORLD_TASKS, include_defaults=False)
     (loaded,) = load_tasks(manager, task, suite, path)["tasks"].values()
-    assert prompts.harness_texts(task, suite, path) == [loaded.doc_to_text(doc) for doc in loaded.eval_docs][:9]
+    texts = [loaded.doc_to_text(doc) for doc in loaded.eval_docs][:9]
+    assert prompts.harness_texts(task, suite, path, asked=True) == texts

@@ -160,7 +160,7 @@ def test_truthfulqas_mc2_is_the_share_of_the_true_answers(real_data, policy, rec
     """The share of the probability of all answers that is on true ones, as Lin et al. (2022) define it."""
     suite, model = suites_on(real_data)["truthfulqa"], Model(policy)
     rows = json.loads((real_data / "truthfulqa" / "mc_task.json").read_text())[: suite.limit]
-    texts = harness_texts("truthfulqa", suite, None)
+    texts = harness_texts("truthfulqa", suite, None, asked=True)
     for row, text, value in zip(rows, texts, records["truthfulqa"].values, strict=True):
         assert text.endswith(f"Q: {row['question']}\nA:")
         sums = model.logprobs([{"role": "user", "content": text}], list(row["mc2_targets"]))
@@ -301,6 +301,7 @@ def test_ifeval_asks_for_punkt_only_where_questions_count(tmp_path, without_punk
     if counting:
         with pytest.raises(InputError, match=rf"{counting} questions count sentences.*\n.*NLTK_DATA"):
             load_tasks(manager, "ifeval", suite)
+        assert len(harness_texts("ifeval", suite, None, asked=False)) == (limit or len(COUNTING))
     else:
         assert len(load_tasks(manager, "ifeval", suite)["tasks"]["ifeval"].eval_docs) == 4
 

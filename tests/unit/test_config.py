@@ -63,6 +63,13 @@ def both(one, other):
     return lambda raw: (one(raw), other(raw))
 
 
+def supervised(**changes):
+    """The change that adds a policy supervised on conversations, and their source."""
+    entry = {"kind": "supervised", "start": "medium", "demonstrations": "talk", "max_length": 128}
+    talk = {"kind": "conversations", "path": "talk.jsonl"}
+    return both(put("sources", "talk", talk), put("policies", "taught", entry | changes))
+
+
 ON_POLICY = ("samples", "on_policy")
 BEST_LOW = ("pairs", "open_assistant_best_low")
 
@@ -92,6 +99,23 @@ BEST_LOW = ("pairs", "open_assistant_best_low")
         (put("training", "watch", "ultrafeedback", "own"), "watch:", ["no samples 'own'"]),
         (put("training", "watch", "ultrafeedback", "on_policy"), "watch:", ["sampled from medium alone"]),
         (put("training", "watch", "ultrafeedback", "watched_open_assistant"), "watch:", ["answers open_assistant"]),
+        (supervised(demonstrations="world_mistral"), "policies:", ["world_mistral is of kind world", "conversations"]),
+        (supervised(start="taught"), "policies:", ["taught starts from itself"]),
+        (supervised(start="nobody"), "policies:", ["no policies 'nobody'"]),
+        (supervised(max_length=129), "policies:", ["learns from 129 tokens, and medium takes 128"]),
+        (
+            both(supervised(), put("prompt_sets", "demonstrations", "sources", ["talk"])),
+            None,
+            ["source talk holds whole conversations"],
+        ),
+        (
+            both(
+                put("policies", "own", {"kind": "given", "model": "a/b", "trust_remote_code": True}),
+                supervised(start="own"),
+            ),
+            "policies:",
+            ["own runs code of its own"],
+        ),
         (both(put(*ON_POLICY, "backend", "vllm"), put(*ON_POLICY, "num_beams", 3)), "on_policy:", ["num_beams to 1"]),
     ],
 )

@@ -19,8 +19,7 @@ from pydantic import ValidationError
 from scripts.evaluation import judge, judging_cost
 from scripts.evaluation.llm_judges import llm_judge
 from scripts.evaluation.local_judges import annotator_of, quieten
-from scripts.evaluation.paid_requests import judged_once
-from scripts.evaluation.verdicts import Verdicts
+from scripts.evaluation.verdicts import Verdicts, judged_once
 from scripts.lib.config.evaluation import AnnotatorJudge, OpenAIJudge, WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.ids import prompt_id, response_id
@@ -136,7 +135,7 @@ def test_a_budget_is_kept_before_the_first_request(endpoint, tmp_path, caplog):
     priced = {"input_price": 10.0, "output_price": 30.0}
     with caplog.at_level(logging.INFO), pytest.raises(InputError, match=r"over the budget of 0\.001; nothing was"):
         asked(spec_of(endpoint, budget=0.001, **priced), ROWS, tmp_path)
-    assert endpoint.answered == 0 and "8 pairs: 0 draws, 0 repeated, 0 judged before, 8 to ask" in caplog.text
+    assert endpoint.answered == 0 and "8 answers: 0 repeated, 0 known, 8 to ask" in caplog.text
     template = llm_judge(spec_of(endpoint)).template
     tokens = sum(len(part) for row in ROWS for part in (template, *row)) / 4
     cost = (tokens * 10 + len(ROWS) * 30) / 1e6
@@ -303,7 +302,7 @@ def test_a_file_cut_anywhere_holds_whole_verdicts_alone(tmp_path_factory, rows, 
     with verdicts.alone() as ledger:
         ledger.add(("later", "a", "b"), 1.25)
     assert verdicts.read() == {**left, verdicts.key(("later", "a", "b")): 1.25}
-    assert json.loads(verdicts.path.read_text().splitlines()[0]) == {"judge": verdicts.identity}
+    assert json.loads(verdicts.path.read_text().splitlines()[0]) == {"asked": verdicts.identity}
 
 
 @pytest.mark.parametrize("line", ["{", '{"key": "short", "preference": 1.5}', '{"preference": 1.5}', "[]"])
@@ -358,13 +357,13 @@ def test_policies_share_verdicts_and_results_come_back(endpoint, suite, tmp_path
 
     step(judging_cost, monkeypatch, *flags, "--samples", tmp_path / "p.parquet", tmp_path / "q.parquet")
     told = capsys.readouterr().out.splitlines()
-    assert "8 to ask" in told[0] and "4 judged before, 4 to ask" in told[1] and told[2].startswith("in all: 12 to ask")
+    assert "8 to ask" in told[0] and "4 known, 4 to ask" in told[1] and told[2].startswith("in all: 12 to ask")
     assert endpoint.answered == 0 and not (tmp_path / "cache").exists(), "an estimate asks and writes nothing"
 
     first, second = run("p", "one"), run("q", "one")
     assert endpoint.answered == 12
     assert (run("p", "two"), run("q", "two")) == (first, second) and endpoint.answered == 12
-    assert "8 judged before, 0 to ask" in caplog.text
+    assert "8 known, 0 to ask" in caplog.text
     with pytest.raises(InputError, match="add --verdicts"):
         del flags[-2:]
         run("p", "three")

@@ -32,7 +32,8 @@ def jobs(folder: Path) -> list[Job]:
         job("score", "ps.a", "score_a", separate=3),
         job("score", "ps.b", "score_b", separate=3),
         job("sample", "ps/prompts", "samples", times=8, separate=0.3),
-        job("logprobs", "ps.a", "logprobs_a"),
+        job("logprobs", "ps.a", "logprobs_a", separate=0),
+        job("logprobs", "ps/prompts", "overlap", times=2),
         *(job("train", "ps/prompts", f"run{seed}", times=2) for seed in range(3)),
         job("ask", "mmlu/prompts", "mmlu", length=6, share=0.5),
         job("ask", "gsm8k/prompts", "gsm8k", share=0.5),
@@ -50,8 +51,8 @@ def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
     assert scored["box_hours"] == scored["box_device_hours"]  # one job cannot use two devices
     sampled = rows["sampled responses"]
     assert (sampled["needed"], sampled["separate"], sampled["tokens_left"]) == (800, 240, 800 * 30)
-    references = rows["reference forwards (responses)"]
-    assert (references["needed"], references["separate"]) == (100, 3 * 2 * 100)
+    passes = rows["forward passes (responses)"]  # every run its own references, and the study's own once
+    assert (passes["needed"], passes["separate"]) == (100 + 2 * 100, 3 * 2 * 100 + 2 * 100)
     trained = rows["training pairs"]
     assert (trained["needed"], trained["cached"], trained["tokens_left"]) == (600, 200, 2 * 2 * 200 * 30)
     assert trained["box_device_hours"] == pytest.approx(2 * (10 + 2 * 200 * 30 / 200) / 3600)
@@ -59,7 +60,7 @@ def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
     asked = rows["questions of lm-eval"]
     assert (asked["needed"], asked["separate"], asked["cached"], asked["jobs_left"]) == (500, 500, 0, 1)
     assert asked["box_device_hours"] == pytest.approx((10 + (300 * 6 * 10 + 200 * 5) / 50) / 3600)
-    assert rows["all"]["jobs_left"] == 1 + 1 + 1 + 2 + 1
+    assert rows["all"]["jobs_left"] == 1 + 1 + 2 + 2 + 1
     assert rows["all"]["box_hours"] == pytest.approx(sum(rows[name]["box_hours"] for name in rows if name != "all"))
 
 

@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -14,7 +17,10 @@ from scripts.lib.errors import InputError
 from scripts.preflight.configuration import Asked, configuration, name_of, text_of, write
 from scripts.preflight.cost import cost, duration, parameters
 from scripts.preflight.look import look, taken_for
-from scripts.workflow.configuration import checked
+from scripts.workflow.configuration import checked, rooms
+from scripts.workflow.needs import Studies
+from scripts.workflow.planning import Planning
+from tests.faults.support import at_work, started, wait_until
 from tests.workflow.house import ROOT, House
 
 PAIR = {"prompt": "what is 1 plus 1 ?", "chosen": "it is 2 .", "rejected": "it is 3 ."}
@@ -104,7 +110,10 @@ def test_a_file_without_any_pair_is_refused(tmp_path):
         look(written(tmp_path / "mine.jsonl", [PAIR | {"rejected": PAIR["chosen"]}]))
 
 
-@pytest.mark.parametrize("asked", [NOTHING, Asked("a/b", "c/d", 64)])
+SUITES = {"gsm8k_cot": "gsm8k/test.jsonl", "mmlu": None}
+
+
+@pytest.mark.parametrize("asked", [NOTHING, Asked("a/b", "c/d", 64, SUITES)])
 def test_the_configuration_stands_alone_in_fifteen_lines(tmp_path, asked):
     path = tmp_path / "mine.yaml"
     write(text_of(configuration(taken(PAIR), asked)), path)
@@ -116,6 +125,23 @@ def test_the_configuration_stands_alone_in_fifteen_lines(tmp_path, asked):
     assert found.preflight.policy == ("policy" if asked.policy else None)
     assert found.training.max_length == asked.max_length
     assert all(policy.max_length == asked.max_length for policy in found.policies.values())
+    assert {name: found.evaluation.suites[name].data for name in found.preflight.suites} == asked.suites
+
+
+@pytest.mark.parametrize(
+    ("asked", "work"),
+    [
+        (NOTHING, {}),
+        (Asked("a/b", None, 64), {"logprobs": 2}),  # of the responses, and of either side for their overlap
+        (Asked("a/b", "c/d", 64), {"sample": 1, "score": 2, "logprobs": 3}),
+    ],
+)
+def test_what_models_will_do_is_planned(asked, work):
+    config = checked(configuration(taken(PAIR), asked), [])
+    studies = Studies(config, rooms(config))
+    planning = Planning(studies.all, studies.work)
+    assert Counter(job["kind"] for job in planning.jobs()) == work
+    assert planning.counted_sets() == (["results/prompt_sets/mine"] if work else [])
 
 
 def test_a_configuration_is_written_over_only_while_nobody_changed_it(tmp_path):
@@ -182,7 +208,9 @@ def test_exit_codes_of_what_cannot_be_done(tmp_path):
     path = written(tmp_path / "mine.jsonl", [PAIR])
     assert door(ROOT, "--no-such-flag").returncode == 2
     assert door(ROOT, path, "--cores", "0").returncode == 2
-    for arguments in ([str(tmp_path / "none.jsonl")], [path, "--policy", str(tmp_path / "none")]):
+    assert door(ROOT, path, "--suite", "questions/test.jsonl").returncode == 2
+    none = str(tmp_path / "none.jsonl")
+    for arguments in ([none], [path, "--policy", none], [path, "--suite", f"gsm8k={none}"]):
         done = door(ROOT, *arguments)
         assert (done.returncode, done.stdout) == (1, "")
         assert "remedy:" in done.stderr
@@ -217,3 +245,36 @@ def test_a_file_that_no_configuration_knows_end_to_end(tmp_path):
     found = json.loads((house / "results/preflight.json").read_text())
     assert found["drop"]["pairs"] == 40
     assert good
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda pid: os.killpg(pid, signal.SIGINT), id="Ctrl-C"),
+        pytest.param(lambda pid: os.kill(pid, signal.SIGTERM), id="kill"),
+    ],
+)
+def test_an_interrupted_preflight_leaves_nothing_half_made_and_goes_on(tmp_path, end):
+    house = House.build(tmp_path / "house")
+    rows = [PAIR | {"prompt": f"what is {at} plus 1 ?", "chosen": f"it is {at + 1} ."} for at in range(30_000)]
+    written(house.folder / "many.jsonl", rows)
+    command = ["python", "-m", "scripts.preflight", "many.jsonl", "--cores", "1"]
+    process = started(command, house.folder, PYTHONPATH=str(ROOT / "plugins"))  # this checkout's progress display
+    try:
+        wait_until((house.folder / "logs/preflight/many/text.log").exists, "the step to start", 900)
+    finally:
+        end(process.pid)
+        code = process.wait(timeout=300)
+    assert code == 130
+    wait_until(lambda: not at_work(house.folder), "its steps to end", 30)
+    said = (tmp_path / "output.txt").read_text()
+    assert said.endswith("interrupted; the same command goes on where it stopped\n")
+    assert "Traceback" not in said
+    before = house.results()
+    assert "pairs/many.parquet" in before and "preflight/many/text.json" not in before
+
+    done = door(house.folder, *command[3:])
+    assert done.returncode in (0, 3), done.stderr
+    after = house.results()
+    assert "preflight.html" in after and {name: after.get(name) for name in before} == before

@@ -20,7 +20,7 @@ from scripts.lib import devices
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.errors import InputError
 from scripts.lib.models import load_causal, load_tokenizer, read_policy, save_policy
-from scripts.training import loop
+from scripts.training import updates
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.lessons import Example
 from scripts.training.loop import train
@@ -72,7 +72,7 @@ def runs(
         model = load_causal(read_policy(policy / "policy.json"))
         with pytest.MonkeyPatch.context() as patch:
             if not packed:
-                patch.setattr(loop, "reason_against", lambda *_: "asked not to")
+                patch.setattr(updates, "reason_against", lambda *_: "asked not to")
             checkpoints = Checkpoints(folder, "a" * 64) if folder else None
             rows = train(model, examples, spec, 1, 0, checkpoints, processes=processes)
         found.append((rows, processes.whole(model.state_dict()) if processes else model.state_dict()))

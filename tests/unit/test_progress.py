@@ -241,6 +241,19 @@ def test_an_error_is_shown_whole(monkeypatch, tmp_path):
     assert failure(SimpleNamespace(rule_name="x")) == "Error in rule x"
 
 
+def test_jobs_that_were_interrupted_are_no_errors(monkeypatch):
+    found, stream = handler(monkeypatch, False)
+    tell_a_run(found)
+    tell(found, None, "Terminating processes on user request, this might take some time.")
+    tell(found, "job_error", "Error", logging.ERROR, jobid=1, rule_name="train")
+    tell(found, None, "WorkflowError: At least one job did not complete successfully.", logging.ERROR)
+    tell(found, None, "Complete log(s): x.log")
+    assert stream.getvalue().splitlines()[3:] == [
+        "Terminating processes on user request, this might take some time.",
+        "Complete log(s): x.log",
+    ]
+
+
 def test_a_group_that_fails_runs_no_longer(monkeypatch):
     found, stream = handler(monkeypatch, False)
     tell_a_run(found)

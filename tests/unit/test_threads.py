@@ -15,7 +15,7 @@ from scripts.lib.schemas import SCORES
 from scripts.lib.tables import THREADS, read_table, write_table
 from scripts.lib.threads import cpu_threads
 from scripts.samples.gather import joined
-from scripts.workflow.files import spec
+from scripts.workflow.files import Files, spec
 from scripts.workflow.threads import SMALL, Threads
 from tests.unit.test_lineage import atlas
 
@@ -53,6 +53,15 @@ def test_a_hub_id_counts_as_large_and_the_configuration_has_the_last_word() -> N
     assert [threads.of_scorer(name) for name in ("reward", "oracle", None)] == [3, 1, 1]
     rankers = {"pair_rm": {"kind": "pair_rm", "model": "llm-blender/PairRM-hf"}}
     assert [Threads(config_of(rankers=rankers), 8).of_ranker(name) for name in ("pair_rm", None)] == [8, 1]
+
+
+def test_a_supervised_policy_is_as_large_as_the_model_behind_it() -> None:
+    policies = {"weak": LEARNT, "hub": {"kind": "given", "model": "owner/name", "batch_tokens": 99, "max_length": 4096}}
+    for name, start in {"small": "weak", "large": "hub", "again": "large"}.items():
+        policies[name] = {"kind": "supervised", "start": start, "demonstrations": "talk"}
+    config = config_of(policies=policies)
+    assert [Threads(config, 8).of_policy(name) for name in ("small", "large", "again.off_1.dpo.s0")] == [1, 8, 8]
+    assert Files(config).root_of("again.off_1.dpo.s0").batch_tokens == 99
 
 
 def test_threads_are_no_trigger() -> None:

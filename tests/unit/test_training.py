@@ -16,7 +16,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.logprobs import token_logprobs
 from scripts.lib.models import load_causal, read_policy
 from scripts.lib.objectives import OBJECTIVES, PairLogps, with_options
-from scripts.training import loop
+from scripts.training import updates
 from scripts.training.lessons import Example, PairLesson, loss_at_reference, uses_rejected
 from scripts.training.loop import batches, train
 from scripts.training.step import accumulate, head_of
@@ -188,7 +188,7 @@ def test_gradient_checkpointing_changes_no_bit(data, packed) -> None:
     def run(**changes) -> dict:
         model = copy.deepcopy(data.model)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "reason_against", lambda *_: None if packed else "asked not to")
+            patch.setattr(updates, "reason_against", lambda *_: None if packed else "asked not to")
             rows = train(model, data.examples(), spec_of(epochs=0.5, **changes), 1, 0)
         assert not any("forward" in vars(each) for each in model.modules())
         return rows.to_dict() | {name: each.tolist() for name, each in model.state_dict().items()}
@@ -207,7 +207,7 @@ def test_gradient_checkpointing_changes_no_bit(data, packed) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_compiled_layers_say_the_same(data, monkeypatch, packed, checkpointing) -> None:
     """One or two graphs per part of a layer, whatever the lengths; afterwards the model is unchanged."""
-    monkeypatch.setattr(loop, "reason_against", lambda *_: None if packed else "asked not to")
+    monkeypatch.setattr(updates, "reason_against", lambda *_: None if packed else "asked not to")
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     spec = spec_of(gradient_checkpointing=checkpointing, batch_tokens=150)

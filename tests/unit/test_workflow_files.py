@@ -1,6 +1,7 @@
 """A path means the same to the reader, to Snakemake's inputs and to record, however it is spelt."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from scripts.lib.errors import InputError
 from scripts.sources.load import load
 from scripts.sources.rows import files_of
 from scripts.versioning.commands import _unversioned
-from scripts.workflow.files import local_files
+from scripts.workflow.files import each_below_its_own, local_files
 from tests.sources_data import lines, spec_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,7 +142,7 @@ def test_record_knows_a_versioned_file_by_any_path_and_no_link_for_its_target(ho
 SNAKEFILE = """
 import sys
 sys.path.insert(0, {root!r})
-from scripts.workflow.files import local_files
+from scripts.workflow.files import each_below_its_own, local_files
 PATHS = {paths!r}
 rule all:
     input: expand("out/{{n}}", n=range(len(PATHS)))
@@ -166,3 +167,16 @@ def test_snakemake_sees_an_edit_behind_every_spelling(home: Path) -> None:
             path.write_text(text)
         subprocess.run([sys.executable, "-m", "snakemake", "--cores", "1", "--quiet"], check=True, capture_output=True)
         assert [(home / f"out/{at}").read_text() for at in range(len(paths))] == [text] * len(paths)
+
+
+def test_names_below_their_own_folders_alone():
+    pattern = re.compile(
+        rf"results/(?P<folder>[^/]+)/(?P<name>{each_below_its_own({'one': ['a', 'ab'], 'two': ['b']})})\.csv"
+    )
+    found = {
+        f"{folder}/{name}": bool(pattern.fullmatch(f"results/{folder}/{name}.csv"))
+        for folder in ("one", "two", "a")
+        for name in ("a", "ab", "b", "")
+    }
+    assert {path for path, matched in found.items() if matched} == {"one/a", "one/ab", "two/b"}
+    assert not re.fullmatch(each_below_its_own({}), "")

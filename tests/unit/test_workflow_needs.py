@@ -7,11 +7,11 @@ import pytest
 
 from scripts.lib import lineage
 from scripts.studies.register import STUDIES
-from scripts.workflow.configuration import checked, rooms
+from scripts.workflow.configuration import checked, defaults, rooms
 from scripts.workflow.needs import Needs, Studies
 from scripts.workflow.planning import Planning
 from scripts.workflow.world import World
-from tests.configurations import DEFAULT, layers, merged
+from tests.configurations import DEFAULT, OVERLAYS, layers, merged
 from tests.unit.test_lineage import atlas, paths
 
 
@@ -63,6 +63,18 @@ def test_the_plan_counts_every_output_that_a_model_works_for(studies: Studies) -
         if job["kind"] == "ask":
             asked[job["out"].split("/")[2]] += job["share"]
     assert all(share == pytest.approx(1) for share in asked.values()) and len(asked) == 57  # one job each
+
+
+def test_the_default_preflight_adds_one_forward_pass_to_the_study(studies: Studies) -> None:
+    """Its scores, samples and log-probs are those of the runs; by itself it would make them, too."""
+    runs = {job["out"]: job for job in Planning(studies.all).jobs()}
+    both = {job["out"]: job for job in Planning(studies.all, studies.work).jobs()}
+    (added,) = [job for out, job in both.items() if out not in runs]
+    overlap = "results/preflight/ultrafeedback_comparisons/overlap.parquet"
+    assert added == {"kind": "logprobs", "out": overlap, "of": "ultrafeedback/prompts", "times": 2, "separate": 1}
+    shared = [out for out, job in runs.items() if both[out] == job | {"separate": job.get("separate", 1) + 1}]
+    assert len(shared) == len(studies.work) - 1 == 6 + 6 + 1  # of five generators and the policy: scores, log-probs
+    assert all(both[out] == job for out, job in runs.items() if out not in shared)
 
 
 def test_the_default_runs_watch_samples_of_their_start(studies: Studies) -> None:
@@ -155,3 +167,20 @@ def test_all_rooms_together_train_no_run_twice() -> None:
 
     twice = {key: count for key, count in Counter(map(what, runs)).items() if count > 1}
     assert len(runs) > 100 and not twice
+
+
+@pytest.mark.parametrize("overlay", [each for each in OVERLAYS if each.stem.endswith("draws")], ids=str)
+def test_each_of_several_draws_is_as_large_as_the_default_data(overlay: Path) -> None:
+    files = layers(overlay)
+    config = checked(merged(*files), files)
+    shipped = defaults(Path(), {"studies": config.studies})[::-1]
+    default = checked(merged(*shipped) | {"studies": config.studies}, shipped)
+    found = set()
+    for run in Studies(config, rooms(config)).all.runs:
+        draws, name = lineage.draws_in(run.pairs), lineage.prompt_set_behind(config, lineage.without_draw(run.pairs))
+        kept, kept_by_default = config.prompt_sets[name], default.prompt_sets[name]
+        assert kept.limit == (kept_by_default.limit and draws * kept_by_default.limit)
+        for source in kept.sources:
+            assert config.sources[source].prompts == draws * default.sources[source].prompts
+        found |= {(draws, name)}
+    assert len(found) > 1 and min(found)[0] > 1

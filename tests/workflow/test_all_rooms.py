@@ -11,6 +11,7 @@ def test_all_rooms_build_one_dag(tmp_path: Path) -> None:
     house = House.build(tmp_path / "house")
     (house.folder / "miniature.yaml").write_text((ROOT / "studies/atlas.yaml").read_text())
     done = house.snakemake("--dry-run")
+    assert "Exception" not in done.stdout + done.stderr
     made = re.findall(r"^    output: (.+)$", done.stdout + done.stderr, re.MULTILINE)
     count = Counter(path for files in made for path in files.split(", "))
     assert set(count.values()) == {1}

@@ -1,8 +1,10 @@
-"""What is behind a pairs dataset: the datasets, sample sets, prompt set and scorer that it is made from."""
+"""What is behind a pairs dataset: the datasets, sample sets, prompt set and scorer that it is made from. And what is
+behind a policy: the model that its lineage begins with."""
 
 from typing import Any
 
 from scripts.lib.config.pairs import BlendPairs, CounterfactualPairs, GapPairs, MixturePairs, WithoutPairs
+from scripts.lib.config.policies import SupervisedPolicy
 
 
 def entry_of(config: Any, dataset: str) -> Any:
@@ -51,3 +53,11 @@ def over(config: Any, dataset: str) -> tuple[str, str | None]:
     """The prompt set of a pairs dataset, and the scorer that it was made with, if any."""
     spec = origin_of(config, dataset)
     return spec.prompt_set or config.samples[spec.samples].prompt_set, getattr(spec, "scorer", None)
+
+
+def model_behind(config: Any, policy: str) -> Any:
+    """The entry of the given or scratch policy that a policy or run comes from: it has lengths, rules and threads."""
+    spec = config.policies[policy.split(".")[0]]
+    while isinstance(spec, SupervisedPolicy):
+        spec = config.policies[spec.start]
+    return spec

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from scripts.lib.config.behind import depends_on_start, over
-from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite
+from scripts.lib.config.endpoints import Paid
+from scripts.lib.config.evaluation import BoundarySuite, HarnessSuite, PreferenceSuite, RewardSuite, ScorerJudge
 from scripts.lib.config.scorers import AnnotationScorer
 from scripts.lib.config.studies import Problem
 
@@ -123,12 +124,30 @@ def _scorers_of_runs(config: Any) -> Iterator[Problem]:
                 f"{online.scorer} came with the data and says nothing of responses that are made here",
                 "name the oracle or a reward model",
             )
+        elif isinstance(config.scorers[online.scorer], Paid):
+            yield (
+                at,
+                f"{online.scorer} is paid by the answer, and a run has no end of new ones",
+                "name another scorer, or a reward model of pairs that it scored",
+            )
+
+
+def _judges_that_cannot_be(config: Any) -> Iterator[Problem]:
+    for name, suite in config.evaluation.suites.items():
+        judge = getattr(suite, "judge", None)
+        if isinstance(judge, ScorerJudge) and isinstance(config.scorers[judge.scorer], Paid):
+            yield (
+                ("evaluation", "suites", name, "judge", "scorer"),
+                f"{judge.scorer} is paid by the answer, and would grade both sides of each pair",
+                "use a judge of kind openai, or a suite of kind reward",
+            )
 
 
 CHECKS: tuple[Callable[[Any], Iterator[Problem]], ...] = (
     _tasks_without_their_data,
     _runs_that_cannot_be_watched,
     _rewards_that_cannot_be,
+    _judges_that_cannot_be,
     _scorers_of_runs,
     _held_out_pairs_that_are_not,
     _boundaries_that_cannot_be,

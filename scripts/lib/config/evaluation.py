@@ -2,13 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from scripts.lib.config.base import (
     Count,
     LocalPath,
     Name,
-    NotNegative,
     NoTruth,
     Number,
     PairsRef,
@@ -20,6 +19,7 @@ from scripts.lib.config.base import (
     Spec,
     SuiteRef,
 )
+from scripts.lib.config.endpoints import Endpoint, Paid
 from scripts.lib.config.policies import Precision
 from scripts.lib.config.sampling import SamplingSpec
 
@@ -58,51 +58,22 @@ class ScorerJudge(Spec):
     temperature: Positive = 1.0
 
 
-class PaidJudge(Spec):
-    """A judge called through an API: its prices, in any one currency, and how many requests run at once."""
-
-    input_price: NotNegative | None = Field(None, description="Per million input tokens.")
-    output_price: NotNegative | None = Field(None, description="Per million output tokens.")
-    budget: Positive | None = Field(None, description="A policy's judgements estimated to cost more are refused.")
-    concurrency: Count = Field(5, description="Requests at a time.")
-
-    @model_validator(mode="after")
-    def _has_prices(self) -> Self:
-        if (self.input_price is None) != (self.output_price is None):
-            raise ValueError("input_price and output_price go together: set both")
-        if self.budget is not None and self.input_price is None:
-            raise ValueError("a budget needs input_price and output_price")
-        return self
-
-
-class AnnotatorJudge(PaidJudge):
+class AnnotatorJudge(Paid):
     """An annotator configuration of alpaca-eval (an LLM behind an API)."""
 
     kind: Literal["alpaca_eval"]
     annotators_config: LocalPath = "weighted_alpaca_eval_gpt4_turbo"
 
 
-class OpenAIJudge(PaidJudge):
+class OpenAIJudge(Endpoint):
     """An LLM behind any OpenAI-compatible endpoint that returns log-probabilities; its key is OPENAI_API_KEY."""
 
     kind: Literal["openai"]
-    model: str = Field(description="As the endpoint calls it.")
-    base_url: str | None = Field(
-        None, description="Where it is served; else the environment's OPENAI_BASE_URL, else OpenAI itself."
-    )
     prompt: LocalPath = Field(
         "alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt",
         description="A template of alpaca-eval's, or a file of your own, that asks for m or M alone.",
     )
     max_tokens: Count = Field(1, description="Of an answer, whose first token is m or M.")
-    temperature: NotNegative = 0.0
-
-    @field_validator("base_url")
-    @classmethod
-    def _has_no_secrets(cls, url: str | None) -> str | None:
-        if url is not None and (not url.startswith(("http://", "https://")) or "@" in url or "?" in url):
-            raise ValueError("an address such as http://localhost:8000/v1, without a name, password or query")
-        return url
 
 
 JudgeSpec = Annotated[WorldJudge | ScorerJudge | AnnotatorJudge | OpenAIJudge, Field(discriminator="kind")]

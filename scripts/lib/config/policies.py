@@ -5,9 +5,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from scripts.lib.config.base import Count, Fraction, LocalPath, Positive, PromptSetRef, Seed, Spec
+from scripts.lib.config.base import (
+    BelowOne,
+    Count,
+    Fraction,
+    LocalPath,
+    PolicyRef,
+    Positive,
+    PromptSetRef,
+    Seed,
+    SourceRef,
+    Spec,
+)
+from scripts.lib.config.steps import Precision, Steps
 
-Precision = Literal["float32", "bfloat16"]
 Threads = Annotated[
     Count | None,
     Field(
@@ -96,4 +107,21 @@ class ScratchPolicy(Architecture, Optimisation):
     threads: Threads = None
 
 
-PolicySpec = Annotated[GivenPolicy | ScratchPolicy, Field(discriminator="kind")]
+class SupervisedPolicy(Steps):
+    """A policy fine-tuned here on whole conversations, of which it learns every answer (SFT).
+
+    Lengths, rules for texts and the precision of log-probs are those of the policy that it starts from.
+    """
+
+    kind: Literal["supervised"]
+    start: PolicyRef = Field(description="The policy to start from, such as a given base model.")
+    demonstrations: SourceRef = Field(description="A source of kind conversations.")
+    learning_rate: Positive = Field(2e-5, description="Peak; linear warm-up, then cosine to zero.")
+    adam_beta2: BelowOne = 0.999
+    epochs: Positive = 1
+    batch_conversations: Count = Field(128, description="Conversations a step, whatever the micro-batches.")
+    max_length: Count = Field(2048, description="Tokens of a conversation: what is beyond them is cut off.")
+    seed: Seed = Field(0, description="Of the order of the conversations.")
+
+
+PolicySpec = Annotated[GivenPolicy | ScratchPolicy | SupervisedPolicy, Field(discriminator="kind")]

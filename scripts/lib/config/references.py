@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from scripts.lib.config import checks_of_pairs, checks_of_suites
+from scripts.lib.config import checks_of_pairs, checks_of_policies, checks_of_suites
 from scripts.lib.config.base import Reference, Spec
 from scripts.lib.config.behind import drawn_from
 from scripts.lib.config.studies import Location, Problem
@@ -11,7 +11,8 @@ from scripts.lib.config.studies import Location, Problem
 
 def problems(config: Any) -> list[Problem]:
     """Every contradiction between parts of an AtlasConfig; parts are checked only once all names are known."""
-    found = list(_unknown_names(config)) or list(_pairs_in_a_circle(config))
+    found = list(_unknown_names(config))
+    found = found or [*_pairs_in_a_circle(config), *checks_of_policies.in_a_circle(config)]
     return found or [problem for check in CHECKS for problem in check(config)]
 
 
@@ -87,4 +88,4 @@ def _studies_that_cannot_be(config: Any) -> Iterator[Problem]:
             yield (at[1:] if at[:1] == ("",) else (study, *at)), problem, remedy
 
 
-CHECKS = (*checks_of_pairs.CHECKS, *checks_of_suites.CHECKS, _studies_that_cannot_be)
+CHECKS = (*checks_of_policies.CHECKS, *checks_of_pairs.CHECKS, *checks_of_suites.CHECKS, _studies_that_cannot_be)

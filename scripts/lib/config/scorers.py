@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from scripts.lib.config.base import Count, Distinct, LocalPath, NotNegative, PairsRef, Positive, Spec
+from scripts.lib.config.endpoints import Endpoint
 from scripts.lib.config.engines import Inference
 from scripts.lib.config.policies import Architecture, Optimisation, Precision, Templated, Threads, Truncation
 
@@ -27,6 +28,22 @@ class GradesScorer(Spec):
     """Grades from 1 to 5 of answers to the didactic world's arithmetic stories, by a judge that knows the solution."""
 
     kind: Literal["grades"]
+
+
+class Solutions(Spec):
+    """Problems with their solutions, one JSON object a line."""
+
+    path: LocalPath
+    prompt: str = Field("problem", description="The column with the problem, as it is asked.")
+    solution: str = Field("solution", description="The column with a solution that ends in the final answer.")
+
+
+class LlmGradesScorer(Endpoint):
+    """Grades from 1 to 5 of answers to problems, by an LLM that sees the solution; answers are kept and paid once."""
+
+    kind: Literal["llm_grades"]
+    solutions: Distinct[Solutions] = Field(min_length=1)
+    max_tokens: Count = Field(512, description="Of an answer, which gives reasons and then the grade.")
 
 
 class FormScorer(Spec):
@@ -66,14 +83,6 @@ class ScratchScorer(Architecture, Optimisation):
     batch_tokens: Count = 16384
 
 
-class Solutions(Spec):
-    """Problems with their solutions, one JSON object a line."""
-
-    path: LocalPath
-    prompt: str = Field("problem", description="The column with the problem, as it is asked.")
-    solution: str = Field("solution", description="The column with a solution that ends in the final answer.")
-
-
 class VerifierScorer(Spec):
     """1 if a response's final answer is that of the problem's solution, else 0; by math-verify."""
 
@@ -85,6 +94,7 @@ ScorerSpec = Annotated[
     OracleScorer
     | LengthScorer
     | GradesScorer
+    | LlmGradesScorer
     | FormScorer
     | VerifierScorer
     | AnnotationScorer

@@ -179,6 +179,18 @@ class ComparisonsSource(StoredSource):
         return self
 
 
+class ConversationColumns(Spec):
+    messages: str = Field("messages", description="The whole conversation, as messages.")
+    system: str | None = Field(None, description="The column with the system prompt.")
+
+
+class ConversationsSource(StoredSource):
+    """One whole conversation per row, as UltraChat has them: what policies of kind supervised learn from."""
+
+    kind: Literal["conversations"]
+    columns: ConversationColumns = ConversationColumns()
+
+
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] >= bounds[1]:
         raise ValueError("the first bound of a crowd's competences is not below the second")
@@ -217,6 +229,7 @@ SourceSpec = Annotated[
     | ResponsesSource
     | PairsSource
     | ComparisonsSource
+    | ConversationsSource
     | WorldSource,
     Field(discriminator="kind"),
 ]

@@ -5,9 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from scripts.lib.config.base import (
-    BelowOne,
     Count,
-    Fraction,
     Name,
     NotNegative,
     Number,
@@ -17,7 +15,8 @@ from scripts.lib.config.base import (
     Spec,
 )
 from scripts.lib.config.objectives import all_objective_options, refuse_out_of_bounds, reward_objective_options
-from scripts.lib.config.policies import Precision, Truncation
+from scripts.lib.config.policies import Truncation
+from scripts.lib.config.steps import Steps
 
 Baseline = Literal["leave_one_out", "value"]
 
@@ -54,33 +53,15 @@ class OnlineSpec(Spec):
         return self
 
 
-class Hyperparameters(Spec):
+class Hyperparameters(Steps):
     """Everything that determines a run besides its policy, its pairs and its seed."""
 
     objective: str = Field("dpo", description="A name in scripts/lib/objectives.py or reward_objectives.py.")
     beta: Positive = Field(0.1, description="Strength of the tie to the reference, where the objective has one.")
     options: dict[str, Number] = Field({}, description="Further options of the objective, by name.")
-    learning_rate: Positive = Field(5e-7, description="Peak; linear warm-up, then cosine to zero.")
-    warmup_ratio: Fraction = 0.1
-    adam_beta1: BelowOne = 0.9
-    adam_beta2: BelowOne = 0.99
-    weight_decay: NotNegative = 0.0
-    max_gradient_norm: Positive = 1.0
     batch_pairs: Count = Field(32, description="Pairs a step, whatever the micro-batches.")
-    epochs: Positive = 2
     max_length: Count = Field(2048, description="Tokens of prompt and response together.")
     truncation: Truncation = Field("cut", description="Responses beyond max_length: cut, or their pairs dropped.")
-    precision: Precision = Field("bfloat16", description="Of the forward and backward pass; weights stay in float32.")
-    batch_tokens: Count = Field(
-        16384, description="Tokens a micro-batch; what a pair's responses share counts once where pairs can be packed."
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="Keep each layer's input alone and compute the layer again in backward: less memory, slower."
-    )
-    compile: bool = Field(
-        False, description="torch.compile of what layers are made of: up to a minute at the start, then faster steps."
-    )
-    checkpoint_every: Count = Field(100, description="Steps between checkpoints.")
     online: OnlineSpec | None = Field(None, description="Online training; none: on the dataset's own pairs.")
 
     @model_validator(mode="after")

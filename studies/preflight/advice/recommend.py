@@ -12,7 +12,7 @@ import pandas as pd
 from scripts.evaluation.boundaries import FINE_TUNING, stage_of
 from studies.preflight.advice.evidence import Range
 from studies.preflight.finding import Finding
-from studies.preflight.recommendation import Recommendation
+from studies.preflight.recommendation import Recommendation, predicted
 from studies.preflight.scorer.quality import NEARLY_BEST, TOP_TIER
 
 UNIT = "points of true reward in the didactic world"
@@ -60,10 +60,7 @@ def tiers(tier: Mapping[str, float | None], names: Names, evidence: Mapping[str,
         sentence,
         configuration=f"pairs:\n  {names.pairs}_best_worst: {{kind: tiers, prompt_set: {names.prompt_set}, "
         f"scorer: {names.scorer}, chosen: best, rejected: worst}}\n",
-        gain=gain.value,
-        ci_low=gain.low,
-        ci_high=gain.high,
-        unit=UNIT,
+        **predicted(gain, UNIT),
         evidence=WORLD,
         unknown=ELSEWHERE,
     )
@@ -91,10 +88,7 @@ def wider_gap(tier: Mapping[str, float | None], evidence: Mapping[str, Range]) -
         question,
         f"After the chosen: a tier lower on the rejected side gained {-found.value:.1f} points, one higher on the "
         f"chosen side {evidence['chosen_tier'].value:.1f}. Do not pay for a wider gap with worse chosen responses.",
-        gain=gain and gain.value,
-        ci_low=gain and gain.low,
-        ci_high=gain and gain.high,
-        unit=UNIT,
+        **predicted(gain, UNIT),
         evidence=seen,
         unknown=unknown,
     )

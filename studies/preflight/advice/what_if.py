@@ -16,7 +16,7 @@ import pandas as pd
 from scripts.evaluation.boundary import EACH
 from scripts.lib.ids import seed_of
 from studies.preflight.intervals import mean
-from studies.preflight.recommendation import Recommendation
+from studies.preflight.recommendation import Recommendation, predicted
 from studies.preflight.scorer.quality import FEW
 
 ORDERS = 64
@@ -87,10 +87,7 @@ def more_samples(rows: pd.DataFrame, own: np.ndarray) -> Recommendation | None:
         "what_if",
         "What if there were more samples of the policy per prompt?",
         f"With {spare} more a prompt, the best over the worst of all, the chosen score would move by {change:+.3f}.",
-        gain=change.value,
-        ci_low=change.low,
-        ci_high=change.high,
-        unit="score",
+        **predicted(change, "score"),
         evidence=f"{len(kept)} pairs, {own.shape[1]} samples a prompt, {ORDERS} orders of them",
         unknown=UNKNOWN,
         table=[row_of(names[more], values[more], kept["prompt_id"].tolist()) for more in counts],
@@ -124,10 +121,7 @@ def stronger_generator(rows: pd.DataFrame, scored: pd.DataFrame, own: np.ndarray
         "what_if",
         "What if one generator had written all chosen responses?",
         f"{strongest} would move the chosen score most, by {gain:+.3f}.",
-        gain=gain.value,
-        ci_low=gain.low,
-        ci_high=gain.high,
-        unit="score",
+        **predicted(gain, "score"),
         evidence=f"{gain.n} pairs whose prompt {strongest} has answered; the better side is chosen",
         unknown="A generator that is not in the data can be better than all of these.",
         table=[row_of("as it is", now, rows["prompt_id"].tolist()), *table],
@@ -152,10 +146,7 @@ def cleaner_scorer(rows: pd.DataFrame, own: np.ndarray | None) -> Recommendation
         "What if the labels came from a cleaner scorer?",
         f"Without the labels that are likely wrong the chosen score would move by {gain:+.3f}. The boundary score "
         "would not: it compares the policy's samples with both sides.",
-        gain=gain.value,
-        ci_low=gain.low,
-        ci_high=gain.high,
-        unit="score",
+        **predicted(gain, "score"),
         evidence=f"{gain.n} pairs; which labels are likely wrong is reckoned in studies/preflight/scorer/labels.py",
         unknown=UNKNOWN,
         table=[

@@ -62,7 +62,8 @@ def _authors(pairs: pd.DataFrame, known: np.ndarray) -> Finding:
     difference = left_out(told, of)
     auc, low, high = auc_of(difference, told["prompt_id"].to_numpy())
     level = LIMITS.level(low - 0.5)
-    ranked = sorted(of.index, key=lambda name: (-of.loc[name, "wins"] / of.loc[name, "of"], name))
+    likely = (of["wins"] + 0.5) / (of["of"] + 1)  # an author of one pair is no extreme
+    ranked = sorted(of.index, key=lambda name: (-likely[name], name))
     ends = [f"{name}'s in {Share(int(of.loc[name, 'wins']), int(of.loc[name, 'of'])).told('pairs')}" for name in ranked]
     shown = ends if len(ends) <= 3 else [ends[0], ends[1], ends[-1]]
     chosen = f" Of {len(ends):,} authors, against others, chosen are {'; '.join(shown)}." if ends else ""

@@ -24,7 +24,7 @@ SCRIPTS = {
     "Thai": r"\u0e00-\u0e7f",
 }
 COMMON = {
-    "English": "the and is are was of to in that it for you with this what how not have from do",
+    "English": "the and is are was of to in that it for you with this what how not have from do as",
     "German": "der die das und ist nicht ein eine ich du sie wie mit auf für von zu den dem werden",
     "French": "le la les et est une des pas que vous dans pour avec sur qui du au ce je nous",
     "Spanish": "el los las y es una que no por para con del en como se su más lo al está",
@@ -32,6 +32,7 @@ COMMON = {
     "Italian": "il gli e è una non per con del di che come si più al sono della nel lo mi",
     "Dutch": "de het een en is niet van ik je dat voor met op zijn wat hoe aan ook er te",
 }
+ADDRESS = re.compile(r"https?://\S+|www\.\S+")
 WORD = re.compile(r"[^\W\d_]+")
 LETTER = re.compile(r"[^\W\d_]")
 WORDS_OF = {
@@ -62,7 +63,7 @@ def language_of(text: str) -> str:
         best = max(counts, key=counts.__getitem__)
         if counts[best] * 3 > letters > 0:
             return best
-    found = WORD.findall(head.casefold())
+    found = WORD.findall(ADDRESS.sub(" ", head.casefold()))
     if len(found) < LEAST_WORDS:
         return UNKNOWN
     votes = Counter(name for word in found for name in WORDS_OF.get(word, ()))

@@ -16,10 +16,10 @@ CONTROL = re.compile(
 """Control tokens as published templates spell them."""
 BOS = re.compile(r"\s*(?:<s>|<bos>|\[BOS\]|<\|(?:begin_of_text|startoftext|endoftext)\|>|<｜begin▁of▁sentence｜>)")
 ROLE = re.compile(
-    r"(?:^|\n)[ \t]*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|System):?"
+    r"(?:^|\n)[ \t]*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|System)(?::|[ \t]*(?:\n|$))"
     r"|(?:Human|User|Assistant|HUMAN|USER|ASSISTANT):)"
 )
-"""A line that opens a turn."""
+"""A line that opens a turn; “### Instructions:” of a recipe and “## System requirements” are headings."""
 LIMITS = Limits(note=0.0, warn=0.005, bad=0.05)
 EVIDENCE = (
     "A control token in the text ends or opens turns where none ends; a second BOS moves every log-probability "

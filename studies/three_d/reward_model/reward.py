@@ -16,7 +16,7 @@ from scripts.lib.classifiers import outputs
 from scripts.lib.config.training import Hyperparameters
 from scripts.lib.models import PolicyCard, device
 from scripts.training.lessons import Example
-from scripts.training.loop import batches, optimization
+from scripts.training.updates import batches, optimization
 from studies.three_d.reward_model.held_out import BATCH_TOKENS, HeldOut
 
 

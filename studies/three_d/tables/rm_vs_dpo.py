@@ -27,10 +27,10 @@ CURVES = ["set", "kind", "draw", "seed", "step", "loss", "accuracy", "held_out"]
 
 def summary(spec: Experiments, folder: Path) -> list[dict[str, object]]:
     """The rows of `rm_vs_dpo`."""
-    rows = []
+    rows, seeds = [], layout.seeds_of(spec, spec.reward_models)
     for pairs, kind, runs in layout.reward_models(spec):
         curves = [read_curve(folder / f"{run}.csv") for run in runs]
-        row: dict[str, object] = {"set": pairs.name, "kind": kind, "n_seeds": len(spec.seeds), "n_draws": spec.draws}
+        row: dict[str, object] = {"set": pairs.name, "kind": kind, "n_seeds": len(seeds), "n_draws": spec.draws}
         for name, statistic in STATISTICS.items():
             of_runs = of_seeds(curves, statistic).mean(axis=1)
             row[name] = float(of_runs.mean())
@@ -41,10 +41,10 @@ def summary(spec: Experiments, folder: Path) -> list[dict[str, object]]:
 
 def curves_of(spec: Experiments, folder: Path) -> pd.DataFrame:
     """The rows of `rm_vs_dpo_curves`."""
-    parts = []
+    parts, seeds = [], layout.seeds_of(spec, spec.reward_models)
     for pairs, kind, runs in layout.reward_models(spec):
         for at, run in enumerate(runs):
-            draw, seed = at // len(spec.seeds) + 1, spec.seeds[at % len(spec.seeds)]
+            draw, seed = at // len(seeds) + 1, seeds[at % len(seeds)]
             of = {"set": pairs.name, "kind": kind, "draw": draw, "seed": seed}
             parts.append(read_curve(folder / f"{run}.csv").assign(**of))
     return pd.concat(parts)

@@ -128,7 +128,7 @@ def test_scores_against_their_labels():
     found = named(measured)["scores_in_file"]
     assert found.value == pytest.approx(2 / 3)
     assert found.pairs == (1, 2)
-    assert found.remedy == "Drop the pairs with a lower score: they are in the drop list. Label those with equal scores again."
+    assert "they are in the drop list. Label those with equal scores again." in found.remedy
     assert measured.columns["row"].tolist() == [0, 1, 2, 3]
     assert measured.drop[file.DROP].tolist() == [False, True, False, False]
 
@@ -207,6 +207,20 @@ def test_control_tokens(text):
 @pytest.mark.parametrize("text", ["a < b and c > d", "<html><body>", "x[0]", "|---|", "List<String>"])
 def test_no_control_tokens(text):
     assert not template.CONTROL.search(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["### Response: yes", "Sure.\n### Instruction\nNow write", "## User:\nhello", "Human: hi"]
+)
+def test_role_markers(text):
+    assert template.ROLE.search(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["### Instructions:\n1. Boil", "## System requirements", "## Human rights", "a Human: b"]
+)
+def test_headings_are_no_role_markers(text):
+    assert not template.ROLE.search(text)
 
 
 def test_template_damage_is_told_by_kind():

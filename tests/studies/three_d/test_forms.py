@@ -20,6 +20,7 @@ from tests.evaluations_data import put
 from tests.studies.three_d.data import PUBLISHED, SPEC
 
 FORMS = Forms(
+    seeds=[0, 1, 4],  # one more than the experiments
     policy={"policy": "writer"},
     pairs="own",
     dpo="dpo",
@@ -64,7 +65,7 @@ def test_rows_and_columns_are_the_papers(records, monkeypatch, tmp_path) -> None
     assert (table.loc["PPO", "title"], table.loc["PPO", "title_published"]) == pytest.approx((0.8, 1.0))
     assert table.loc["PPO loose", ["by_rules", "by_model"]].tolist() == pytest.approx([0.6, 1.6])
     assert np.isnan(table.loc["DPO", "kl"]) and table.loc["PPO", "kl"] == pytest.approx(4.6, abs=0.01)
-    assert table.loc["Base", "n_seeds"] == 1 and table.loc["PPO", "n_seeds"] == 2
+    assert table.loc["Base", "n_seeds"] == 1 and table.loc["PPO", "n_seeds"] == 3
     with style.drawing():
         assert len(over_optimisation.figure(out).axes) == 2
 
@@ -73,7 +74,7 @@ def test_ppo_beats_dpo_where_it_does(records) -> None:
     published = read_published(PUBLISHED / "table2.csv", ["setting"])
     found = {each.claim: each for each in rewards.forms(WITH, records, published)}
     assert set(found) == {"ppo_beats_dpo", "ppo_beats_dpo.verses", "ppo_beats_dpo.slogans"}
-    assert {each.verdict for each in found.values()} == {"holds"}
+    assert {(each.verdict, each.n_seeds) for each in found.values()} == {("holds", 3)}
     assert found["ppo_beats_dpo.verses"].measured == pytest.approx(10.0)
     assert found["ppo_beats_dpo.verses"].published == pytest.approx(7.0)
     assert found["ppo_beats_dpo.slogans"].published == pytest.approx(5.0)

@@ -21,7 +21,8 @@ from studies.three_d.tables import rm_vs_dpo
 from tests.pairs_data import Data, spec_of
 from tests.studies.three_d.data import SPEC
 
-MODELS = RewardModels(sets=[{"name": "HH-RLHF", "pairs": "p"}, {"name": "MATH", "pairs": "q"}])
+SETS = [{"name": "HH-RLHF", "pairs": "p"}, {"name": "MATH", "pairs": "q"}]
+MODELS = RewardModels(seeds=[0, 1, 4], sets=SETS)  # one more than the experiments
 WITH = SPEC.model_copy(update={"reward_models": MODELS})
 MEASURED = 17
 
@@ -123,7 +124,8 @@ def test_the_table_and_the_claims_tell_them_apart(curves, monkeypatch, tmp_path)
     assert table.loc[("MATH", "rm"), "fluctuation"] == pytest.approx(2.0, abs=0.2)
     assert table.loc[("MATH", "dpo"), "overfit"] == pytest.approx(25.0, abs=3.5)
     rows = pd.read_csv(tmp_path / "curves.csv")
-    assert len(rows) == 2 * 2 * 2 * (2 * MEASURED - 1) and set(rows["seed"]) == {0, 1}
+    assert len(rows) == 2 * 2 * 3 * (2 * MEASURED - 1) and set(rows["seed"]) == {0, 1, 4}
+    assert set(table["n_seeds"]) == {3}
     with style.drawing():
         assert (
             len(figure5.figure(tmp_path / "curves.csv").axes) == len(figure8.figure(tmp_path / "curves.csv").axes) == 2
@@ -132,7 +134,7 @@ def test_the_table_and_the_claims_tell_them_apart(curves, monkeypatch, tmp_path)
     assert set(found) == {
         f"{name}{part}" for name in ("rm_steadier", "dpo_overfits") for part in ("", ".set_1", ".set_2")
     }
-    assert {each.verdict for each in found.values()} == {"holds"}
+    assert {(each.verdict, each.n_seeds) for each in found.values()} == {("holds", 3)}
     assert found["rm_steadier.set_1"].measured == pytest.approx(4.0, abs=0.3)
     assert "no more" not in found["rm_steadier"].finding
 

@@ -57,11 +57,11 @@ def test_reward_models_and_forms_have_runs_curves_and_tables_of_their_own() -> N
     needs, room, spec = studies.of("three_d"), studies.rooms["three_d"], atlas.three_d.experiments
     online = [run for run in needs.runs if atlas.training.variant(run.variant).online]
     assert {run.variant for run in online} == {spec.forms.ppo, *spec.forms.others.values()}
-    assert len(online) == len(spec.seeds) * 3 and {run.start for run in online} == {"writer"}
+    assert len(online) == len(spec.forms.seeds or spec.seeds) * 3 and {run.start for run in online} == {"writer"}
     assert needs.learned_scorers == ["form_model"]
     assert {"table2", "rm_vs_dpo", "rm_vs_dpo_curves"} < set(room.tables)
     curves = [path for path in room.tables["rm_vs_dpo"].reads if path.startswith("results/reward_models/")]
-    assert len(curves) == 2 * 2 * len(spec.seeds) and set(curves) < set(room.claims.reads)
+    assert len(curves) == 2 * 2 * len(spec.reward_models.seeds) and set(curves) < set(room.claims.reads)
     assert {"figure5", "figure8", "over_optimisation"} < set(room.figures)
     assert room.table("rm_vs_dpo_curves") not in room.section.reads and room.table("table2") in room.section.reads
 
@@ -145,6 +145,7 @@ def test_all_of_it_in_miniature(tmp_path: Path) -> None:
     house.configure("three_d", "toy", {"seeds": [0, 1], "epochs": 20, "widths": [32], "objectives": ["dpo", "sft"]})
     few = {"regularised": ["flex_dpo", "slic"], "beta_sweep": ["flex_dpo_03", "flex_dpo"]}
     house.configure("three_d", "experiments", few)
+    house.configure("three_d", "experiments", "reward_models", {"seeds": [0, 1]})
     house.configure("sources", "stories", {"prompts": 80})
     house.configure("training", "batch_pairs", 2)
     house.configure("training", "epochs", 4)  # enough steps to be watched at
