@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yte
 
+from scripts.studies.register import STUDIES
 from tests.workflow.house import ROOT, House, evaluated
 
-LOCAL = {"all", "plan", "what_matters", "world"}
+LOCAL = {"all", "plan", "world", *STUDIES}
 """The Snakefile's localrules, and the studies' targets."""
 
 COUNTER = """
