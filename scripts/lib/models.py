@@ -108,7 +108,8 @@ def load_tokenizer(card: PolicyCard, date: str | None = None) -> PreTrainedToken
         raise InputError(
             card.model,
             "its tokenizer has no chat template",
-            f"give policy {card.name} a chat_template (a Jinja file), such as its fine-tuned sibling's",
+            "put one into the folder as chat_template.jinja, such as its fine-tuned sibling's; or name the file as "
+            f"chat_template of policy {card.name}",
         )
     tokenizer.chat_template = settled(tokenizer.chat_template, date, card.model)
     if tokenizer.pad_token_id is None:

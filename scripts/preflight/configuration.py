@@ -45,6 +45,7 @@ def configuration(source: BaseModel, asked: Asked) -> dict[str, Any]:
     """The whole configuration. Samples are drawn where there is a scorer to judge them."""
     name = name_of(source.path)
     samples = {"own": {"policy": "policy", "prompt_set": name, **SAMPLES}} if asked.policy and asked.scorer else {}
+    policy = {"kind": "given", "model": asked.policy, "max_length": asked.max_length}
     looked_at = {"pairs": name}
     looked_at |= {"policy": "policy"} if asked.policy else {}
     looked_at |= {"scorer": "scorer"} if asked.scorer else {}
@@ -57,7 +58,7 @@ def configuration(source: BaseModel, asked: Asked) -> dict[str, Any]:
         "prompt_sets": {name: {"sources": [name]}},
         "pairs": {name: {"kind": "labelled", "prompt_set": name}},
         "scorers": {"scorer": {"kind": "reward_model", "model": asked.scorer}} if asked.scorer else {},
-        "policies": {"policy": {"kind": "given", "model": asked.policy}} if asked.policy else {},
+        "policies": {"policy": policy} if asked.policy else {},
         "samples": samples,
         "training": {"max_length": asked.max_length},
         "evaluation": {"suites": {task: suite(task, data) for task, data in asked.suites.items()}},

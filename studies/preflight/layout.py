@@ -5,13 +5,13 @@ from studies.preflight.config import Config
 PAGE, SUMMARY = "results/preflight.html", "results/preflight.json"
 
 
-def folder(spec: Config) -> str:
-    return f"results/preflight/{spec.pairs}"
+def folder(dataset: str) -> str:
+    return f"results/preflight/{dataset}"
 
 
-def overlap(spec: Config) -> str:
+def overlap(dataset: str) -> str:
     """What the policy's last hidden layer says of every pair."""
-    return f"{folder(spec)}/overlap.parquet"
+    return f"{folder(dataset)}/overlap.parquet"
 
 
 def parts(spec: Config) -> list[str]:
@@ -19,9 +19,9 @@ def parts(spec: Config) -> list[str]:
     return ["text", *(["scorer"] if spec.scorer else []), *(["policy"] if spec.policy else [])]
 
 
-def findings(spec: Config) -> list[str]:
-    return [f"{folder(spec)}/{part}.json" for part in parts(spec)]
+def findings(spec: Config, dataset: str) -> list[str]:
+    return [f"{folder(dataset)}/{part}.json" for part in parts(spec)]
 
 
-def measures(spec: Config) -> list[str]:
-    return [f"{folder(spec)}/{part}.parquet" for part in parts(spec)]
+def measures(spec: Config, dataset: str) -> list[str]:
+    return [f"{folder(dataset)}/{part}.parquet" for part in parts(spec)]

@@ -18,16 +18,17 @@ rule preflight_text:
         prompts=lambda w: files.prompts_behind([w.dataset]),
         responses=lambda w: files.responses_behind([w.dataset]),
         authors=lambda w: expand(
-            "results/data/{source}/responses.parquet", source=studies.rooms["preflight"].sources
+            "results/data/{source}/responses.parquet",
+            source=studies.rooms["preflight"].sources(w.dataset),
         ),
         preferences=lambda w: [
             path
-            for each in studies.rooms["preflight"].labelled
+            for each in studies.rooms["preflight"].labelled(w.dataset)
             for path in files.preferences(each)
         ],
         cards=lambda w: [
             path.replace(".parquet", ".card.json")
-            for each in studies.rooms["preflight"].labelled
+            for each in studies.rooms["preflight"].labelled(w.dataset)
             for path in files.preferences(each)
         ],
         policy=lambda w: [
@@ -75,7 +76,7 @@ rule preflight_scorer:
         prompts=lambda w: files.prompts_behind([w.dataset]),
         responses=lambda w: files.responses_behind([w.dataset]),
         scores=lambda w: files.scores(
-            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].families
+            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].families(w.dataset)
         ),
     output:
         findings="results/preflight/{dataset}/scorer.json",
@@ -146,11 +147,14 @@ rule preflight_policy:
         logprobs=lambda w: expand(
             "results/logprobs/{policy}/{family}.parquet",
             policy=studies.rooms["preflight"].spec.policy,
-            family=[*studies.rooms["preflight"].families, *studies.rooms["preflight"].own],
+            family=[
+                *studies.rooms["preflight"].families(w.dataset),
+                *studies.rooms["preflight"].own,
+            ],
         ),
         samples=lambda w: [files.samples(each) for each in studies.rooms["preflight"].own],
         scores=lambda w: files.scores(
-            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].judged
+            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].judged(w.dataset)
         ),
     output:
         findings="results/preflight/{dataset}/policy.json",
@@ -184,7 +188,7 @@ rule preflight_rows:
     """The measures of all parts, and the pairs to drop."""
     input:
         pairs="results/pairs/{dataset}.parquet",
-        parts=lambda w: studies.rooms["preflight"].measures,
+        parts=lambda w: studies.rooms["preflight"].measures(w.dataset),
     output:
         rows="results/preflight/{dataset}/rows.parquet",
         drop="results/preflight/{dataset}/drop.parquet",
@@ -211,10 +215,10 @@ rule preflight_advice:
     """What to do with the pairs, and what would move if there were more."""
     input:
         rows="results/preflight/{dataset}/rows.parquet",
-        findings=lambda w: studies.rooms["preflight"].findings,
+        findings=lambda w: studies.rooms["preflight"].findings(w.dataset),
         responses=lambda w: files.responses_behind([w.dataset]),
         scores=lambda w: files.scores(
-            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].judged
+            studies.rooms["preflight"].spec.scorer, studies.rooms["preflight"].judged(w.dataset)
         ),
         samples=lambda w: [files.samples(each) for each in studies.rooms["preflight"].own],
         evidence="studies/preflight/advice/evidence.csv",
@@ -228,7 +232,7 @@ rule preflight_advice:
         "../../envs/train.yaml"
     params:
         code=code.of("studies.preflight.advice.measure"),
-        names=lambda w: studies.rooms["preflight"].named,
+        names=lambda w: studies.rooms["preflight"].named(w.dataset),
         samples=lambda w, input: ["--samples", *input.samples] if input.samples else [],
     shell:
         r"""
@@ -248,7 +252,9 @@ rule preflight_advice:
 rule preflight_page:
     """Everything found, on one page and as JSON."""
     input:
-        findings=lambda w: studies.rooms["preflight"].findings,
+        findings=lambda w: studies.rooms["preflight"].findings(
+            studies.rooms["preflight"].spec.pairs
+        ),
         rows=lambda w: studies.rooms["preflight"].rows,
         advice=lambda w: studies.rooms["preflight"].advice,
         prompts=lambda w: files.prompts_behind([studies.rooms["preflight"].spec.pairs]),

@@ -171,7 +171,7 @@ def with_code(folder):
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (without("chat_template.jinja"), "no chat template"),
+        (without("chat_template.jinja"), r"no chat template[\s\S]*as chat_template\.jinja"),
         (without("model.safetensors"), "no .safetensors weights"),
         (pickled, "no .safetensors weights"),
         (truncated, "no whole safetensors file"),

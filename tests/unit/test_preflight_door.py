@@ -124,6 +124,7 @@ def test_the_configuration_stands_alone_in_fifteen_lines(tmp_path, asked):
     assert found.preflight.pairs == "mine"
     assert found.preflight.policy == ("policy" if asked.policy else None)
     assert found.training.max_length == asked.max_length
+    assert all(policy.max_length == asked.max_length for policy in found.policies.values())
     assert {name: found.evaluation.suites[name].data for name in found.preflight.suites} == asked.suites
 
 

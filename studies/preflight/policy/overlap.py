@@ -72,21 +72,25 @@ def of_hidden(states: Sequence[Tensor], targets: Sequence[Tensor], weight: Tenso
 
 
 def _logit_gradients(states: Tensor, tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """<e(y_k) - p_k, e(y_l) - p_l> for all positions k and l: (tokens, tokens), float64."""
-    starts = range(0, len(weight), VOCABULARY)
+    """<e(y_k) - p_k, e(y_l) - p_l> for all positions k and l: (tokens, tokens), float64.
 
-    def logits(start: int) -> Tensor:
-        found = states @ weight[start : start + VOCABULARY].T
-        return found if bias is None else found + bias[start : start + VOCABULARY]
-
-    norm = torch.logsumexp(torch.stack([torch.logsumexp(logits(start), 1) for start in starts]), 0)
+    In one pass over the vocabulary: sums so far are relative to the largest logit so far, as in an online softmax.
+    """
+    largest = states.new_full((len(states), 1), -math.inf)
+    total = torch.zeros(len(states), 1, dtype=torch.float64, device=states.device)
     alike = torch.zeros(len(states), len(states), dtype=torch.float64, device=states.device)
-    for start in starts:
-        p = (logits(start) - norm[:, None]).exp().double()
-        alike += p @ p.T
+    for start in range(0, len(weight), VOCABULARY):
+        logits = states @ weight[start : start + VOCABULARY].T
+        if bias is not None:
+            logits += bias[start : start + VOCABULARY]
+        larger = torch.maximum(largest, logits.amax(1, keepdim=True))
+        p, before = logits.sub_(larger).exp_(), (largest - larger).double().exp()
+        total = total * before + p.sum(1, keepdim=True)
+        alike = alike * before * before.T + p @ p.T
+        largest = larger
     at = states @ weight[tokens].T  # (k, l): the logit at k of the token at l
-    p = ((at if bias is None else at + bias[tokens]) - norm[:, None]).exp().double()
-    return (tokens[:, None] == tokens[None, :]).double() - p - p.T + alike
+    p = ((at if bias is None else at + bias[tokens]) - largest).double().exp() / total
+    return (tokens[:, None] == tokens[None, :]).double() - p - p.T + alike / total / total.T
 
 
 @torch.inference_mode()

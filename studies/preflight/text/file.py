@@ -93,21 +93,22 @@ def _ties(labels: Labels) -> Finding:
 
 def _scores(gap: np.ndarray) -> Finding:
     known = gap[~np.isnan(gap)]
-    share = Share(int((known <= 0).sum()), len(known))
+    lower, equal = int((known < 0).sum()), int((known == 0).sum())
+    share = Share(lower + equal, len(known))
     against = pd.Series(np.where(np.isnan(gap), np.inf, gap))
+    remedies = ["Drop the pairs with a lower score: they are in the drop list."] if lower else []
+    remedies += ["Label those with equal scores again."] if equal else []
     return Finding(
         "scores_in_file",
         "text",
         "Do the scores in the file agree with its labels?",
-        f"{share.told('pairs')} with two scores do not score the chosen response higher: {int((known < 0).sum()):,} "
-        f"score it lower, {int((known == 0).sum()):,} the same.",
+        f"{share.told('pairs')} with two scores do not score the chosen response higher: {lower:,} score it lower, "
+        f"{equal:,} the same.",
         **share.numbers(),
         level=Limits(note=0.005, warn=0.05, bad=0.15).level(share.interval[0]),
         evidence="Where label and score come from one annotator, a label against its score is a mistake of either; "
         "equal scores are ties that were broken by chance.",
-        remedy="Drop the pairs with a lower score: they are in the drop list; label those with equal scores again."
-        if share.hits
-        else "",
+        remedy=" ".join(remedies),
         pairs=worst_first(np.flatnonzero(against <= 0), -against[against <= 0].to_numpy()),
         column="score_gap",
     )

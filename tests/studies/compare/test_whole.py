@@ -44,6 +44,16 @@ def test_nothing_of_the_didactic_world_is_run(house) -> None:
     assert {rule: rules[rule] for rule in jobs} == jobs
 
 
+def test_a_drop_list_is_of_the_dataset_that_it_names_whichever_the_page_is_of(house) -> None:
+    house.configure("pairs", "kept", {"kind": "without", "base": "mine", "drop": "results/preflight/mine/drop.parquet"})
+    house.configure("preflight", {"pairs": "theirs"})
+    house.configure("studies", ["compare", "preflight"])
+    done = house.snakemake("--dry-run", "--", "results/pairs/kept.parquet")
+    told = done.stdout + done.stderr
+    assert "results/preflight/mine/text.parquet" in told
+    assert "results/preflight/theirs/" not in told
+
+
 @pytest.mark.parametrize(
     ("old", "new", "target", "told"),
     [

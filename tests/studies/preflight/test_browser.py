@@ -18,6 +18,7 @@ PROBE = """
   const count = (button) => Number(button.querySelector(".count").textContent.replaceAll(",", ""));
   const total = () => buttons.reduce((sum, each) => sum + count(each), 0);
   told.all = total();
+  told.hidden = figure.scrollHeight - figure.clientHeight;
   const select = document.querySelector(".filters select");
   select.selectedIndex = 2;
   select.dispatchEvent(new Event("change", {bubbles: true}));
@@ -39,7 +40,7 @@ PROBE = """
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, as Debian has it")
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_page_works_in_a_browser(tmp_path, width):
-    rows = rows_of(400, sources=("one", EVIL), text=EVIL)
+    rows = rows_of(400, sources=("one", EVIL), text=EVIL).assign(gap=lambda these: 1000 * these["gap"])  # long labels
     page = page_of(rows, [finding(column="gap", pairs=range(5), beside="match", level="bad")], EVIL)
     (tmp_path / "page.html").write_text(page.replace("</body>", PROBE + "</body>"))
     flags = [
@@ -61,3 +62,4 @@ def test_the_page_works_in_a_browser(tmp_path, width):
     assert found["text"] == f"chosen{EVIL}"
     assert found["closed"] == found["images"] == 0
     assert found["wide"] <= 0
+    assert found["hidden"] <= 0 or width == 400  # where a figure scrolls sideways

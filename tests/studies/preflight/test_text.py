@@ -128,8 +128,15 @@ def test_scores_against_their_labels():
     found = named(measured)["scores_in_file"]
     assert found.value == pytest.approx(2 / 3)
     assert found.pairs == (1, 2)
+    assert "they are in the drop list. Label those with equal scores again." in found.remedy
     assert measured.columns["row"].tolist() == [0, 1, 2, 3]
     assert measured.drop[file.DROP].tolist() == [False, True, False, False]
+
+
+def test_the_drop_list_is_named_only_where_pairs_are_on_it():
+    labels = labels_of([("p", "a", "b")], scores=[(1.0, 1.0)])
+    found = named(file.measure(texts_of([("p", "a", "b")], labels=labels)))["scores_in_file"]
+    assert found.remedy == "Label those with equal scores again."
 
 
 def test_pairs_without_labels_have_no_file():
