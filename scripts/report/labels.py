@@ -1,7 +1,7 @@
 """Display names in figures and on the page."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 BENCHMARKS = {
     "gsm8k": "GSM8K",
@@ -40,3 +40,12 @@ def wrapped(name: str, width: float, size: Callable[[str], float] = len, breaks:
 def listed(names: list[str]) -> str:
     """Names as in a sentence: a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def repeats(seeds: Iterable[float], draws: Iterable[float]) -> str:
+    """What standard errors of some rows are over, and what a single seed leaves out."""
+    of_seeds, of_draws = ("/".join(f"{each:g}" for each in sorted(set(counts))) for counts in (seeds, draws))
+    if (of_seeds, of_draws) == ("1", "1"):
+        return "questions (1 seed shows no training noise)"
+    in_words = "questions and 1 seed" if of_seeds == "1" else f"questions and {of_seeds} seeds"
+    return in_words if of_draws == "1" else f"{in_words} in each of {of_draws} draws of the data"

@@ -20,29 +20,11 @@ def connected() -> socket.socket | None:
     """A connection to the warm process; None if it is not ready."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(protocol.address("warm"))
+        connection.connect(protocol.address())
     except OSError:
         connection.close()
         return None
     return connection if protocol.is_mine(connection) else None
-
-
-def start_warm_process() -> None:
-    """Start the warm process unless another client has; it is ready after its imports."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        if probe.connect_ex(protocol.address("claim")) == 0:
-            return
-    server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.py")
-    if child := os.fork():
-        os.waitpid(child, 0)
-        return
-    os.setsid()
-    if os.fork():  # init adopts the warm process: this step neither waits for it nor is charged for its memory
-        os._exit(0)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(nowhere, stream)
-    os.execv(os.environ[protocol.PYTHON], [os.environ[protocol.PYTHON], server])
 
 
 def run_warm(connection: socket.socket) -> None:
@@ -90,11 +72,8 @@ def _end_as(status: int) -> None:
 
 def main() -> None:
     python = os.environ[protocol.PYTHON]
-    if all(os.environ.get(name) for name in (protocol.SNAKEMAKE, protocol.WARM, "OMP_NUM_THREADS")):
-        if connection := connected():
-            run_warm(connection)
-        else:
-            start_warm_process()
+    if protocol.WARM in os.environ and "OMP_NUM_THREADS" in os.environ and (connection := connected()):
+        run_warm(connection)
     os.execv(python, [python, *sys.argv[1:]])
 
 

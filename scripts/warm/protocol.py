@@ -14,9 +14,9 @@ import sys
 PYTHON = "PREFATLAS_PYTHON"
 """Environment variable: the interpreter of the steps and of the warm process."""
 WARM = "PREFATLAS_WARM"
-"""Environment variable: set if Snakemake has enough jobs for a warm process."""
+"""Environment variable: the id of the Snakemake process whose warm process serves; unset if there is none."""
 SNAKEMAKE = "PREFATLAS_SNAKEMAKE"
-"""Environment variable: the id of the Snakemake process; as in scripts/lib/parent.py."""
+"""Environment variable: the id of the Snakemake process that starts the step; as in scripts/lib/parent.py."""
 
 THREADS = {
     "OMP_NUM_THREADS",
@@ -27,8 +27,10 @@ THREADS = {
     "NUMEXPR_NUM_THREADS",
 }
 """Libraries read these when they load, so a forked child sets its number of threads itself."""
-FREE = THREADS | {"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"}
+FREE = THREADS | {"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "TMP", "TEMPDIR", "TEMP", SNAKEMAKE}
 """Variables that may differ between a step and the warm process; with any other difference the step starts cold."""
+FREE_PREFIXES = ("SLURM", "SRUN_", "PMI")
+"""The same for what srun sets in each job step, except CUDA_VISIBLE_DEVICES: with other GPUs it starts cold."""
 
 SIZE = struct.Struct("!I")
 """Bytes of the request after it."""
@@ -37,13 +39,13 @@ STATUS = struct.Struct("!i")
 """How the child ended, as from os.waitpid."""
 
 
-def address(kind: str) -> str:
-    """An abstract socket for this user and this Snakemake. It has no file and disappears with its process.
+def address() -> str:
+    """The abstract socket of the warm process in WARM, for this user. It has no file and disappears with its process.
 
     The namespaces are part of it, since containers may share a network but not processes or files.
     """
     spaces = "-".join(os.readlink(f"/proc/self/ns/{name}") for name in ("pid", "mnt"))
-    return f"\0prefatlas-{kind}-{os.getuid()}-{spaces}-{os.environ[SNAKEMAKE]}"
+    return f"\0prefatlas-warm-{os.getuid()}-{spaces}-{os.environ[WARM]}"
 
 
 def is_mine(connection: socket.socket) -> bool:
@@ -62,6 +64,7 @@ def request() -> bytes:
         "environment": dict(os.environ),
         "folder": os.getcwd(),
         "umask": umask,
+        "cores": sorted(os.sched_getaffinity(0)),
         "client": os.getpid(),
     }
     return json.dumps(asked).encode("utf-8", "surrogateescape")
@@ -69,4 +72,6 @@ def request() -> bytes:
 
 def fixed(environment: dict[str, str]) -> dict[str, str]:
     """The part of an environment that a warm process and its children must have in common."""
-    return {name: value for name, value in environment.items() if name not in FREE}
+    return {
+        name: value for name, value in environment.items() if name not in FREE and not name.startswith(FREE_PREFIXES)
+    }

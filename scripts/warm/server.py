@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from atexit import _run_exitfuncs
 from contextlib import suppress
@@ -68,8 +69,7 @@ def warm_up(ended: int) -> None:
 class Server:
     """Accepts clients. children: the process id of each child, by its client's connection."""
 
-    def __init__(self, claim: socket.socket, listening: socket.socket, ended: int, environment: dict[str, str]) -> None:
-        self.claim = claim
+    def __init__(self, listening: socket.socket, ended: int, environment: dict[str, str]) -> None:
         self.environment = protocol.fixed(environment)
         self.selector = selectors.DefaultSelector()
         self.selector.register(listening, selectors.EVENT_READ, self.accept)
@@ -98,10 +98,12 @@ class Server:
         except (OSError, ValueError):
             connection.close()
             return
-        if protocol.fixed(asked["environment"]) != self.environment:
-            connection.close()
-        else:
+        if protocol.fixed(asked["environment"]) == self.environment and os.sched_getaffinity(0).issuperset(
+            asked["cores"]
+        ):
             self.fork(connection, asked, files)
+        else:
+            connection.close()
         for each in files:
             os.close(each)
 
@@ -130,7 +132,6 @@ class Server:
         for key in list(self.selector.get_map().values()):
             os.close(key.fd)
         self.selector.close()
-        self.claim.close()
 
     def signal(self, connection: socket.socket, child: int) -> None:
         """Pass on the signals that a client forwards; kill the child of a client that is gone."""
@@ -193,8 +194,10 @@ def become(asked: dict, files: list[int]) -> None:
         if file > 2:
             os.close(file)
     os.umask(asked["umask"])
+    os.sched_setaffinity(0, asked["cores"])  # under SLURM, those that srun gave to this step
     os.environ.clear()
     os.environ.update(asked["environment"])
+    tempfile.tempdir = None  # remembered from the server's environment
     os.chdir(asked["folder"])
     with open("/proc/self/comm", "w") as name:  # scripts/workflow/warm.py finds the step of a client by this name
         name.write(f"step-{asked['client']}")
@@ -246,18 +249,13 @@ def run(module: str) -> int:
 
 
 def main() -> None:
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # a datagram socket has no queue of clients to accept
-    try:
-        claim.bind(protocol.address("claim"))
-    except OSError:
-        return  # there is one already
-    ended = os.pidfd_open(int(os.environ[protocol.SNAKEMAKE]))
+    ended = os.pidfd_open(int(os.environ[protocol.WARM]))
     environment = dict(os.environ)  # imports may change it
     warm_up(ended)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(protocol.address("warm"))
+    listening.bind(protocol.address())
     listening.listen(64)
-    Server(claim, listening, ended, environment).serve()
+    Server(listening, ended, environment).serve()
 
 
 if __name__ == "__main__":

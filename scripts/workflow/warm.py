@@ -12,23 +12,36 @@ from scripts.warm import protocol
 
 LEAST = 8
 """A warm process imports for as long as three jobs do; it is started for at least this many jobs."""
+SERVER = Path(protocol.__file__).with_name("server.py")
 
 
-def prepare(repository: Path) -> None:
-    """Put scripts/warm/bin first in the PATH of this Snakemake's jobs, on systems that have warm starts."""
+def prepare(repository: Path, *, outermost: bool) -> None:
+    """Put scripts/warm/bin first in the PATH of this Snakemake's jobs, on systems that have warm starts.
+
+    A Snakemake that another one starts for a single job (outermost=False) takes over that one's warm process.
+    """
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return
     found = [str(repository / "scripts/warm/bin"), *os.environ["PATH"].split(os.pathsep)]
     os.environ["PATH"] = os.pathsep.join(dict.fromkeys(found))
     os.environ[protocol.PYTHON] = sys.executable
-    os.environ.pop(protocol.WARM, None)
+    if outermost:
+        os.environ.pop(protocol.WARM, None)
     benchmark.BenchmarkTimer = Timer
 
 
 def start_for(jobs: int) -> None:
-    """Let the first step start a warm process if there are enough jobs."""
-    if protocol.PYTHON in os.environ and jobs >= LEAST:
-        os.environ[protocol.WARM] = "yes"
+    """Start a warm process for the steps of this Snakemake if there are enough jobs and none serves it yet.
+
+    Under SLURM, this is the Snakemake of a whole queue entry: what a job step starts would end with that step.
+    """
+    if protocol.PYTHON not in os.environ or protocol.WARM in os.environ or jobs < LEAST:
+        return
+    os.environ[protocol.WARM] = str(os.getpid())
+    # One thread, so that there is none to lose in a fork; a step sets its own number.
+    environment = os.environ | dict.fromkeys(protocol.THREADS, "1")
+    nowhere = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
+    os.posix_spawn(sys.executable, [sys.executable, SERVER], environment, file_actions=nowhere, setsid=True)
 
 
 def jobs_of_group(arguments: Sequence[str]) -> int:

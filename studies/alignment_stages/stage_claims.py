@@ -77,11 +77,14 @@ def in_stage(
         return []
     statistic = Estimate.of(np.mean([of.difference(start, data, other) for start in members], axis=0))
     where = f"{whose} with a boundary score {'below' if injected else 'of at least'} 0.5"
+    several = len(members) > 1
+    counted = f"{len(members)} {where if several else where.replace('policies', 'policy', 1)}"
+    gain = "gain" if several else "gains"
     more = f"more from {DATA[data]} than from {DATA[other]}"
     words = Words(
         f"{DATA[data].capitalize()} over {DATA[other]} for {where}",
-        f"{len(members)} {where} gain {more}",
-        f"{len(members)} {where} gain no {more}",
+        f"{counted} {gain} {more}",
+        f"{counted} {gain} no {more}",
         "points",
     )
     return [of.claim(name, f"The {where} gain {more} (points, mean)", words, positive(statistic), paper)]
@@ -124,8 +127,8 @@ def prediction(of: Judging) -> list[Claim]:
     paper = float(advantage([score for score, _ in theirs], np.array([difference for _, difference in theirs])))
     words = Words(
         "The boundary score as a predictor of the better data, over always saying the same",
-        f"the boundary score names the better data for more of {len(members)} initial policies than a constant does",
-        f"the boundary score names the better data for no more of {len(members)} initial policies than a constant does",
+        f"The boundary score names the better data for more of {len(members)} initial policies than a constant does",
+        f"The boundary score names the better data for no more of {len(members)} initial policies than a constant does",
         "points of hit rate",
     )
     statement = "The score predicts the better data better than always saying off-policy or always on-policy does"

@@ -14,13 +14,13 @@ import pytest
 
 from scripts.lib import parent
 from scripts.warm import protocol
-from scripts.workflow.warm import jobs_of_group
+from scripts.workflow import warm
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / "scripts/warm/bin"
 STEP = '''
 """A step for tests."""
-import argparse, json, os, signal, sys, time
+import argparse, json, os, signal, sys, tempfile, time
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m scripts.step", description=__doc__)
@@ -32,6 +32,7 @@ def main():
         import torch
         told = [os.getcwd(), sys.argv[1:], os.environ.get("MINE"), torch.get_num_threads(), os.umask(0o22), __name__]
         told += [sys.path[0], sys.stdin.read(), os.environ.get("OMP_NUM_THREADS"), "protocol" in sys.modules]
+        told += [tempfile.gettempdir(), sorted(os.sched_getaffinity(0))]
         print(json.dumps(told))
     elif do == "parent":
         print(os.getppid())
@@ -56,30 +57,46 @@ if __name__ == "__main__":
 '''
 
 
+SNAKEMAKE = """
+import json, os, sys, time
+from pathlib import Path
+from scripts.workflow import warm
+
+warm.prepare(Path.cwd(), outermost=True)
+warm.start_for(warm.LEAST)
+print(json.dumps(dict(os.environ)), flush=True)
+time.sleep(600)
+"""
+"""What a Snakemake does about warm starts."""
+
+
 class Place:
-    """A folder with a step, and a Snakemake that is a sleeping process."""
+    """A folder with a step, and a Snakemake that starts nothing but a warm process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "scripts").mkdir()
         (folder / "scripts/step.py").write_text(STEP)
-        self.snakemake = subprocess.Popen(["sleep", "600"])
+        around = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        command = [sys.executable, "-c", SNAKEMAKE]
+        self.snakemake = subprocess.Popen(command, cwd=ROOT, env=around, stdout=subprocess.PIPE, text=True)
+        self.inherited = json.loads(self.snakemake.stdout.readline())
 
     def environment(self, **more: str) -> dict[str, str]:
-        found = {
-            **{name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
-            protocol.PYTHON: sys.executable,
-            protocol.WARM: "yes",
-            protocol.SNAKEMAKE: str(self.snakemake.pid),
-            "OMP_NUM_THREADS": "1",
-        }
-        return found | {"PATH": f"{BIN}{os.pathsep}{found['PATH']}"} | more
+        return self.inherited | {parent.SNAKEMAKE: str(self.snakemake.pid), "OMP_NUM_THREADS": "1"} | more
 
-    def start(self, do: str, *, warm: bool = True, **more: str) -> subprocess.Popen:
+    def ready(self) -> list[int]:
+        """The warm process, once it is ready."""
+        until(lambda: sockets(self.snakemake.pid))
+        assert int(self.run("parent")[1]) in self.servers()
+        return self.servers()
+
+    def start(self, do: str, *, warm: bool = True, cores: set[int] | None = None, **more: str) -> subprocess.Popen:
         environment = self.environment(**more)
         if not warm:
             environment.pop(protocol.WARM)
-        command = ["python", "-m", "scripts.step", "--do", do]
+        command = [] if cores is None else ["taskset", "--cpu-list", ",".join(map(str, cores))]
+        command += ["python", "-m", "scripts.step", "--do", do]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **pipes)
 
@@ -96,7 +113,7 @@ class Place:
         mine = []
         for each in map(int, done.stdout.split()):
             with suppress(OSError):
-                if f"{protocol.SNAKEMAKE}={self.snakemake.pid}\0" in Path(f"/proc/{each}/environ").read_text():
+                if f"{protocol.WARM}={self.snakemake.pid}\0" in Path(f"/proc/{each}/environ").read_text():
                     mine.append(each)
         return mine
 
@@ -120,13 +137,18 @@ def is_alive(process: int) -> bool:
     return False
 
 
+def sockets(snakemake: int) -> list[str]:
+    """The sockets of a Snakemake's warm process, and of its clients' connections."""
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    return [line for line in lines if "@prefatlas-" in line and line.endswith(f"-{snakemake}")]
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Iterator[Place]:
     """A warm process that is ready."""
     here = Place(tmp_path_factory.mktemp("place"))
     try:
-        assert here.run("0")[0] == 0  # cold: and starts it
-        until(lambda: int(here.run("parent")[1] or 0) in here.servers())
+        here.ready()
         yield here
     finally:
         here.end()
@@ -140,7 +162,7 @@ def test_a_warm_step_does_what_a_cold_one_does(place: Place, do: str) -> None:
     assert warm[2].splitlines()[-1:] == cold[2].splitlines()[-1:]
     if do == "tell":
         told = json.loads(warm[1])
-        assert told[:2] == [str(place.folder), ["--do", "tell"]] and told[3] == 1 and told[-1] is False
+        assert told[:2] == [str(place.folder), ["--do", "tell"]] and told[3] == 1 and told[9] is False
 
 
 def test_wrong_arguments_and_help_are_as_ever(place: Place) -> None:
@@ -158,9 +180,26 @@ def test_threads_are_those_of_the_step(place: Place) -> None:
     assert json.loads(place.run("tell")[1])[3] == 1
 
 
-def test_another_environment_starts_cold(place: Place) -> None:
+@pytest.mark.parametrize("name", ["MINE", "CUDA_VISIBLE_DEVICES", protocol.PYTHON])
+def test_another_environment_starts_cold(place: Place, name: str) -> None:
     assert int(place.run("parent")[1]) in place.servers()
-    assert int(place.run("parent", MINE="x")[1]) == os.getpid()
+    changed = {name: "0"} if name != protocol.PYTHON else {name: os.path.realpath(sys.executable)}
+    assert int(place.run("parent", **changed)[1]) == os.getpid()
+
+
+@pytest.mark.parametrize("name", [parent.SNAKEMAKE, "SLURM_STEP_ID", "SRUN_DEBUG", "PMIX_RANK", "TMPDIR"])
+def test_a_job_step_of_the_same_queue_entry_starts_warm(place: Place, name: str) -> None:
+    """What srun and the Snakemake of a single job change."""
+    value = {parent.SNAKEMAKE: str(os.getpid()), "TMPDIR": str(place.folder)}.get(name, "1")
+    assert int(place.run("parent", **{name: value})[1]) in place.servers()
+    assert json.loads(place.run("tell", TMPDIR=str(place.folder))[1])[10] == str(place.folder)
+
+
+def test_a_step_keeps_to_its_cores(place: Place) -> None:
+    """Those that srun binds it to."""
+    core = max(os.sched_getaffinity(0))
+    assert int(place.run("parent", cores={core})[1]) in place.servers()
+    assert json.loads(place.run("tell", cores={core})[1])[11] == [core]
 
 
 def test_a_changed_file_is_read(place: Place) -> None:
@@ -212,11 +251,9 @@ def test_a_step_ends_with_the_warm_process_and_runs_once(tmp_path: Path) -> None
     """Killed, as for want of memory: its steps die too, so that none of them runs beside its own repetition."""
     here = Place(tmp_path)
     try:
-        here.run("0")
-        until(lambda: int(here.run("parent")[1] or 0) in here.servers())
+        (server,) = here.ready()
         step = here.start("sleep")
         child = int(step.stdout.readline())
-        (server,) = [each for each in here.servers() if each != child]
         os.kill(server, signal.SIGKILL)
         assert step.wait(20) == 1 and "remedy: run snakemake again" in step.stderr.read()
         until(lambda: not is_alive(child), 20)
@@ -237,28 +274,42 @@ def test_many_steps_at_a_time(place: Place) -> None:
 def test_nothing_outlives_its_snakemake(tmp_path: Path) -> None:
     """Killed outright: the warm process, ready or not, and every step go with it, and no socket is left."""
     here = Place(tmp_path)
-    here.run("0")
-    until(here.servers)
-    until(lambda: int(here.run("parent")[1] or 0) in here.servers())
+    here.ready()
     step = here.start("sleep")
     child = int(step.stdout.readline())
     servers = here.servers()
     here.end()
     until(lambda: not any(map(is_alive, [child, *servers])), 20)
-    sockets = [line for line in Path("/proc/net/unix").read_text().splitlines() if "@prefatlas-" in line]
-    assert not [line for line in sockets if line.endswith(f"-{here.snakemake.pid}")]
+    assert not sockets(here.snakemake.pid)
 
 
-def test_a_step_of_another_package_is_the_real_python_s(tmp_path: Path) -> None:
-    here = Place(tmp_path)
-    try:
-        done = subprocess.run(["python", "-c", "print(1)"], env=here.environment(), capture_output=True, text=True)
-        assert done.stdout == "1\n" and not here.servers()
-    finally:
-        here.end()
+def test_a_step_of_another_package_is_the_real_python_s(place: Place) -> None:
+    command = ["python", "-c", "import os; print(os.getppid())"]
+    done = subprocess.run(command, env=place.environment(), capture_output=True, text=True)
+    assert int(done.stdout) == os.getpid()
+
+
+@pytest.mark.parametrize("outermost", [True, False])
+def test_only_a_snakemake_below_another_takes_over_its_warm_process(monkeypatch, outermost: bool) -> None:
+    for name in ("PATH", protocol.PYTHON):
+        monkeypatch.setenv(name, os.environ["PATH"])
+    monkeypatch.setenv(protocol.WARM, "1")
+    monkeypatch.setattr(warm.benchmark, "BenchmarkTimer", None)
+    warm.prepare(ROOT, outermost=outermost)
+    assert (protocol.WARM in os.environ) != outermost
+    if not outermost:
+        warm.start_for(warm.LEAST)
+        assert os.environ[protocol.WARM] == "1"
+
+
+def test_few_jobs_start_no_warm_process(monkeypatch) -> None:
+    monkeypatch.setenv(protocol.PYTHON, sys.executable)
+    monkeypatch.delenv(protocol.WARM, raising=False)
+    warm.start_for(warm.LEAST - 1)
+    assert protocol.WARM not in os.environ
 
 
 def test_jobs_of_a_queue_entry_are_counted() -> None:
     command = ["snakemake", "--snakefile", "x", "--target-jobs", "load:source=a", "curate:prompt_set=b", "--cores", "2"]
-    assert jobs_of_group(command) == jobs_of_group(command[:6]) == 2
-    assert jobs_of_group(["snakemake", "--cores", "2"]) == jobs_of_group(["snakemake", "--target-jobs"]) == 0
+    assert warm.jobs_of_group(command) == warm.jobs_of_group(command[:6]) == 2
+    assert warm.jobs_of_group(["snakemake", "--cores", "2"]) == warm.jobs_of_group(["snakemake", "--target-jobs"]) == 0

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from scripts.lib import cli
 from scripts.report import style
 from scripts.report.figure import draw_table
-from scripts.report.labels import listed
+from scripts.report.labels import listed, repeats
 from scripts.report.table import read_rows
 from studies.alignment_stages.layout import BLEND, OFF, ON, PATHS
 
@@ -60,8 +60,8 @@ def figure(table: pd.DataFrame) -> style.Figure:
             axis.set_title(title)
         row[0].set_ylabel("win rate, points")
     drawn.supxlabel("iteration", fontsize=8.5, color=style.MUTED)
-    seeds = sorted({int(each) for each in table["n_seeds"][table["iteration_1"].notna()]})
-    over = "questions (1 seed shows no training noise)" if seeds == [1] else f"questions and {seeds[-1]} seeds"
+    trained = table[table["iteration_1"].notna()]
+    over = repeats(trained["n_seeds"], trained["n_draws"])
     style.heading(
         drawn,
         "Which data next: others' pairs, pairs of the policy's own samples, or a blend?",

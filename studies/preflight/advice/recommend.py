@@ -139,7 +139,7 @@ def objective(findings: Mapping[str, Finding]) -> Recommendation:
 
     sentence = "DPO with beta 0.1: no study of ours speaks for another."
     configuration = "training:\n  objective: dpo\n  beta: 0.1\n"
-    if is_raised("length_explains"):
+    if is_raised("length_bias"):
         sentence += " Length tells the labels: train with SimPO beside it, whose log-probs are per token, and compare."
         configuration += "  variants:\n    dpo: {}\n    simpo: {objective: simpo, beta: 2.0, options: {gamma: 1.0}}\n"
     if is_raised("displacement"):

@@ -36,7 +36,7 @@ def _explained(texts: Texts, difference: np.ndarray, lengths: Lengths) -> Findin
     with_label = np.sign(auc - 0.5) * difference
     accuracy = Share(int((with_label > 0).sum()), int((difference != 0).sum()))
     return Finding(
-        "length_explains",
+        "length_bias",
         "text",
         "How much of the preference does length alone explain?",
         f"Length alone tells chosen from rejected with an AUC of {auc:.2f} (0.50: nothing, 1: everything); "

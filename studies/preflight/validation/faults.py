@@ -142,7 +142,7 @@ def _alike(pair: Pair, rng: random.Random) -> Pair:
 
 FAULTS: dict[str, tuple[Callable[[Data, random.Random], Data], tuple[str, ...]]] = {
     "flipped_labels": (flipped_labels, ("wrong_labels",)),
-    "length_biased_scorer": (length_biased_scorer, ("scorer_length", "length_explains")),
+    "length_biased_scorer": (length_biased_scorer, ("scorer_length", "length_bias")),
     "duplicated_prompts": (duplicated_prompts, ("near_duplicates",)),
     "contaminated": (contaminated, ("contamination",)),
     "better_policy": (better_policy, ("headroom",)),

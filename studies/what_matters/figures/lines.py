@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from scripts.lib.errors import InputError
 from scripts.lib.vocabulary import TIERS
 from scripts.report import style
+from scripts.report.labels import repeats
 from scripts.report.table import measured_in, read_rows
 
 RISING = list(reversed(TIERS))
@@ -41,11 +42,7 @@ class Table1:
     def repeats(self) -> str:
         """The rows' seeds and draws in words, and what one seed leaves out."""
         rows = pd.concat([rows for groups in self.datasets.values() for rows in groups.values()])
-        seeds, draws = ("/".join(f"{each:g}" for each in sorted(set(rows[column]))) for column in REPEATS)
-        if (seeds, draws) == ("1", "1"):
-            return "questions (1 seed shows no training noise)"
-        in_words = "questions and 1 seed" if seeds == "1" else f"questions and {seeds} seeds"
-        return in_words if draws == "1" else f"{in_words} in each of {draws} draws of the data"
+        return repeats(*(rows[column] for column in REPEATS))
 
     def published(self, dataset: str, benchmarks: list[str]) -> bool:
         """Whether the paper has a gain for any row of a line."""

@@ -76,7 +76,7 @@ def test_the_stage_decides_the_share() -> None:
 
 def test_what_is_recommended_can_be_pasted() -> None:
     rows = pd.DataFrame({"prompt_id": ["a", "b"], "drop": [["one", "two"], []]})
-    raised = {name: Finding(name, "text", "?", ".", level="bad") for name in ("length_explains", "displacement")}
+    raised = {name: Finding(name, "text", "?", ".", level="bad") for name in ("length_bias", "displacement")}
     drop = "results/preflight/mine/drop.parquet"
     found = {
         each.name: each

@@ -73,10 +73,10 @@ def test_length_that_explains_everything_and_nothing():
     words = [("w " * int(one), "v " * int(two)) for one, two in sizes]
     by_length = texts_of([(f"p{at}", *sorted(pair, key=len, reverse=True)) for at, pair in enumerate(words)])
     by_chance = texts_of([(f"p{at}", *pair) for at, pair in enumerate(words)])
-    told = named(length.measure(by_length, lengths.estimated(by_length, 512)))["length_explains"]
+    told = named(length.measure(by_length, lengths.estimated(by_length, 512)))["length_bias"]
     assert told.level == "bad"
     assert told.value > 0.95
-    told = named(length.measure(by_chance, lengths.estimated(by_chance, 512)))["length_explains"]
+    told = named(length.measure(by_chance, lengths.estimated(by_chance, 512)))["length_bias"]
     assert told.ci_low < 0.5 < told.ci_high
     assert told.level == "good"
 
