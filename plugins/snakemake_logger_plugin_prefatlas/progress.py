@@ -152,8 +152,10 @@ class Progress:
         return (self.spent.get(rule, 0.0) + prior * scale * self.expected.get(rule, 0.0)) / (done + prior)
 
     def durations(self) -> dict[str, float]:
-        """Rule -> seconds per finished job, of this run, or of earlier ones where it finished none."""
-        return dict(self.expected) | {rule: self.spent[rule] / done for rule, done in self.done.items() if done}
+        """Rule -> seconds per finished job of this run; of other rules what was expected, at this run's speed."""
+        scale = self._speed()
+        expected = {rule: scale * seconds for rule, seconds in self.expected.items()}
+        return expected | {rule: self.spent[rule] / done for rule, done in self.done.items() if done}
 
 
 def read_durations(path: Path) -> dict[str, float]:

@@ -125,11 +125,24 @@ def test_durations_are_kept_for_the_next_run(tmp_path):
         found.start(jobid, Job("load", (), 0.0))
         found.finish(jobid, 2.0 + jobid)
     write_durations(found.durations(), path)
-    assert read_durations(path) == EXPECTED | {"load": 2.5, "score": 7.0}  # of this run, else of an earlier one
+    assert read_durations(path) == EXPECTED | {"load": 2.5, "score": 14.0}  # of this run, or as expected at its speed
     for broken in ("", "[1]", '{"load": "x"}', "{"):
         path.write_text(broken)
         assert read_durations(path) == EXPECTED
     write_durations({"load": 1.0}, tmp_path / "absent/durations.json")  # no folder: nothing is kept, and nothing fails
+
+
+def test_a_part_of_a_run_tells_how_long_the_rest_takes(tmp_path):
+    """Of a model a thousand times as slow as the world's: what is not measured yet is as slow as what is."""
+    first = progress(EXPECTED, logprobs=1)
+    first.start(0, Job("logprobs", (), 0.0))
+    first.finish(0, 1000 * EXPECTED["logprobs"])
+    write_durations(first.durations(), tmp_path / "durations.json")
+    then = progress(read_durations(tmp_path / "durations.json"), logprobs=6, train=6)
+    then.start(0, Job("train", (), 0.0))
+    then.finish(0, now := 1000 * EXPECTED["train"])
+    truth = 5 * 1000 * EXPECTED["train"] + 6 * 1000 * EXPECTED["logprobs"]
+    assert then.left(now).seconds == pytest.approx(truth, rel=0.3)
 
 
 @given(
