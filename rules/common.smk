@@ -23,7 +23,7 @@ from snakemake.logging import logger
 from scripts.lib import lineage
 from scripts.lib.clock import bring_back
 from scripts.lib.errors import InputError
-from scripts.lib.parent import SNAKEMAKE
+from scripts.lib.parent import ASKED, SNAKEMAKE
 from scripts.lib.study import as_json
 from scripts.versioning import seen
 from scripts.workflow import configuration, harness, rooms, warm
@@ -81,6 +81,7 @@ files = Files(atlas)
 suite_files = SuiteFiles(files)
 studies = Studies(atlas, configuration.rooms(atlas))
 needs = studies.all
+os.environ[ASKED] = " ".join(needs.suites)  # no parameter: it changes no file, only what is refused
 world = World(needs)
 threads = Threads(atlas, workflow.resource_settings.cores if workflow.local_exec else None)
 planning = Planning(needs, studies.work)

@@ -62,14 +62,12 @@ rule prompts:
             if suite_files.questions(w.suite)
             else ""
         ),
-        asked=lambda w: "--asked" if w.suite in needs.suites else "",
     shell:
         r"""
         python -m scripts.evaluation.prompts \
             --suite {wildcards.suite} \
             --spec {params.spec:q} \
             {params.data} \
-            {params.asked} \
             --out {output} \
             2>{log}
         """

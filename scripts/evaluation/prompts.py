@@ -6,6 +6,7 @@ data.
 """
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scripts.lib import cli
 from scripts.lib.config.evaluation import HarnessSuite, RewardSuite, SuiteSpec, WinRateSuite
 from scripts.lib.errors import InputError
 from scripts.lib.ids import normalise, prompt_id, response_id
+from scripts.lib.parent import ASKED
 from scripts.lib.schemas import PROMPTS, RESPONSES
 from scripts.lib.tables import write_table
 from scripts.lib.world.suites import prompt_of
@@ -147,7 +149,6 @@ def main() -> None:
     parser.add_argument("--suite", required=True, help="its name")
     parser.add_argument("--spec", type=cli.spec_of(SuiteSpec), required=True, help="JSON of the suite")
     parser.add_argument("--data", type=Path, help="the file of its questions, where they are made here")
-    parser.add_argument("--asked", action="store_true", help="a policy will be asked the questions")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--reference", type=Path, help="a win-rate suite's reference outputs are written here")
     arguments = parser.parse_args()
@@ -156,7 +157,8 @@ def main() -> None:
     if isinstance(spec, WinRateSuite) != (arguments.reference is not None):
         parser.error("--reference goes with win-rate suites, and they need it")
     if isinstance(spec, HarnessSuite):
-        texts = harness_texts(arguments.suite, spec, arguments.data, arguments.asked)
+        asked = arguments.suite in os.environ.get(ASKED, arguments.suite).split()
+        texts = harness_texts(arguments.suite, spec, arguments.data, asked)
     elif isinstance(spec, RewardSuite):
         texts = reward_texts(arguments.suite, spec, arguments.data)
     else:

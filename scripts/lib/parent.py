@@ -10,6 +10,8 @@ import threading
 
 SNAKEMAKE = "PREFATLAS_SNAKEMAKE"
 """Set by rules/common.smk to the id of the process that starts the jobs."""
+ASKED = "PREFATLAS_ASKED"
+"""Environment variable: the suites that policies are asked, for scripts/evaluation/prompts.py; unset by hand."""
 
 
 def end_with_snakemake() -> None:
