@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -55,6 +57,21 @@ class Endpoint:
         ]
         content = [{**max(likely, key=lambda each: each["logprob"]), "top_logprobs": likely}]
         return 200, completion(body, content[0]["token"], "length", {"content": content} if self.logprobs else None)
+
+
+def kill_in_the_middle(endpoint: Endpoint, imported: str, call: str) -> int:
+    """Run ``call`` in a process of its own, kill it after three answers, and return how many there were.
+
+    imported: what the call needs, as after ``from``.
+    """
+    endpoint.delay = 0.3
+    code = f"from pathlib import Path\nfrom {imported}\n{call}"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as job:
+        while endpoint.answered < 3 and job.poll() is None:
+            time.sleep(0.01)
+        job.kill()
+    endpoint.delay = 0.0
+    return endpoint.answered
 
 
 def completion(body: dict, text: str | None, finish: str, logprobs: dict | None) -> dict:

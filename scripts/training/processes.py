@@ -30,7 +30,7 @@ from transformers import PreTrainedModel
 from scripts.lib import devices
 from scripts.lib.errors import InputError
 from scripts.lib.gradients import gradient_of
-from scripts.lib.models import PRECISIONS, layers_of
+from scripts.lib.models import PRECISIONS, PolicyCard, layers_of, load_causal
 
 PATIENCE = timedelta(hours=2)
 """How long the other processes wait for one that, for example, writes a checkpoint, before they give up."""
@@ -176,3 +176,18 @@ def _by_kind(parameters: Iterator[Tensor] | Sequence[Tensor]) -> list[list[Tenso
     for each in parameters:
         kinds[not isinstance(each, DTensor)].append(each)
     return [each for each in kinds if each]
+
+
+def whole_model(model: PreTrainedModel, card: PolicyCard, processes: Processes | None) -> PreTrainedModel | None:
+    """A trained model to write; of one that was sharded a whole copy on process 0, and None on the others.
+
+    card: of the policy that it started from, whose model has the same shape.
+    """
+    if processes is None:
+        return model
+    weights = processes.whole(model.state_dict())
+    if processes.rank:
+        return None
+    found = load_causal(card, device="cpu")
+    found.load_state_dict(weights)
+    return found

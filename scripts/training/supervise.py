@@ -30,7 +30,7 @@ from scripts.lib.schemas import SUPERVISION
 from scripts.lib.tables import card_of, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.demonstrations import AnswersLesson, Demonstration, read_demonstrations
-from scripts.training.processes import Processes, joined, parameter_groups
+from scripts.training.processes import Processes, joined, parameter_groups, whole_model
 from scripts.training.recomputed import recomputed_layers
 from scripts.training.step import accumulate, head_of
 from scripts.training.updates import (
@@ -143,12 +143,9 @@ def perform(arguments: argparse.Namespace, processes: Processes | None) -> None:
     checkpoints = Checkpoints(arguments.checkpoints, digest_of(spec, demonstrations, arguments.policy))
     model = load_causal(card)
     rows = train(model, demonstrations, spec, tokenizer.pad_token_id, checkpoints, processes)
-    if processes:
-        weights = processes.whole(model.state_dict())
-        if processes.rank:
-            return
-        model = load_causal(card, device="cpu")
-        model.load_state_dict(weights)
+    model = whole_model(model, card, processes)
+    if model is None:
+        return
     write_table(rows, arguments.log, SUPERVISION)
     write_json(found, card_of(arguments.log))
     save_policy(

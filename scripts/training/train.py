@@ -29,7 +29,7 @@ from scripts.lib.tables import card_of, read_table, write_json, write_table
 from scripts.training.checkpoints import Checkpoints
 from scripts.training.lessons import Example
 from scripts.training.loop import train
-from scripts.training.processes import Processes, joined
+from scripts.training.processes import Processes, joined, whole_model
 from scripts.training.reading import Store, examples_of, read_pairs, read_store, truncated
 from scripts.training.renewal import Renewal
 from scripts.training.watch import Watch, read_watched
@@ -178,12 +178,9 @@ def _perform(step: str, arguments: argparse.Namespace, sampled: Sampled | None, 
     watch = Watch(watched, spec, pad_id, tokens) if watched else None
     found |= {"watched": {"responses": len(watched), "every": watch.every if watch else None}}
     rows = train(model, examples, spec, arguments.seed, pad_id, checkpoints, renewal, processes, stored, watch)
-    if processes:
-        weights = processes.whole(model.state_dict())
-        if processes.rank:
-            return
-        model = load_causal(card, device="cpu")
-        model.load_state_dict(weights)
+    model = whole_model(model, card, processes)
+    if model is None:
+        return
     write_table(rows, arguments.log, TRAINING)
     write_json(found, card_of(arguments.log))
     save_policy(

@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from scripts.lib.llm_grades import TEMPLATE, LlmGrades, grade_in
 from scripts.lib.results import read_evaluation
 from scripts.lib.rewards import scorer_of
 from scripts.lib.schemas import ANNOTATIONS, PROMPTS, RESPONSES, SAMPLES, SCORES
+from scripts.lib.study import Work
 from scripts.lib.tables import read_table, write_table
 from scripts.scores import grading_cost, score
 from scripts.studies.plan import Job, Texts, plan
@@ -34,7 +34,7 @@ from scripts.workflow.planning import INSTRUCTIONS, Planning
 from scripts.workflow.suite_files import SuiteFiles
 from scripts.workflow.threads import Threads
 from tests.configurations import layers, merged
-from tests.openai_server import serving
+from tests.openai_server import kill_in_the_middle, serving
 from tests.scoring_data import user
 
 KEY = "sk-very-secret-0123456789"
@@ -167,21 +167,9 @@ def test_a_passing_overload_is_waited_for(endpoint, solutions, tmp_path) -> None
 
 
 def test_a_killed_job_loses_only_what_was_on_its_way(endpoint, solutions, tmp_path) -> None:
-    endpoint.delay = 0.3
-    spec = spec_of(endpoint, solutions, concurrency=1)
-    cache = tmp_path / "cache"
-    code = "\n".join(
-        [
-            "from pathlib import Path",
-            "from tests.unit.test_llm_grades import LlmGradesScorer, scored",
-            f"scored(LlmGradesScorer.model_validate_json({spec.model_dump_json()!r}), Path({str(cache)!r}))",
-        ]
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as job:
-        while endpoint.answered < 3 and job.poll() is None:
-            time.sleep(0.01)
-        job.kill()
-    before, endpoint.delay = endpoint.answered, 0.0
+    spec, cache = spec_of(endpoint, solutions, concurrency=1), tmp_path / "cache"
+    call = f"scored(LlmGradesScorer.model_validate_json({spec.model_dump_json()!r}), Path({str(cache)!r}))"
+    before = kill_in_the_middle(endpoint, "tests.unit.test_llm_grades import LlmGradesScorer, scored", call)
     assert 3 <= before < len(ITEMS)
     assert scored(spec, cache) == GRADES
     assert endpoint.answered <= len(ITEMS) + 1
@@ -301,6 +289,14 @@ def test_the_plan_counts_requests_once_and_no_hours_for_them() -> None:
     assert row["work"] == "requests to LLMs" and row["needed"] == sum(10 * job.times for job in work)
     assert row["tokens_needed"] == pytest.approx(row["needed"] * (50 + INSTRUCTIONS), abs=1)
     assert row["box_hours"] == total["box_hours"] == 0 and total["jobs_left"] == len(work)
+
+
+def test_the_plan_counts_a_study_s_own_grades_as_requests() -> None:
+    atlas = paper()
+    out = "results/scores/graded/stories.another.parquet"
+    work = Work("score", out, "stories.another")
+    (job,) = [job for job in Planning(Studies(atlas, rooms(atlas)).all, [work]).jobs() if job["out"] == out]
+    assert job["kind"] == "request" and job["added"] == INSTRUCTIONS and job["separate"] == 1
 
 
 def test_what_is_served_elsewhere_takes_no_cores_and_reads_its_solutions_alone() -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import subprocess
 import sys
 import threading
 import time
@@ -26,7 +25,7 @@ from scripts.lib.ids import prompt_id, response_id
 from scripts.lib.keys import without_secrets
 from scripts.lib.schemas import PROMPTS, RESPONSES, SAMPLES
 from scripts.lib.tables import write_table
-from tests.openai_server import serving, wins
+from tests.openai_server import kill_in_the_middle, serving, wins
 
 KEY = "sk-very-secret-0123456789"
 ROWS = [(f"instruction {at}", "reference", "x" * (at + 1)) for at in range(8)]
@@ -112,20 +111,9 @@ def test_two_jobs_at_once_ask_each_pair_once(endpoint, tmp_path):
 
 
 def test_a_killed_job_loses_only_what_was_on_its_way(endpoint, tmp_path):
-    endpoint.delay = 0.3
     spec = spec_of(endpoint, concurrency=1)
-    code = "\n".join(
-        [
-            "from pathlib import Path",
-            "from tests.unit.test_llm_judges import OpenAIJudge, ROWS, asked",
-            f"asked(OpenAIJudge.model_validate_json({spec.model_dump_json()!r}), ROWS, Path({str(tmp_path)!r}))",
-        ]
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as job:
-        while endpoint.answered < 3 and job.poll() is None:
-            time.sleep(0.01)
-        job.kill()
-    before, endpoint.delay = endpoint.answered, 0.0
+    call = f"asked(OpenAIJudge.model_validate_json({spec.model_dump_json()!r}), ROWS, Path({str(tmp_path)!r}))"
+    before = kill_in_the_middle(endpoint, "tests.unit.test_llm_judges import OpenAIJudge, ROWS, asked", call)
     assert 3 <= before < len(ROWS)
     assert None not in asked(spec, ROWS, tmp_path)
     assert endpoint.answered <= len(ROWS) + 1
