@@ -1,11 +1,12 @@
-"""The SLURM executor with three additions: no job is forgotten, none runs twice at the same time, and a queue that
-stands still says why (waiting.py).
+"""The SLURM executor with four additions: no job is forgotten, none runs twice at the same time, the jobs of a queue
+entry run side by side, and a queue that stands still says why (waiting.py).
 
 `executor: prefatlas` in profiles/slurm. The executor of snakemake-executor-plugin-slurm 2.8.0 drops every running job
 when a status query gets no answer, and a new call submits again what an earlier, killed call left in the queue. Here
 a job stays active until its end is known, submissions wait for a controller that does not answer, and a new call takes
 over what an earlier one left: it waits for a job that would make the same files from the same inputs, parameters and
-code, and cancels any other job that would write one of its files.
+code, and cancels any other job that would write one of its files. The original starts the jobs of an entry one after
+another, each by srun and in a Snakemake of its own; here the entry's Snakemake runs them itself, as on one machine.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
+from snakemake_interface_executor_plugins.utils import format_cli_arg
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
 from snakemake_executor_plugin_prefatlas.ends import EndsAreKnown
@@ -42,6 +44,11 @@ class Executor(EndsAreKnown, slurm.Executor):
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
+        if self.array_jobs:
+            raise WorkflowError(
+                "prefatlas-array-jobs: tasks of an array are started by job steps, which this executor does without\n"
+                "  remedy: remove it; jobs share queue entries by the profile's groups"
+            )
         self.journal = Journal(Path(self.workflow.workdir_init) / ".snakemake/slurm")
         self.run_uuid = "_".join(filter(None, [self.workflow.executor_settings.jobname_prefix, self.journal.name()]))
         self.submitted: dict[frozenset[str], str] = {}
@@ -49,6 +56,16 @@ class Executor(EndsAreKnown, slurm.Executor):
         self.recorded: set[str] = set()
         self.states = self._states()
         self._take_over()
+
+    def additional_general_args(self) -> str:
+        return "--executor local"
+
+    def get_job_args(self, job: JobExecutorInterface) -> str:
+        """The entry's Snakemake keeps to the processors and the memory that the entry has."""
+        entry = {name: job.resources.get(name) for name in ("cpus_per_task", "mem_mb")}
+        limits = [f"{name}={amount}" for name, amount in entry.items() if amount]
+        cores = entry["cpus_per_task"] or job.threads
+        return f"{super().get_job_args(job)} --cores {cores} {format_cli_arg('--resources', limits, quote=False)}"
 
     def run_job(self, job: JobExecutorInterface) -> None:
         try:
