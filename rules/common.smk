@@ -58,7 +58,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **{SNAKEMAKE: str(os.getpid())},  # steps end with it: scripts/lib/parent.py
 )
-warm.prepare(REPOSITORY, outermost=workflow.is_main_process)
+warm.prepare(REPOSITORY)
 if not workflow.is_main_process:
     warm.start_for(warm.jobs_of_group(sys.argv))
 

@@ -2,8 +2,8 @@
 
 Imports took more than half of the time of a small study. Jobs find ``scripts/warm/bin/python`` first in PATH. For
 ``python -m scripts.x`` and ``python -m studies.x`` it asks the *warm process* of their Snakemake to fork a child, which
-runs the step with the caller's arguments, environment, folder and open files; the caller ends as the child does. Under
-SLURM, the warm process belongs to the Snakemake of a queue entry and serves its job steps (docs/cluster.md).
+runs the step with the caller's arguments, environment, folder and open files; the caller ends as the child does. On a
+cluster that is the Snakemake of one queue entry.
 Everything else starts cold, with the real python: other modules, other environments, and every step while no warm
 process is ready.
 

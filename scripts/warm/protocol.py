@@ -15,8 +15,6 @@ PYTHON = "PREFATLAS_PYTHON"
 """Environment variable: the interpreter of the steps and of the warm process."""
 WARM = "PREFATLAS_WARM"
 """Environment variable: the id of the Snakemake process whose warm process serves; unset if there is none."""
-SNAKEMAKE = "PREFATLAS_SNAKEMAKE"
-"""Environment variable: the id of the Snakemake process that starts the step; as in scripts/lib/parent.py."""
 
 THREADS = {
     "OMP_NUM_THREADS",
@@ -27,10 +25,8 @@ THREADS = {
     "NUMEXPR_NUM_THREADS",
 }
 """Libraries read these when they load, so a forked child sets its number of threads itself."""
-FREE = THREADS | {"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "TMP", "TEMPDIR", "TEMP", SNAKEMAKE}
+FREE = THREADS | {"PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "TMP", "TEMPDIR", "TEMP"}
 """Variables that may differ between a step and the warm process; with any other difference the step starts cold."""
-FREE_PREFIXES = ("SLURM", "SRUN_", "PMI")
-"""The same for what srun sets in each job step, except CUDA_VISIBLE_DEVICES: with other GPUs it starts cold."""
 
 SIZE = struct.Struct("!I")
 """Bytes of the request after it."""
@@ -64,7 +60,6 @@ def request() -> bytes:
         "environment": dict(os.environ),
         "folder": os.getcwd(),
         "umask": umask,
-        "cores": sorted(os.sched_getaffinity(0)),
         "client": os.getpid(),
     }
     return json.dumps(asked).encode("utf-8", "surrogateescape")
@@ -72,6 +67,4 @@ def request() -> bytes:
 
 def fixed(environment: dict[str, str]) -> dict[str, str]:
     """The part of an environment that a warm process and its children must have in common."""
-    return {
-        name: value for name, value in environment.items() if name not in FREE and not name.startswith(FREE_PREFIXES)
-    }
+    return {name: value for name, value in environment.items() if name not in FREE}

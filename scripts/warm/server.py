@@ -98,9 +98,7 @@ class Server:
         except (OSError, ValueError):
             connection.close()
             return
-        if protocol.fixed(asked["environment"]) == self.environment and os.sched_getaffinity(0).issuperset(
-            asked["cores"]
-        ):
+        if protocol.fixed(asked["environment"]) == self.environment:
             self.fork(connection, asked, files)
         else:
             connection.close()
@@ -194,7 +192,6 @@ def become(asked: dict, files: list[int]) -> None:
         if file > 2:
             os.close(file)
     os.umask(asked["umask"])
-    os.sched_setaffinity(0, asked["cores"])  # under SLURM, those that srun gave to this step
     os.environ.clear()
     os.environ.update(asked["environment"])
     tempfile.tempdir = None  # remembered from the server's environment

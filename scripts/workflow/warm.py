@@ -15,26 +15,19 @@ LEAST = 8
 SERVER = Path(protocol.__file__).with_name("server.py")
 
 
-def prepare(repository: Path, *, outermost: bool) -> None:
-    """Put scripts/warm/bin first in the PATH of this Snakemake's jobs, on systems that have warm starts.
-
-    A Snakemake that another one starts for a single job (outermost=False) takes over that one's warm process.
-    """
+def prepare(repository: Path) -> None:
+    """Put scripts/warm/bin first in the PATH of this Snakemake's jobs, on systems that have warm starts."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return
     found = [str(repository / "scripts/warm/bin"), *os.environ["PATH"].split(os.pathsep)]
     os.environ["PATH"] = os.pathsep.join(dict.fromkeys(found))
     os.environ[protocol.PYTHON] = sys.executable
-    if outermost:
-        os.environ.pop(protocol.WARM, None)
+    os.environ.pop(protocol.WARM, None)  # a Snakemake around this one has a warm process of its own
     benchmark.BenchmarkTimer = Timer
 
 
 def start_for(jobs: int) -> None:
-    """Start a warm process for the steps of this Snakemake if there are enough jobs and none serves it yet.
-
-    Under SLURM, this is the Snakemake of a whole queue entry: what a job step starts would end with that step.
-    """
+    """Start a warm process for the steps of this Snakemake if there are enough jobs and none serves it yet."""
     if protocol.PYTHON not in os.environ or protocol.WARM in os.environ or jobs < LEAST:
         return
     os.environ[protocol.WARM] = str(os.getpid())

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import parent
 from scripts.warm import protocol
 from scripts.workflow import warm
 
@@ -32,7 +31,7 @@ def main():
         import torch
         told = [os.getcwd(), sys.argv[1:], os.environ.get("MINE"), torch.get_num_threads(), os.umask(0o22), __name__]
         told += [sys.path[0], sys.stdin.read(), os.environ.get("OMP_NUM_THREADS"), "protocol" in sys.modules]
-        told += [tempfile.gettempdir(), sorted(os.sched_getaffinity(0))]
+        told += [tempfile.gettempdir()]
         print(json.dumps(told))
     elif do == "parent":
         print(os.getppid())
@@ -62,7 +61,8 @@ import json, os, sys, time
 from pathlib import Path
 from scripts.workflow import warm
 
-warm.prepare(Path.cwd(), outermost=True)
+os.environ["PREFATLAS_SNAKEMAKE"] = str(os.getpid())
+warm.prepare(Path.cwd())
 warm.start_for(warm.LEAST)
 print(json.dumps(dict(os.environ)), flush=True)
 time.sleep(600)
@@ -83,7 +83,7 @@ class Place:
         self.inherited = json.loads(self.snakemake.stdout.readline())
 
     def environment(self, **more: str) -> dict[str, str]:
-        return self.inherited | {parent.SNAKEMAKE: str(self.snakemake.pid), "OMP_NUM_THREADS": "1"} | more
+        return self.inherited | {"OMP_NUM_THREADS": "1"} | more
 
     def ready(self) -> list[int]:
         """The warm process, once it is ready."""
@@ -91,12 +91,11 @@ class Place:
         assert int(self.run("parent")[1]) in self.servers()
         return self.servers()
 
-    def start(self, do: str, *, warm: bool = True, cores: set[int] | None = None, **more: str) -> subprocess.Popen:
+    def start(self, do: str, *, warm: bool = True, **more: str) -> subprocess.Popen:
         environment = self.environment(**more)
         if not warm:
             environment.pop(protocol.WARM)
-        command = [] if cores is None else ["taskset", "--cpu-list", ",".join(map(str, cores))]
-        command += ["python", "-m", "scripts.step", "--do", do]
+        command = ["python", "-m", "scripts.step", "--do", do]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **pipes)
 
@@ -187,19 +186,11 @@ def test_another_environment_starts_cold(place: Place, name: str) -> None:
     assert int(place.run("parent", **changed)[1]) == os.getpid()
 
 
-@pytest.mark.parametrize("name", [parent.SNAKEMAKE, "SLURM_STEP_ID", "SRUN_DEBUG", "PMIX_RANK", "TMPDIR"])
-def test_a_job_step_of_the_same_queue_entry_starts_warm(place: Place, name: str) -> None:
-    """What srun and the Snakemake of a single job change."""
-    value = {parent.SNAKEMAKE: str(os.getpid()), "TMPDIR": str(place.folder)}.get(name, "1")
-    assert int(place.run("parent", **{name: value})[1]) in place.servers()
+@pytest.mark.parametrize("name", ["TMPDIR", "TMP", "TEMP"])
+def test_a_temporary_folder_of_its_own_starts_warm(place: Place, name: str) -> None:
+    """Snakemake gives each job one."""
+    assert int(place.run("parent", **{name: str(place.folder)})[1]) in place.servers()
     assert json.loads(place.run("tell", TMPDIR=str(place.folder))[1])[10] == str(place.folder)
-
-
-def test_a_step_keeps_to_its_cores(place: Place) -> None:
-    """Those that srun binds it to."""
-    core = max(os.sched_getaffinity(0))
-    assert int(place.run("parent", cores={core})[1]) in place.servers()
-    assert json.loads(place.run("tell", cores={core})[1])[11] == [core]
 
 
 def test_a_changed_file_is_read(place: Place) -> None:
@@ -262,10 +253,6 @@ def test_a_step_ends_with_the_warm_process_and_runs_once(tmp_path: Path) -> None
         here.end()
 
 
-def test_one_name_for_the_snakemake_of_a_step() -> None:
-    assert protocol.SNAKEMAKE == parent.SNAKEMAKE  # the client imports nothing of ours but the protocol
-
-
 def test_many_steps_at_a_time(place: Place) -> None:
     steps = [place.start(str(at)) for at in range(12)]
     assert [step.wait(60) for step in steps] == list(range(12))
@@ -289,17 +276,13 @@ def test_a_step_of_another_package_is_the_real_python_s(place: Place) -> None:
     assert int(done.stdout) == os.getpid()
 
 
-@pytest.mark.parametrize("outermost", [True, False])
-def test_only_a_snakemake_below_another_takes_over_its_warm_process(monkeypatch, outermost: bool) -> None:
+def test_a_snakemake_below_another_does_not_use_its_warm_process(monkeypatch) -> None:
     for name in ("PATH", protocol.PYTHON):
         monkeypatch.setenv(name, os.environ["PATH"])
     monkeypatch.setenv(protocol.WARM, "1")
     monkeypatch.setattr(warm.benchmark, "BenchmarkTimer", None)
-    warm.prepare(ROOT, outermost=outermost)
-    assert (protocol.WARM in os.environ) != outermost
-    if not outermost:
-        warm.start_for(warm.LEAST)
-        assert os.environ[protocol.WARM] == "1"
+    warm.prepare(ROOT)
+    assert protocol.WARM not in os.environ
 
 
 def test_few_jobs_start_no_warm_process(monkeypatch) -> None:
