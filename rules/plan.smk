@@ -1,6 +1,7 @@
 """Plan: what the studies need, what separate runs would need, what exists already, and how long the rest will take.
 
 Needs: results/prompt_sets/{prompt_set}/, results/suites/{suite}/, which are counted, and made first if missing
+       results/data/{source}/conversations.parquet that policies are supervised on
        results/pairs/{dataset}.parquet of labelled pairs
 Makes: plan.csv, plan_truncation.csv, as of the moment of asking: no artifacts, and made again each time
 """
@@ -14,6 +15,7 @@ rule plan:
         ),
         responses=expand("{folder}/responses.parquet", folder=planning.counted_sets()),
         references=expand("{folder}/reference.parquet", folder=planning.counted_suites("win_rate")),
+        conversations=planning.counted_conversations(),
         pairs=planning.labelled(),
     log:
         "logs/plan.log",
@@ -31,6 +33,7 @@ rule plan:
             --hardware {params.hardware:q} \
             --cuts {params.cuts:q} \
             --texts {params.folders} \
+            --conversations {input.conversations} \
             --out plan.csv \
             2>{log}
         """

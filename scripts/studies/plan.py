@@ -1,13 +1,14 @@
 """Plans a study before it runs: responses to score and sample, forward passes, training, questions, and time.
 
-Counts are over the curated prompt sets; nothing else needs to exist. It is assumed that a pairs dataset has one pair
-per prompt, and that a response yet to be sampled is as long as the prompt set's average. Tokens are UTF-8 bytes / 4, a
-good approximation for English and most tokenizers. `separate` is what the study's runs would need one by one: each
-scores all responses behind its pairs, samples its own responses and computes the references of its own pairs; and what
-each study needs besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can tell
-whether it is up to date. Hours are for what is not cached, from the throughputs of a machine stated in the
-configuration; requests to LLMs take a machine of their own, and none of these hours. Their tokens are those of prompts,
-answers and instructions, without reference answers.
+Counts are over the curated prompt sets and over the conversations that policies are supervised on; nothing else needs
+to exist. It is assumed that a pairs dataset has one pair per prompt, and that a response yet to be sampled is as long
+as the prompt set's average. Tokens are UTF-8 bytes / 4, a good approximation for English and most tokenizers, and
+nothing is cut to `max_length`. `separate` is what the study's runs would need one by one: each scores all responses
+behind its pairs, samples its own responses and computes the references of its own pairs; and what each study needs
+besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can tell whether it is up
+to date. Hours are for what is not cached, from the throughputs of a machine stated in the configuration; requests to
+LLMs take a machine of their own, and none of these hours. Their tokens are those of prompts, answers and instructions,
+without reference answers.
 """
 
 import math
@@ -24,16 +25,17 @@ from scripts.lib.config.base import Spec
 from scripts.lib.config.hardware import HardwareSpec
 from scripts.lib.csv_files import write_csv
 from scripts.lib.errors import InputError
-from scripts.lib.schemas import PROMPTS, RESPONSES
-from scripts.lib.tables import read_table
+from scripts.lib.schemas import CONVERSATIONS, PROMPTS, RESPONSES
+from scripts.lib.tables import read_batches, read_table
 from scripts.studies import truncation
 from scripts.studies.truncation import BYTES_A_TOKEN, Cut, effect
 
-Kind = Literal["score", "sample", "logprobs", "train", "ask", "request"]
+Kind = Literal["score", "sample", "logprobs", "supervise", "train", "ask", "request"]
 QUANTITIES: dict[Kind, str] = {
     "score": "scored responses",
     "sample": "sampled responses",
     "logprobs": "forward passes (responses)",
+    "supervise": "training conversations",
     "train": "training pairs",
     "ask": "questions of lm-eval",
     "request": "requests to LLMs",
@@ -44,10 +46,11 @@ COLUMNS = ["work", "needed", "separate", "cached", "tokens_needed", "tokens_left
 class Job(Spec):
     """One output of the DAG and the amount of work in it.
 
-    of: a family, or ``<prompt set or suite>/prompts``. times: samples or epochs per row. most: rows, if not all are
-    worked on. length: of one unit of work, relative to a row: a question includes its few-shot examples. added: tokens
-    beyond that, such as an LLM's instructions. share: of a job, if one job makes several outputs. separate: how often
-    separate runs would do it, as a multiple; the references of runs' own pairs are counted apart, by their training.
+    of: a family, ``<prompt set or suite>/prompts``, or ``<source>/conversations``. times: samples or epochs per row.
+    most: rows, if not all are worked on. length: of one unit of work, relative to a row: a question includes its
+    few-shot examples. added: tokens beyond that, such as an LLM's instructions. share: of a job, if one job makes
+    several outputs. separate: how often separate runs would do it, as a multiple; the references of runs' own pairs are
+    counted apart, by their training.
     """
 
     kind: Kind
@@ -90,6 +93,15 @@ def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -
     return found | {f"{name}/prompts": Texts(len(prompts), size.mean() / BYTES_A_TOKEN)}
 
 
+def texts_of_conversations(path: Path) -> dict[str, Texts]:
+    """``<source>/conversations`` of a source's table, which is read in parts."""
+    rows, size = 0, 0
+    for part in read_batches(path, CONVERSATIONS, ["conversation"]):
+        rows += len(part)
+        size += sum(len(turn["content"].encode()) for each in part["conversation"].to_pylist() for turn in each)
+    return {f"{path.parent.name}/conversations": Texts(rows, size / max(1, rows) / BYTES_A_TOKEN)}
+
+
 def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str, HardwareSpec]) -> list[dict]:
     """One row per kind of work, and one for all of it; two columns per machine: device hours and elapsed hours.
 
@@ -116,7 +128,7 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
             "jobs_left": round(sum(job.share for job in left)),
         }
         for name, machine in hardware.items():
-            speed = math.inf if kind == "request" else getattr(machine, kind)
+            speed = math.inf if kind == "request" else getattr(machine, "train" if kind == "supervise" else kind)
             start = 0.0 if kind == "request" else machine.start_seconds
             seconds = [job.share * start + tokens[job.out] / speed for job in left]
             rounds = math.ceil(row["jobs_left"] / machine.devices)
@@ -158,6 +170,7 @@ def main() -> None:
         required=True,
         help="folders with prompts.parquet and, except for questions, the responses to them",
     )
+    parser.add_argument("--conversations", type=Path, nargs="*", default=[], help="conversations.parquet of sources")
     parser.add_argument("--cuts", type=cli.spec_of(list[Cut]), required=True, help="JSON: what runs learn from")
     parser.add_argument("--out", type=Path, required=True, help="beside it: <name>_truncation.csv")
     arguments = parser.parse_args()
@@ -172,6 +185,8 @@ def main() -> None:
         texts |= texts_of(folder.name, prompts, responses)
         sizes |= sizes_of(prompts)
         answers += [] if responses is None else [responses]
+    for path in arguments.conversations:
+        texts |= texts_of_conversations(path)
     rows = plan(arguments.jobs, texts, arguments.hardware)
     responses = pd.concat(answers)
     effects = [effect(cut, sizes, responses) for cut in arguments.cuts]

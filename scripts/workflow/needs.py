@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from scripts.lib import lineage
-from scripts.lib.config.behind import entry_of, origin_of
+from scripts.lib.config.behind import entry_of, origin_of, supervised_behind
 from scripts.lib.config.root import AtlasConfig
 from scripts.lib.lineage import Run, pairs_for
 from scripts.lib.names import PairsName
@@ -47,6 +47,14 @@ class Needs:
     def runs(self) -> list[Run]:
         """Every run that is evaluated or that another one starts from."""
         return runs_behind(self.policies)
+
+    @cached_property
+    def supervised(self) -> list[str]:
+        """The policies that learn from conversations before they are sampled, evaluated or trained further."""
+        samples = [*self.sampled, *self.compared, *self.watched]
+        policies = [*self.policies, *(lineage.sampled_policy(self.atlas, family) for family in samples)]
+        behind = [supervised_behind(self.atlas, policy) for policy in policies]
+        return distinct(policy for line in behind for policy in line)
 
     @cached_property
     def datasets(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.lib import lineage
 from scripts.lib.asking import BYTES_A_TOKEN
-from scripts.lib.config.behind import entry_of
+from scripts.lib.config.behind import entry_of, supervised_behind
 from scripts.lib.config.endpoints import Paid
 from scripts.lib.lineage import Run
 from scripts.lib.llm_grades import TEMPLATE
@@ -31,7 +31,7 @@ class Planning:
 
     def jobs(self) -> list[Job]:
         references = [self._work_of("logprobs", path) | {"separate": 0} for path in self._logprobs()]
-        trained = [self._training(run) for run in self.needs.runs]
+        trained = self._supervising() + [self._training(run) for run in self.needs.runs]
         jobs = self._scoring() + self._sampling() + references + trained + self._asking() + self._requesting()
         made = {job["out"]: job for job in jobs}
         for each in self.work:  # a study by itself would do all of its work
@@ -72,6 +72,11 @@ class Planning:
         worked = [each.of.partition("/")[0].partition(".")[0] for each in self.work]
         names = distinct([*self.needs.prompt_sets, *self.files.prompt_sets_behind(held_out), *worked])
         return [f"results/prompt_sets/{name}" for name in names]
+
+    def counted_conversations(self) -> list[str]:
+        """The tables of conversations that policies are supervised on."""
+        sources = distinct(self.atlas.policies[policy].demonstrations for policy in self._supervised)
+        return [f"results/data/{source}/conversations.parquet" for source in sources]
 
     def counted_suites(self, *kinds: str) -> list[str]:
         """The folders of their suites with prompts of their own, of some kinds or all."""
@@ -145,6 +150,24 @@ class Planning:
         if not lineage.is_mixture(self.atlas, run.pairs):
             return 1 / lineage.draws_in(run.pairs)
         return entry_of(self.atlas, run.pairs).ratio / lineage.draws_in(run.pairs)
+
+    @property
+    def _supervised(self) -> list[str]:
+        """The policies that learn from conversations before they do anything here."""
+        workers = [Path(each.out).parent.name for each in self.work]
+        behind = [supervised_behind(self.atlas, name) for name in workers if name in self.atlas.policies]
+        return distinct([*self.needs.supervised, *(policy for line in behind for policy in line)])
+
+    def _supervising(self) -> list[Job]:
+        return [
+            {
+                "kind": "supervise",
+                "out": f"results/training/{policy}.parquet",
+                "of": f"{self.atlas.policies[policy].demonstrations}/conversations",
+                "times": self.atlas.policies[policy].epochs,
+            }
+            for policy in self._supervised
+        ]
 
     def _training(self, run: Run) -> Job:
         return {

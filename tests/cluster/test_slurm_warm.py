@@ -1,4 +1,4 @@
-"""Warm starts on a real SLURM: one warm process serves the job steps of a queue entry, and none outlives it."""
+"""A queue entry on a real SLURM: its jobs run side by side, one warm process serves them, and none outlives it."""
 
 import json
 import subprocess
@@ -40,6 +40,15 @@ def starts(house: House) -> list[dict]:
     return []
 
 
+def at_once(house: House) -> int:
+    """The most jobs that ran at the same time, by their benchmarks."""
+    spans = []
+    for path in (house.folder / "benchmarks").rglob("*.tsv"):
+        seconds = float(path.read_text().splitlines()[1].split("\t")[0])
+        spans.append((path.stat().st_mtime - seconds, path.stat().st_mtime))
+    return max(sum(start <= at < end for start, end in spans) for at, _ in spans)
+
+
 def test_one_warm_process_serves_a_queue_entry_and_ends_with_it(slurm: Slurm, tmp_path: Path) -> None:
     """The first is cancelled, and its warm step ends with it. The second succeeds."""
     slurm.resume()
@@ -69,3 +78,4 @@ def test_one_warm_process_serves_a_queue_entry_and_ends_with_it(slurm: Slurm, tm
     assert len(warm) >= len(told) / 2 and told[-len(warm) :] == warm, "the first started before it was ready"
     assert len({each["parent"] for each in warm}) == 1, "one warm process"
     assert not is_alive(warm[0]["parent"]) and not sockets(warm[0]["of"])
+    assert at_once(house) == 2, "as many as the entry has processors"

@@ -9,10 +9,10 @@ import pytest
 
 from scripts.lib.config.hardware import HardwareSpec
 from scripts.lib.errors import InputError
-from scripts.lib.schemas import PROMPTS, RESPONSES
+from scripts.lib.schemas import CONVERSATIONS, PROMPTS, RESPONSES
 from scripts.lib.tables import write_table
 from scripts.studies import plan as step
-from scripts.studies.plan import Job, Texts, plan, table_of, texts_of
+from scripts.studies.plan import Job, Texts, plan, table_of, texts_of, texts_of_conversations
 
 TEXTS = {
     "ps.a": Texts(100, 20.0),
@@ -20,6 +20,7 @@ TEXTS = {
     "ps/prompts": Texts(100, 30.0),
     "mmlu/prompts": Texts(300, 10.0),
     "gsm8k/prompts": Texts(200, 5.0),
+    "talks/conversations": Texts(1000, 70.0),
 }
 MACHINE = HardwareSpec(devices=2, score=1000, sample=100, logprobs=500, train=200, ask=50, start_seconds=10)
 
@@ -34,6 +35,7 @@ def jobs(folder: Path) -> list[Job]:
         job("sample", "ps/prompts", "samples", times=8, separate=0.3),
         job("logprobs", "ps.a", "logprobs_a", separate=0),
         job("logprobs", "ps/prompts", "overlap", times=2),
+        job("supervise", "talks/conversations", "taught"),
         *(job("train", "ps/prompts", f"run{seed}", times=2) for seed in range(3)),
         job("ask", "mmlu/prompts", "mmlu", length=6, share=0.5),
         job("ask", "gsm8k/prompts", "gsm8k", share=0.5),
@@ -53,6 +55,9 @@ def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
     assert (sampled["needed"], sampled["separate"], sampled["tokens_left"]) == (800, 240, 800 * 30)
     passes = rows["forward passes (responses)"]  # every run its own references, and the study's own once
     assert (passes["needed"], passes["separate"]) == (100 + 2 * 100, 3 * 2 * 100 + 2 * 100)
+    taught = rows["training conversations"]
+    assert (taught["needed"], taught["separate"], taught["tokens_left"]) == (1000, 1000, 1000 * 70)
+    assert taught["box_device_hours"] == pytest.approx((10 + 1000 * 70 / 200) / 3600)  # at the speed of training
     trained = rows["training pairs"]
     assert (trained["needed"], trained["cached"], trained["tokens_left"]) == (600, 200, 2 * 2 * 200 * 30)
     assert trained["box_device_hours"] == pytest.approx(2 * (10 + 2 * 200 * 30 / 200) / 3600)
@@ -60,7 +65,7 @@ def test_counts_and_hours_by_hand(tmp_path: Path) -> None:
     asked = rows["questions of lm-eval"]
     assert (asked["needed"], asked["separate"], asked["cached"], asked["jobs_left"]) == (500, 500, 0, 1)
     assert asked["box_device_hours"] == pytest.approx((10 + (300 * 6 * 10 + 200 * 5) / 50) / 3600)
-    assert rows["all"]["jobs_left"] == 1 + 1 + 2 + 2 + 1
+    assert rows["all"]["jobs_left"] == 1 + 1 + 2 + 1 + 2 + 1
     assert rows["all"]["box_hours"] == pytest.approx(sum(rows[name]["box_hours"] for name in rows if name != "all"))
 
 
@@ -94,6 +99,16 @@ def test_texts_are_counted_in_bytes_of_prompt_and_response() -> None:
     assert found["s.a"] == Texts(2, (8 + 8) / 2 / 4) and found["s.b"] == Texts(1, 1.0)
     assert found["s/prompts"] == Texts(2, (8 + 4 + 8) / 3 / 4)
     assert texts_of("suite", prompts, None) == {"suite/prompts": Texts(2, (4 + 2) / 2 / 4)}
+
+
+def test_conversations_are_counted_in_bytes_of_all_turns(tmp_path: Path) -> None:
+    path = tmp_path / "talks/conversations.parquet"
+    turns = [{"role": role, "content": text} for role, text in [("user", "abcd"), ("assistant", "é"), ("user", "ab")]]
+    talks = pd.DataFrame({"conversation_id": ["a", "b"], "conversation": [turns[:2], [*turns, turns[1]]]})
+    write_table(talks, path, CONVERSATIONS)
+    assert texts_of_conversations(path) == {"talks/conversations": Texts(2, (6 + 10) / 2 / 4)}
+    write_table(talks[:0], path, CONVERSATIONS)
+    assert texts_of_conversations(path) == {"talks/conversations": Texts(0, 0.0)}
 
 
 def test_the_step_writes_and_prints_the_plan(tmp_path: Path, monkeypatch, capsys) -> None:

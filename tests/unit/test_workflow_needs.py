@@ -121,6 +121,30 @@ def test_the_plan_tells_every_run_what_its_length_cuts(studies: Studies) -> None
     assert Planning(studies.all).labelled() == []
 
 
+def test_the_plan_counts_what_policies_are_supervised_on() -> None:
+    overlay = Path("studies/alignment_stages/paper.yaml")
+    config = checked(merged(*layers(overlay)), layers(overlay))
+    planning = Planning(Studies(config, rooms(config)).all)
+    jobs = {job["out"]: job for job in planning.jobs() if job["kind"] == "supervise"}
+    assert set(jobs) == {f"results/training/{name}.parquet" for name in ("phi2", "pythia", "qwen")}
+    assert all(job["of"] == "ultrachat/conversations" and job["times"] == 1 for job in jobs.values())
+    assert planning.counted_conversations() == ["results/data/ultrachat/conversations.parquet"]
+
+
+def test_the_plan_counts_what_a_policy_of_a_study_s_own_work_learnt_from() -> None:
+    """One that was taught twice, and that no run starts from: a preflight's."""
+    raw = merged(*DEFAULT)
+    taught = {"kind": "supervised", "start": "medium", "demonstrations": "talks", "epochs": 2, "max_length": 128}
+    raw["policies"] |= {"taught": taught, "again": taught | {"start": "taught"}}
+    raw["sources"]["talks"] = {"kind": "conversations", "path": "talks.jsonl"}
+    raw["preflight"] |= {"policy": "again", "samples": None}
+    config = checked(raw, DEFAULT)
+    studies = Studies(config, rooms(config))
+    jobs = [job for job in Planning(studies.all, studies.work).jobs() if job["kind"] == "supervise"]
+    assert [job["out"] for job in jobs] == [f"results/training/{name}.parquet" for name in ("taught", "again")]
+    assert all(job["times"] == 2 for job in jobs) and not Planning(studies.all).counted_conversations()
+
+
 def test_held_out_pairs_need_log_probs_of_every_policy_and_its_start() -> None:
     suite = {"kind": "preference", "pairs": "off_1"}
     config = atlas(evaluation={"suites": {"held_out": suite}})

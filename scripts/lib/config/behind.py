@@ -55,6 +55,15 @@ def over(config: Any, dataset: str) -> tuple[str, str | None]:
     return spec.prompt_set or config.samples[spec.samples].prompt_set, getattr(spec, "scorer", None)
 
 
+def supervised_behind(config: Any, policy: str) -> list[str]:
+    """The policies of kind supervised that a policy or run comes from, itself included, the first one first."""
+    found, name = [], policy.split(".")[0]
+    while isinstance(spec := config.policies[name], SupervisedPolicy):
+        found.insert(0, name)
+        name = spec.start
+    return found
+
+
 def model_behind(config: Any, policy: str) -> Any:
     """The entry of the given or scratch policy that a policy or run comes from: it has lengths, rules and threads."""
     spec = config.policies[policy.split(".")[0]]
