@@ -2,13 +2,13 @@
 
 Counts are over the curated prompt sets and over the conversations that policies are supervised on; nothing else needs
 to exist. It is assumed that a pairs dataset has one pair per prompt, and that a response yet to be sampled is as long
-as the prompt set's average. Tokens are UTF-8 bytes / 4, a good approximation for English and most tokenizers, and
-nothing is cut to `max_length`. `separate` is what the study's runs would need one by one: each scores all responses
-behind its pairs, samples its own responses and computes the references of its own pairs; and what each study needs
-besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can tell whether it is up
-to date. Hours are for what is not cached, from the throughputs of a machine stated in the configuration; requests to
-LLMs take a machine of their own, and none of these hours. Their tokens are those of prompts, answers and instructions,
-without reference answers.
+as the prompt set's average. Tokens are UTF-8 bytes / 4, a good approximation for English and most tokenizers; in
+training and log-probs, no more per text than `max_length`. `separate` is what the study's runs would need one by one:
+each scores all responses behind its pairs, samples its own responses and computes the references of its own pairs; and
+what each study needs besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can
+tell whether it is up to date. Hours are for what is not cached, from the throughputs of a machine stated in the
+configuration; requests to LLMs take a machine of their own, and none of these hours. Their tokens are those of prompts,
+answers and instructions, without reference answers.
 """
 
 import math
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib import cli
@@ -47,10 +48,10 @@ class Job(Spec):
     """One output of the DAG and the amount of work in it.
 
     of: a family, ``<prompt set or suite>/prompts``, or ``<source>/conversations``. times: samples or epochs per row.
-    most: rows, if not all are worked on. length: of one unit of work, relative to a row: a question includes its
-    few-shot examples. added: tokens beyond that, such as an LLM's instructions. share: of a job, if one job makes
-    several outputs. separate: how often separate runs would do it, as a multiple; the references of runs' own pairs are
-    counted apart, by their training.
+    most: rows, if not all are worked on. longest: the tokens to which each text is cut. length: of one unit of work,
+    relative to a row: a question includes its few-shot examples. added: tokens beyond that, such as an LLM's
+    instructions. share: of a job, if one job makes several outputs. separate: how often separate runs would do it, as a
+    multiple; the references of runs' own pairs are counted apart, by their training.
     """
 
     kind: Kind
@@ -58,18 +59,25 @@ class Job(Spec):
     of: str
     times: float = 1.0
     most: int | None = None
+    longest: int | None = None
     length: float = 1.0
     added: float = 0.0
     share: float = 1.0
     separate: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Texts:
-    """The size of a family, prompt set or suite: its rows, and the mean tokens per row, with its response if any."""
+    """The rows of a family, prompt set or suite, and the tokens of each text: a row, with a response to it if any."""
 
     rows: int
-    tokens: float
+    sizes: np.ndarray
+
+    def tokens(self, longest: int | None = None) -> float:
+        """Their mean, each cut to ``longest``; 0 without a text."""
+        if not len(self.sizes):
+            return 0.0
+        return float((self.sizes if longest is None else np.minimum(self.sizes, longest)).mean())
 
 
 def sizes_of(prompts: pd.DataFrame) -> dict[str, int]:
@@ -84,22 +92,21 @@ def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -
     """The families of a prompt set or suite, and ``<name>/prompts``: its prompts, each with an average response."""
     of_prompt = sizes_of(prompts)
     if responses is None:
-        mean = sum(of_prompt.values()) / max(1, len(of_prompt))
-        return {f"{name}/prompts": Texts(len(prompts), mean / BYTES_A_TOKEN)}
+        return {f"{name}/prompts": Texts(len(prompts), np.array([*of_prompt.values()]) / BYTES_A_TOKEN)}
     size = responses["response"].map(lambda text: len(text.encode())) + responses["prompt_id"].map(of_prompt)
     found = {
-        str(family): Texts(len(own), own.mean() / BYTES_A_TOKEN) for family, own in size.groupby(responses["family"])
+        str(family): Texts(len(own), own.to_numpy() / BYTES_A_TOKEN)
+        for family, own in size.groupby(responses["family"])
     }
-    return found | {f"{name}/prompts": Texts(len(prompts), size.mean() / BYTES_A_TOKEN)}
+    return found | {f"{name}/prompts": Texts(len(prompts), size.to_numpy() / BYTES_A_TOKEN)}
 
 
 def texts_of_conversations(path: Path) -> dict[str, Texts]:
     """``<source>/conversations`` of a source's table, which is read in parts."""
-    rows, size = 0, 0
+    sizes: list[int] = []
     for part in read_batches(path, CONVERSATIONS, ["conversation"]):
-        rows += len(part)
-        size += sum(len(turn["content"].encode()) for each in part["conversation"].to_pylist() for turn in each)
-    return {f"{path.parent.name}/conversations": Texts(rows, size / max(1, rows) / BYTES_A_TOKEN)}
+        sizes += [sum(len(turn["content"].encode()) for turn in each) for each in part["conversation"].to_pylist()]
+    return {f"{path.parent.name}/conversations": Texts(len(sizes), np.array(sizes) / BYTES_A_TOKEN)}
 
 
 def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str, HardwareSpec]) -> list[dict]:
@@ -116,7 +123,8 @@ def plan(jobs: Sequence[Job], texts: Mapping[str, Texts], hardware: Mapping[str,
                 raise InputError(job.out, f"works through {job.of}, which is not counted", "give its prompts")
         count = {job.out: min(texts[job.of].rows, job.most or math.inf) * job.times for job in own}
         sides = 2 if kind == "train" else 1  # a pair is two sequences
-        tokens = {job.out: sides * count[job.out] * (job.length * texts[job.of].tokens + job.added) for job in own}
+        each = {job.out: job.length * texts[job.of].tokens(job.longest) + job.added for job in own}
+        tokens = {out: sides * count[out] * mean for out, mean in each.items()}
         left = [job for job in own if not Path(job.out).exists()]
         row = {
             "work": work,

@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.lib import lineage
 from scripts.lib.asking import BYTES_A_TOKEN
-from scripts.lib.config.behind import entry_of, supervised_behind
+from scripts.lib.config.behind import entry_of, model_behind, supervised_behind
 from scripts.lib.config.endpoints import Paid
 from scripts.lib.lineage import Run
 from scripts.lib.llm_grades import TEMPLATE
@@ -30,7 +30,7 @@ class Planning:
         self.suite_files = SuiteFiles(needs.files)
 
     def jobs(self) -> list[Job]:
-        references = [self._work_of("logprobs", path) | {"separate": 0} for path in self._logprobs()]
+        references = [self._passes(path) | {"separate": 0} for path in self._logprobs()]
         trained = self._supervising() + [self._training(run) for run in self.needs.runs]
         jobs = self._scoring() + self._sampling() + references + trained + self._asking() + self._requesting()
         made = {job["out"]: job for job in jobs}
@@ -94,6 +94,11 @@ class Planning:
     def _work_of(self, kind: str, path: str) -> Job:
         """Work on the family named in a path of scores or log-probs."""
         return {"kind": kind, "out": path} | self._counted(Path(path).name.removesuffix(".parquet"))
+
+    def _passes(self, path: str) -> Job:
+        """Log-probs under the policy named in their path."""
+        longest = model_behind(self.atlas, Path(path).parent.name).max_length
+        return self._work_of("logprobs", path) | {"longest": longest}
 
     def _logprobs(self) -> list[str]:
         """Of the runs' references, and of held-out pairs under every policy and its start."""
@@ -165,16 +170,19 @@ class Planning:
                 "out": f"results/training/{policy}.parquet",
                 "of": f"{self.atlas.policies[policy].demonstrations}/conversations",
                 "times": self.atlas.policies[policy].epochs,
+                "longest": self.atlas.policies[policy].max_length,
             }
             for policy in self._supervised
         ]
 
     def _training(self, run: Run) -> Job:
+        variant = self.atlas.training.variant(run.variant)
         return {
             "kind": "train",
             "out": f"results/training/{run.name}.parquet",
             "of": f"{lineage.prompt_set_behind(self.atlas, run.pairs)}/prompts",
-            "times": self.atlas.training.variant(run.variant).epochs / lineage.draws_in(run.pairs),
+            "times": variant.epochs / lineage.draws_in(run.pairs),
+            "longest": variant.max_length,
         }
 
     def _asking(self) -> list[Job]:

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -283,7 +284,7 @@ def test_the_plan_counts_requests_once_and_no_hours_for_them() -> None:
     ), "two suites over the same samples are one request a sample"
     assert {job["added"] for job in jobs} == {INSTRUCTIONS} and INSTRUCTIONS > 100
     work = [Job(**job) for job in jobs]
-    texts = {job.of: Texts(10, 50.0) for job in work}
+    texts = {job.of: Texts(10, np.array([50.0])) for job in work}
     machine = HardwareSpec(score=1, sample=1, logprobs=1, train=1, ask=1, start_seconds=100)
     *_, row, total = plan(work, texts, {"box": machine})
     assert row["work"] == "requests to LLMs" and row["needed"] == sum(10 * job.times for job in work)

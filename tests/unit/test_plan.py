@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,13 +15,18 @@ from scripts.lib.tables import write_table
 from scripts.studies import plan as step
 from scripts.studies.plan import Job, Texts, plan, table_of, texts_of, texts_of_conversations
 
+
+def texts(rows: int, *tokens: float) -> Texts:
+    return Texts(rows, np.array(tokens))
+
+
 TEXTS = {
-    "ps.a": Texts(100, 20.0),
-    "ps.b": Texts(50, 40.0),
-    "ps/prompts": Texts(100, 30.0),
-    "mmlu/prompts": Texts(300, 10.0),
-    "gsm8k/prompts": Texts(200, 5.0),
-    "talks/conversations": Texts(1000, 70.0),
+    "ps.a": texts(100, 20.0),
+    "ps.b": texts(50, 40.0),
+    "ps/prompts": texts(100, 10.0, 50.0),
+    "mmlu/prompts": texts(300, 10.0),
+    "gsm8k/prompts": texts(200, 5.0),
+    "talks/conversations": texts(1000, 100.0, 40.0),
 }
 MACHINE = HardwareSpec(devices=2, score=1000, sample=100, logprobs=500, train=200, ask=50, start_seconds=10)
 
@@ -77,6 +83,13 @@ def test_a_job_may_be_on_some_of_the_rows(tmp_path: Path) -> None:
     assert counted == [8 * 7, 8 * 100]
 
 
+def test_what_is_cut_costs_no_time(tmp_path: Path) -> None:
+    for kind, of, each in [("train", "ps/prompts", 2 * (10 + 30) / 2), ("supervise", "talks/conversations", 30)]:
+        job = Job(kind=kind, of=of, out=str(tmp_path / kind), longest=30)
+        total = plan([job], TEXTS, {"box": MACHINE})[-1]
+        assert total["tokens_left"] == TEXTS[of].rows * each
+
+
 def test_nothing_left_takes_no_time(tmp_path: Path) -> None:
     for job in jobs(tmp_path):
         Path(job.out).touch()
@@ -96,9 +109,10 @@ def test_texts_are_counted_in_bytes_of_prompt_and_response() -> None:
         {"prompt_id": ["p", "p", "q"], "family": ["s.a", "s.b", "s.a"], "response": ["abcd", "", "abcdef"]}
     )
     found = texts_of("s", prompts, responses)
-    assert found["s.a"] == Texts(2, (8 + 8) / 2 / 4) and found["s.b"] == Texts(1, 1.0)
-    assert found["s/prompts"] == Texts(2, (8 + 4 + 8) / 3 / 4)
-    assert texts_of("suite", prompts, None) == {"suite/prompts": Texts(2, (4 + 2) / 2 / 4)}
+    counted = {name: (each.rows, each.sizes.tolist()) for name, each in found.items()}
+    assert counted == {"s.a": (2, [2.0, 2.0]), "s.b": (1, [1.0]), "s/prompts": (2, [2.0, 1.0, 2.0])}
+    (suite,) = texts_of("suite", prompts, None).values()
+    assert (suite.rows, suite.tokens()) == (2, (4 + 2) / 2 / 4)
 
 
 def test_conversations_are_counted_in_bytes_of_all_turns(tmp_path: Path) -> None:
@@ -106,9 +120,11 @@ def test_conversations_are_counted_in_bytes_of_all_turns(tmp_path: Path) -> None
     turns = [{"role": role, "content": text} for role, text in [("user", "abcd"), ("assistant", "é"), ("user", "ab")]]
     talks = pd.DataFrame({"conversation_id": ["a", "b"], "conversation": [turns[:2], [*turns, turns[1]]]})
     write_table(talks, path, CONVERSATIONS)
-    assert texts_of_conversations(path) == {"talks/conversations": Texts(2, (6 + 10) / 2 / 4)}
+    found = texts_of_conversations(path)["talks/conversations"]
+    assert (found.rows, found.sizes.tolist()) == (2, [6 / 4, 10 / 4])
     write_table(talks[:0], path, CONVERSATIONS)
-    assert texts_of_conversations(path) == {"talks/conversations": Texts(0, 0.0)}
+    none = texts_of_conversations(path)["talks/conversations"]
+    assert (none.rows, none.tokens(), none.tokens(7)) == (0, 0.0, 0.0)
 
 
 def test_the_step_writes_and_prints_the_plan(tmp_path: Path, monkeypatch, capsys) -> None:
