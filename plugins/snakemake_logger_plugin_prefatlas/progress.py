@@ -148,8 +148,8 @@ class Progress:
         """Seconds per job, as known before this run."""
         if rule in self.timed:
             return self.timed[rule]
-        if self.phase_of.get(rule, NO_PHASE) == NO_PHASE:
-            return 0.0
+        if self.phase_of and self.phase_of.get(rule, NO_PHASE) == NO_PHASE:
+            return 0.0  # a target
         known = sum(EXPECTED.get(timed, SHORT) for timed in self.timed)
         return EXPECTED.get(rule, SHORT) * (sum(self.timed.values()) / known if known else 1.0)
 

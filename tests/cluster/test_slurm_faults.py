@@ -197,10 +197,13 @@ def test_a_queue_that_stands_still_says_why(slurm: Slurm, house: Checkout, undis
 def test_controller_that_is_down_at_submission(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     """Jobs to be submitted wait, and none of them fails."""
     house.edit("Snakefile", 'configfile: "config.yaml"', 'configfile: "config.yaml"\nlocalrules: numbers')
+    wait = "touch here && until [ -e down ]; do sleep 0.5; done && "
+    house.edit("Snakefile", '"python -m scripts.toy.numbers', f'"{wait}python -m scripts.toy.numbers')
     let_go(house)
     call = Call(house)
-    until(lambda: call.says("numbers first"), LIMIT, "the first jobs, which run here")
+    until((house.folder / "here").exists, LIMIT, "the first jobs, which run here")
     slurm.kill("slurmctld")
+    (house.folder / "down").touch()
     until(lambda: call.says("waiting to submit jobs"), LIMIT, "a message about it")
     slurm.start_controller()
     assert "sbatch failed" not in call.ends()
