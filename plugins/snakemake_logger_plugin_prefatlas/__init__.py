@@ -12,8 +12,10 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from logging import ERROR, WARNING, LogRecord
 from pathlib import Path
+from typing import Any
 
 from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -82,9 +84,9 @@ def tail(path: str) -> list[str]:
     return [*cut, *lines[-LOG_TAIL:]] or ["(empty)"]
 
 
-def failure(record: LogRecord) -> str:
-    """Everything needed to understand a job's failure."""
-    get = record.__dict__.get
+def failure(told: Mapping[str, Any]) -> str:
+    """Everything needed to understand a job's failure, of what Snakemake tells about it."""
+    get = told.get
     lines = [f"Error in rule {get('rule_name')}" + (f": {get('rule_msg')}" if get("rule_msg") else "")]
     lines += [f"    {name}: {', '.join(map(str, get(name)))}" for name in ("input", "output") if get(name)]
     if get("shellcmd"):
@@ -92,6 +94,20 @@ def failure(record: LogRecord) -> str:
     for path in map(str, get("log") or []):
         lines += [f"    log {path}:", *(f"        {line}" for line in tail(path))]
     return "\n".join(lines)
+
+
+def failure_of_group(told: Mapping[str, Any]) -> str:
+    """The same for the jobs of a queue entry, of which Snakemake knows only that some have failed: in full those that
+    have begun, by their logs, and not finished, by their outputs. Without any, the end of the entry's own log."""
+    jobs = told["job_error_info"]
+    done = [job for job in jobs if job["output"] and all(map(os.path.exists, job["output"]))]
+    failed = [job for job in jobs if job not in done and any(map(os.path.exists, job["log"]))]
+    others = f"{len(done)} of {len(jobs)} jobs were done, {len(jobs) - len(done) - len(failed)} had not begun"
+    lines = [f"Error in group {told['groupid']}: {others}"]
+    for path in map(str, told["aux_logs"]):
+        lines += [f"    log {path}" if failed else f"    log {path}:"]
+        lines += [] if failed else [f"        {line}" for line in tail(path)]
+    return "\n".join([*lines, *map(failure, failed)])
 
 
 class LogHandler(LogHandlerBase):
@@ -154,11 +170,12 @@ class LogHandler(LogHandlerBase):
                 self._finished(*finished, record.created)
         elif event == LogEvent.JOB_ERROR:
             self.progress.fail(record.__dict__["jobid"])
-            self._print(failure(record), RED)
+            if not record.__dict__.get("indent"):  # else one of a group, told together
+                self._print(failure(record.__dict__), RED)
         elif event == LogEvent.GROUP_ERROR:
             for job in record.__dict__["job_error_info"]:
                 self.progress.fail(job["jobid"])
-            self._print(self.format(record), RED)
+            self._print(failure_of_group(record.__dict__), RED)
         elif event in SHOWN_OTHERWISE:
             pass
         elif (text := self.format(record)) and text != "None":

@@ -267,7 +267,7 @@ def test_an_error_is_shown_whole(monkeypatch, tmp_path):
     for part in ("Error in rule train", "output: out.parquet", "python -m train", "InputError: no such file"):
         assert part in text
     assert [job.rule for job in found.progress.failed] == ["train"]
-    assert failure(SimpleNamespace(rule_name="x")) == "Error in rule x"
+    assert failure({"rule_name": "x"}) == "Error in rule x"
 
 
 def test_jobs_that_were_interrupted_are_no_errors(monkeypatch):
@@ -283,12 +283,31 @@ def test_jobs_that_were_interrupted_are_no_errors(monkeypatch):
     ]
 
 
-def test_a_group_that_fails_runs_no_longer(monkeypatch):
+@pytest.mark.parametrize("begun", [True, False])
+def test_of_a_group_that_fails_the_jobs_that_failed_are_shown(monkeypatch, tmp_path, begun):
+    """Of three jobs one was done, one has a log and no output, and one has neither; or the entry ended before any."""
     found, stream = handler(monkeypatch, False)
     tell_a_run(found)
-    tell(found, "group_error", "Error in group report", logging.ERROR, job_error_info=[{"jobid": 1}, {"jobid": 7}])
+    jobs = [
+        {"jobid": at, "rule_name": name, "output": [str(tmp_path / name)], "log": [str(tmp_path / f"{name}.log")]}
+        for at, name in enumerate(["load", "train", "table"])
+    ]
+    entry = tmp_path / "entry.log"
+    entry.write_text("DUE TO TIME LIMIT\n")
+    if begun:
+        (tmp_path / "load").touch()
+        for name in ("load", "train"):
+            (tmp_path / f"{name}.log").write_text(f"{name}: no such file\n")
+    group = {"groupid": "sources", "aux_logs": [str(entry)], "job_error_info": jobs}
+    tell(found, "group_error", "Error in group sources", logging.ERROR, **group)
+    for job in jobs:
+        tell(found, "job_error", "Error", logging.ERROR, indent=True, **job)
     assert [job.rule for job in found.progress.failed] == ["train"] and not found.progress.running
-    assert "Error in group report" in stream.getvalue()
+    text = stream.getvalue()
+    told = "1 of 3 jobs were done, 1 had not begun" if begun else "0 of 3 jobs were done, 3 had not begun"
+    assert f"Error in group sources: {told}" in text and str(entry) in text
+    assert ("Error in rule train" in text and "train: no such file" in text) == begun == ("TIME LIMIT" not in text)
+    assert "Error in rule load" not in text and "Error in rule table" not in text
 
 
 SNAKEFILE = """
