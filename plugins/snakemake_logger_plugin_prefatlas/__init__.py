@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from logging import ERROR, WARNING, LogRecord
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from snakemake.logging import ColorizingTextHandler
@@ -90,7 +91,7 @@ def failure(told: Mapping[str, Any]) -> str:
     lines = [f"Error in rule {get('rule_name')}" + (f": {get('rule_msg')}" if get("rule_msg") else "")]
     lines += [f"    {name}: {', '.join(map(str, get(name)))}" for name in ("input", "output") if get(name)]
     if get("shellcmd"):
-        lines += ["    command:", *(f"        {line}" for line in str(get("shellcmd")).strip().splitlines())]
+        lines += ["    command:", *(f"        {line}" for line in dedent(str(get("shellcmd"))).strip().splitlines())]
     for path in map(str, get("log") or []):
         lines += [f"    log {path}:", *(f"        {line}" for line in tail(path))]
     return "\n".join(lines)
