@@ -1,6 +1,7 @@
 """Fixtures shared by all tests. Nothing here needs a network or a GPU."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 from hypothesis import settings
 
+# A shell's background jobs ignore it, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Examples run models and write files, so their duration depends on the machine.
 settings.register_profile("prefatlas", deadline=None)
 settings.load_profile("prefatlas")

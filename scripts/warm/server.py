@@ -50,8 +50,6 @@ PACKAGES = (
     "jinja2",
 )
 """The packages that steps import; one that is missing or broken is skipped, and the step that needs it says why."""
-INTERRUPTED = -signal.SIGINT
-"""In place of an exit status: the step ended with KeyboardInterrupt."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -107,9 +105,14 @@ class Server:
 
     def fork(self, connection: socket.socket, asked: dict, files: list[int]) -> None:
         server = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the child has a disposition of its own
         try:
             child = os.fork()
         except OSError:  # too many processes, or too little memory
+            child = None
+        if child != 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if child is None:
             connection.close()
             return
         if child == 0:
@@ -185,7 +188,9 @@ def end_with(server: int) -> None:
 
 def become(asked: dict, files: list[int]) -> None:
     """In a child: run the step that a client asked for, and exit."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # As safe as any other end of a step, and sooner: Python loses a KeyboardInterrupt in the callbacks of an import.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for stream, file in enumerate(files):
         os.dup2(file, stream)
     for file in files:
@@ -206,11 +211,7 @@ def become(asked: dict, files: list[int]) -> None:
     sys.stderr = os.fdopen(2, "w", closefd=False, errors="backslashreplace", buffering=1)
     module, *arguments = asked["arguments"]
     sys.argv = [module, *arguments]
-    status = run(module)
-    if status == INTERRUPTED:  # as python itself does
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(status)
+    os._exit(run(module))
 
 
 def set_threads() -> None:
@@ -224,7 +225,7 @@ def set_threads() -> None:
 
 
 def run(module: str) -> int:
-    """Run the step; returns its exit status, or INTERRUPTED."""
+    """Run the step; returns its exit status."""
     status = 0
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -232,9 +233,9 @@ def run(module: str) -> int:
         status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
         if not isinstance(leave.code, int | None):
             print(leave.code, file=sys.stderr)
-    except BaseException as error:
+    except BaseException:
         sys.excepthook(*sys.exc_info())
-        status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+        status = 1
     threading._shutdown()
     _run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -214,6 +214,16 @@ def test_a_signal_to_the_client_ends_the_step(place: Place, number: int) -> None
     until(lambda: not is_alive(child), 20)
 
 
+def test_ctrl_c_at_any_moment_of_its_start_ends_a_step(place: Place) -> None:
+    for at in range(60):
+        step = place.start("sleep")
+        time.sleep(at / 1000)
+        step.send_signal(signal.SIGINT)
+        ended, said = step.wait(20), step.stderr.read()
+        # What Python says if it comes before there is a client.
+        assert ended == -signal.SIGINT or "Fatal Python error: init_" in said, f"after {at} ms: {said}"
+
+
 def test_a_killed_step_ends_its_client(place: Place) -> None:
     step = place.start("sleep")
     os.kill(int(step.stdout.readline()), signal.SIGKILL)

@@ -84,7 +84,7 @@ def test_the_better_of_two_datasets_is_found(house) -> None:
     for kind in ("svg", "png"):
         assert (house.folder / f"results/figures/compare/forest.{kind}").stat().st_size > 1000
     for page in ("sections/compare.html", "report.html"):
-        assert "<p>mine beats theirs on GSM8K by" in (house.folder / "results" / page).read_text()
+        assert "<li>mine beats theirs on GSM8K by" in (house.folder / "results" / page).read_text()
     assert house.planned("--config", *TINY) == {}
 
     add_dataset(house.folder)
