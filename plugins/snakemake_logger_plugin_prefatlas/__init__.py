@@ -98,16 +98,15 @@ def failure(told: Mapping[str, Any]) -> str:
 
 
 def failure_of_group(told: Mapping[str, Any]) -> str:
-    """The same for the jobs of a queue entry, of which Snakemake knows only that some have failed: in full those that
-    have begun, by their logs, and not finished, by their outputs. Without any, the end of the entry's own log."""
+    """The same for the jobs of a queue entry, of which Snakemake knows only that some have failed: the end of the
+    entry's own log, which says if the cluster ended it, and the jobs that have a log and lack an output."""
     jobs = told["job_error_info"]
     done = [job for job in jobs if job["output"] and all(map(os.path.exists, job["output"]))]
     failed = [job for job in jobs if job not in done and any(map(os.path.exists, job["log"]))]
     others = f"{len(done)} of {len(jobs)} jobs were done, {len(jobs) - len(done) - len(failed)} had not begun"
     lines = [f"Error in group {told['groupid']}: {others}"]
     for path in map(str, told["aux_logs"]):
-        lines += [f"    log {path}" if failed else f"    log {path}:"]
-        lines += [] if failed else [f"        {line}" for line in tail(path)]
+        lines += [f"    log {path}:", *(f"        {line}" for line in tail(path))]
     return "\n".join([*lines, *map(failure, failed)])
 
 

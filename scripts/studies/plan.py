@@ -2,18 +2,18 @@
 
 Counts are over the curated prompt sets and over the conversations that policies are supervised on; nothing else needs
 to exist. It is assumed that a pairs dataset has one pair per prompt, and that a response yet to be sampled is as long
-as the prompt set's average. Tokens are UTF-8 bytes / 4, a good approximation for English and most tokenizers; in
-training and log-probs, no more per text than `max_length`. `separate` is what the study's runs would need one by one:
-each scores all responses behind its pairs, samples its own responses and computes the references of its own pairs; and
-what each study needs besides runs, such as a preflight's. `cached` is what exists under results/; only snakemake -n can
-tell whether it is up to date. Hours are for what is not cached, from the throughputs of a machine stated in the
-configuration; requests to LLMs take a machine of their own, and none of these hours. Their tokens are those of prompts,
-answers and instructions, without reference answers.
+as the prompt set's average. Tokens are UTF-8 bytes / 4, a good approximation for English and most tokenizers; in the
+training and log-probs of runs, no more per text than `max_length`. `separate` is what the study's runs would need one
+by one: each scores all responses behind its pairs, samples its own responses and computes the references of its own
+pairs; and what each study needs besides runs, such as a preflight's. `cached` is what exists under results/; only
+snakemake -n can tell whether it is up to date. Hours are for what is not cached, from the throughputs of a machine
+stated in the configuration; requests to LLMs take a machine of their own, and none of these hours. Their tokens are
+those of prompts, answers and instructions, without reference answers.
 """
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -82,10 +82,11 @@ class Texts:
 
 def sizes_of(prompts: pd.DataFrame) -> dict[str, int]:
     """Prompt id -> bytes of its turns."""
-    return {
-        key: sum(len(turn["content"].encode()) for turn in prompt)
-        for key, prompt in zip(prompts["prompt_id"], prompts["prompt"], strict=True)
-    }
+    return {key: _bytes(prompt) for key, prompt in zip(prompts["prompt_id"], prompts["prompt"], strict=True)}
+
+
+def _bytes(turns: Iterable[Mapping[str, str]]) -> int:
+    return sum(len(turn["content"].encode()) for turn in turns)
 
 
 def texts_of(name: str, prompts: pd.DataFrame, responses: pd.DataFrame | None) -> dict[str, Texts]:
@@ -105,7 +106,7 @@ def texts_of_conversations(path: Path) -> dict[str, Texts]:
     """``<source>/conversations`` of a source's table, which is read in parts."""
     sizes: list[int] = []
     for part in read_batches(path, CONVERSATIONS, ["conversation"]):
-        sizes += [sum(len(turn["content"].encode()) for turn in each) for each in part["conversation"].to_pylist()]
+        sizes += map(_bytes, part["conversation"].to_pylist())
     return {f"{path.parent.name}/conversations": Texts(len(sizes), np.array(sizes) / BYTES_A_TOKEN)}
 
 

@@ -159,7 +159,7 @@ class Planning:
     @property
     def _supervised(self) -> list[str]:
         """The policies that learn from conversations before they do anything here."""
-        workers = [Path(each.out).parent.name for each in self.work]
+        workers = [Path(each.out).parent.name for each in self.work if each.kind != "score"]
         behind = [supervised_behind(self.atlas, name) for name in workers if name in self.atlas.policies]
         return distinct([*self.needs.supervised, *(policy for line in behind for policy in line)])
 

@@ -142,6 +142,16 @@ def test_without_accounts(slurm: Slurm, house: Checkout) -> None:
     assert call.says("remedy: --prefatlas-status-command squeue")
 
 
+def test_job_arrays_are_refused(slurm: Slurm, house: Checkout) -> None:
+    """Their tasks after the first would run the first one's job."""
+    with open(house.folder / "profiles/slurm/config.yaml", "a") as file:
+        file.write("prefatlas-array-jobs: all\n")
+    call = Call(house)
+    assert call.process.wait(LIMIT) == 1
+    assert call.says("remedy: remove it; jobs share queue entries by the profile's groups")
+    assert not slurm.jobs("pending", "running")
+
+
 def test_cancelled_job(slurm: Slurm, house: Checkout, undisturbed: dict[str, bytes]) -> None:
     call = Call(house)
     until(lambda: half_way(house), LIMIT, "both models to be begun")

@@ -305,8 +305,8 @@ def test_of_a_group_that_fails_the_jobs_that_failed_are_shown(monkeypatch, tmp_p
     assert [job.rule for job in found.progress.failed] == ["train"] and not found.progress.running
     text = stream.getvalue()
     told = "1 of 3 jobs were done, 1 had not begun" if begun else "0 of 3 jobs were done, 3 had not begun"
-    assert f"Error in group sources: {told}" in text and str(entry) in text
-    assert ("Error in rule train" in text and "train: no such file" in text) == begun == ("TIME LIMIT" not in text)
+    assert f"Error in group sources: {told}" in text and str(entry) in text and "DUE TO TIME LIMIT" in text
+    assert ("Error in rule train" in text) == ("train: no such file" in text) == begun
     assert "Error in rule load" not in text and "Error in rule table" not in text
 
 
